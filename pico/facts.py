@@ -1,0 +1,71 @@
+"""What a model costs before a single weight exists: parameters, FLOPs, memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import torch
+
+from pico.models.architecture import ModelConfig
+from pico.models.lookup import find_architecture
+
+BYTES_PER_NUMBER: Final = 4
+LOGIT_COPIES: Final = 3
+"""Logits, their log-softmax, and the gradient of the logits live at the same time."""
+OPTIMIZER_COPIES: Final[Mapping[str, int]] = {"adamw": 2, "adam": 2, "muon": 2, "sgd": 1}
+"""Numbers that an optimizer keeps for each weight; Muon keeps one for a matrix and two for the
+rest, and is counted as two."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a model of one configuration costs."""
+
+    num_params: int
+    """Trained numbers; a tied head counts once."""
+    flops_per_token: float
+    """In training, forward and backward: three times the forward pass."""
+    memory_bytes: int
+    """Estimate for one training step: weights, gradients, optimizer state and activations."""
+
+
+@lru_cache(maxsize=4096)
+def compute_facts(
+    architecture: str,
+    model_config: ModelConfig,
+    *,
+    vocab_size: int,
+    block_size: int,
+    batch_size: int,
+    optimizer: str = "adamw",
+) -> Facts:
+    """Return the facts of a model without making its weights.
+
+    Args:
+        architecture: A name in the registry, or the import path of the user's own model.
+        model_config: Of the architecture's own configuration class.
+        vocab_size: Tokens in the vocabulary.
+        block_size: Tokens in a training window.
+        batch_size: Windows in one forward pass.
+        optimizer: What keeps numbers of its own for each weight.
+
+    Raises:
+        ValueError: The architecture or the optimizer is unknown.
+    """
+    if optimizer not in OPTIMIZER_COPIES:
+        allowed = ", ".join(OPTIMIZER_COPIES)
+        raise ValueError(f"optimizer is {optimizer!r}; allowed: one of {allowed}")
+    found = find_architecture(architecture)
+    with torch.device("meta"):
+        model = found.build(model_config, vocab_size, block_size)
+    num_params = sum(parameter.numel() for parameter in model.parameters())
+    sizes = (model_config, vocab_size, block_size)
+    a_token = found.activations_per_token(*sizes) + LOGIT_COPIES * vocab_size
+    num_numbers = (2 + OPTIMIZER_COPIES[optimizer]) * num_params
+    num_numbers += round(a_token * batch_size * block_size)
+    return Facts(
+        num_params=num_params,
+        flops_per_token=3.0 * found.flops_per_token(*sizes),
+        memory_bytes=BYTES_PER_NUMBER * num_numbers,
+    )

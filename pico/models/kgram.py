@@ -1,0 +1,208 @@
+"""The K-gram model: a multilayer perceptron over the last `context_size` tokens.
+
+Source: Bengio et al. 2003, "A Neural Probabilistic Language Model".
+
+Shape suffixes: B batch, T time, K tokens of context, E embed size, H hidden size, V vocabulary,
+W width of the first layer's input (K·E).
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from pico.models.architecture import Architecture, Cache, LanguageModel, ModelConfig
+from pico.models.checks import check_choice, check_count
+from pico.models.layers import ACTIVATIONS, Norm, make_norm
+
+Input = Literal["embedded", "onehot"]
+Activation = Literal["relu", "gelu", "silu", "tanh"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KGramConfig(ModelConfig):
+    """Hyperparameters of the K-gram model."""
+
+    context_size: int = 3
+    """How many tokens, the newest included, the prediction may look at."""
+    input: Input = "embedded"
+    """`embedded` tokens share one table over all places of the context; `onehot` gives each
+    token at each place its own row of the first layer."""
+    embed_size: int = 64
+    """Length of a token's vector; a one-hot input does not use it."""
+    hidden_size: int = 256
+    """Width of every hidden layer."""
+    num_inner_layers: int = 0
+    """Hidden layers after the first."""
+    activation: Activation = "gelu"
+    """What follows each hidden layer."""
+    norm: Norm = "none"
+    """What normalises each hidden layer, before its activation."""
+    chunk_size: int | None = None
+    """Time steps worked on at once (None: all). Bounds memory, never changes the result."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_count("context_size", self.context_size)
+        check_choice("input", self.input, get_args(Input))
+        check_count("embed_size", self.embed_size)
+        check_count("hidden_size", self.hidden_size)
+        check_count("num_inner_layers", self.num_inner_layers, minimum=0)
+        check_choice("activation", self.activation, get_args(Activation))
+        check_choice("norm", self.norm, get_args(Norm))
+        if self.chunk_size is not None:
+            check_count("chunk_size", self.chunk_size)
+
+
+class EmbeddedContext(nn.Module):
+    """First layer over embedded tokens: the K vectors side by side, times one matrix."""
+
+    def __init__(self, config: KGramConfig, vocab_size: int) -> None:
+        super().__init__()
+        self.context_size = config.context_size
+        self.embedding = nn.Embedding(vocab_size, config.embed_size)
+        self.linear = nn.Linear(config.context_size * config.embed_size, config.hidden_size)
+
+    def forward(self, ids_BT: Tensor, length: int) -> Tensor:
+        """Return `[B, length, H]` for the last `length` of the ids; -1 stands for no token."""
+        present_BT1 = (ids_BT >= 0).unsqueeze(-1)
+        embedded_BTE = self.embedding(ids_BT.clamp_min(0)) * present_BT1
+        windows_BTEK = embedded_BTE.unfold(1, self.context_size, 1)[:, -length:]
+        return self.linear(windows_BTEK.transpose(2, 3).flatten(2))  # type: ignore[no-any-return]
+
+    def token_vectors(self) -> Tensor:
+        """Return the embedding, `[V, E]`."""
+        return self.embedding.weight
+
+
+class OneHotContext(nn.Module):
+    """First layer over one-hot tokens: one row for each token at each place, looked up and added.
+
+    The product of a one-hot row and a matrix is one row of that matrix, so no V-wide row is built.
+    """
+
+    def __init__(self, config: KGramConfig, vocab_size: int) -> None:
+        super().__init__()
+        self.context_size, self.vocab_size = config.context_size, vocab_size
+        self.rows = nn.Parameter(torch.empty(config.context_size * vocab_size, config.hidden_size))
+        self.bias = nn.Parameter(torch.zeros(config.hidden_size))
+        # As many rows are added as there are places: the sum then has the spread of one row of
+        # a linear layer's output over normalised input.
+        nn.init.normal_(self.rows, std=config.context_size**-0.5)
+
+    def forward(self, ids_BT: Tensor, length: int) -> Tensor:
+        """Return `[B, length, H]` for the last `length` of the ids; -1 stands for no token."""
+        windows_BTK = ids_BT.unfold(1, self.context_size, 1)[:, -length:]
+        places_K = torch.arange(self.context_size, device=ids_BT.device) * self.vocab_size
+        present_BTK = windows_BTK >= 0
+        hidden = F.embedding_bag(
+            (windows_BTK.clamp_min(0) + places_K).flatten(0, 1),
+            self.rows,
+            mode="sum",
+            per_sample_weights=present_BTK.flatten(0, 1).to(self.rows.dtype),
+        )
+        return hidden.view(*windows_BTK.shape[:2], -1) + self.bias
+
+    def token_vectors(self) -> Tensor:
+        """Return the newest token's rows, `[V, H]`."""
+        return self.rows[-self.vocab_size :]
+
+
+class KGram(LanguageModel):
+    """The model: context layer, hidden layers, head."""
+
+    def __init__(self, config: KGramConfig, vocab_size: int, block_size: int) -> None:
+        super().__init__()
+        self.vocab_size, self.block_size = vocab_size, block_size
+        self.context_size, self.chunk_size = config.context_size, config.chunk_size
+        self.activation = ACTIVATIONS[config.activation]
+        size = config.hidden_size
+        first = OneHotContext if config.input == "onehot" else EmbeddedContext
+        self.context = first(config, vocab_size)
+        self.inner = nn.ModuleList(nn.Linear(size, size) for _ in range(config.num_inner_layers))
+        self.norms = nn.ModuleList(
+            make_norm(config.norm, size, bias=True) for _ in range(config.num_inner_layers + 1)
+        )
+        self.head = nn.Linear(size, vocab_size)
+
+    @property
+    def max_context(self) -> None:
+        """None: it never looks further back than `context_size`, however long the text."""
+        return None
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        """Return logits `[B, T, V]` for token ids `[B, T]`."""
+        return self._logits(F.pad(ids_BT, (self.context_size - 1, 0), value=-1))
+
+    def init_cache(self, batch_size: int) -> Cache:
+        """Return the last `context_size - 1` ids, none of them there yet (-1)."""
+        device = self.head.weight.device
+        return torch.full((batch_size, self.context_size - 1), -1, device=device)
+
+    def step(self, ids_BT: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
+        """Return the logits of further tokens and the ids that the next ones will look at."""
+        padded_BT = torch.cat([cache, ids_BT], dim=1)
+        return self._logits(padded_BT), padded_BT[:, padded_BT.shape[1] - self.context_size + 1 :]
+
+    def token_vectors(self) -> Tensor:
+        """Return one vector a token from the first layer."""
+        return self.context.token_vectors()
+
+    def _logits(self, padded_BT: Tensor) -> Tensor:
+        """Return the logits of all but the first `context_size - 1` ids."""
+        before = self.context_size - 1
+        length = padded_BT.shape[1] - before
+        size = self.chunk_size or length
+        if size >= length:
+            return self.head(self._hidden(padded_BT, length))  # type: ignore[no-any-return]
+        chunks = []
+        for start in range(0, length, size):
+            chunk = padded_BT[:, start : start + size + before]
+            width = chunk.shape[1] - before
+            if torch.is_grad_enabled():
+                # Recomputed in the backward pass: else each chunk's activations would be kept
+                # and chunking would bound nothing.
+                hidden = checkpoint(self._hidden, chunk, width, use_reentrant=False)
+            else:
+                hidden = self._hidden(chunk, width)
+            chunks.append(self.head(hidden))
+        return torch.cat(chunks, dim=1)
+
+    def _hidden(self, padded_BT: Tensor, length: int) -> Tensor:
+        hidden_BTH = self.activation(self.norms[0](self.context(padded_BT, length)))
+        for linear, norm in zip(self.inner, self.norms[1:], strict=True):
+            hidden_BTH = self.activation(norm(linear(hidden_BTH)))
+        return hidden_BTH
+
+
+def flops_per_token(config: KGramConfig, vocab_size: int, block_size: int) -> float:
+    """Return forward FLOPs a token: the same at every place of a block."""
+    del block_size
+    size = config.hidden_size
+    products = config.num_inner_layers * size * size + size * vocab_size
+    if config.input == "embedded":
+        products += config.context_size * config.embed_size * size
+    return 2.0 * products
+
+
+def activations_per_token(config: KGramConfig, vocab_size: int, block_size: int) -> float:
+    """Return about how many numbers a token leaves for the backward pass."""
+    del vocab_size
+    layers = config.num_inner_layers + 1
+    a_layer = config.hidden_size * (2 if config.norm == "none" else 4)
+    width = config.context_size * (config.embed_size if config.input == "embedded" else 1)
+    inside = width + layers * a_layer
+    if config.chunk_size is None or config.chunk_size >= block_size:
+        return inside
+    return config.hidden_size + inside * config.chunk_size / block_size
+
+
+KGRAM = Architecture(
+    config_class=KGramConfig,
+    build=KGram,
+    flops_per_token=flops_per_token,
+    activations_per_token=activations_per_token,
+)

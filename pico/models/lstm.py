@@ -1,0 +1,123 @@
+"""The LSTM language model.
+
+Source: Hochreiter and Schmidhuber 1997; Zaremba et al. 2014, https://arxiv.org/abs/1409.2329 (where
+dropout goes).
+
+Shape suffixes: B batch, T time, E embed size, H hidden size, V vocabulary, L layers.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pico.models.architecture import Architecture, Cache, LanguageModel, ModelConfig
+from pico.models.checks import check_count, check_flag, check_share
+
+
+@dataclass(frozen=True, kw_only=True)
+class LSTMConfig(ModelConfig):
+    """Hyperparameters of the LSTM."""
+
+    num_layers: int = 1
+    """LSTM layers on top of each other."""
+    hidden_size: int = 128
+    """Width of each layer's state."""
+    embed_size: int = 64
+    """Length of a token's vector."""
+    dropout: float = 0.0
+    """Share of numbers dropped in training: on the embedding, between layers, before the head."""
+    tied_head: bool = False
+    """Whether the head uses the embedding's table. Where `hidden_size` differs from `embed_size`
+    a linear map without bias leads from one to the other."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_count("num_layers", self.num_layers)
+        check_count("hidden_size", self.hidden_size)
+        check_count("embed_size", self.embed_size)
+        check_share("dropout", self.dropout)
+        check_flag("tied_head", self.tied_head)
+
+
+class LSTM(LanguageModel):
+    """The model: embedding, LSTM layers, head."""
+
+    def __init__(self, config: LSTMConfig, vocab_size: int, block_size: int) -> None:
+        super().__init__()
+        self.vocab_size, self.block_size = vocab_size, block_size
+        embed_size, hidden_size = config.embed_size, config.hidden_size
+        self.dropout = config.dropout
+        self.embedding = nn.Embedding(vocab_size, embed_size)
+        self.lstm = nn.LSTM(
+            embed_size,
+            hidden_size,
+            num_layers=config.num_layers,
+            dropout=config.dropout if config.num_layers > 1 else 0.0,
+            batch_first=True,
+        )
+        self.projection: nn.Module = nn.Identity()
+        head_size = hidden_size
+        if config.tied_head and embed_size != hidden_size:
+            self.projection = nn.Linear(hidden_size, embed_size, bias=False)
+            head_size = embed_size
+        self.head = nn.Linear(head_size, vocab_size)
+        if config.tied_head:
+            # A table that is also the head must start at the head's scale, or the first logits
+            # are far too large.
+            nn.init.normal_(self.embedding.weight, std=embed_size**-0.5)
+            self.head.weight = self.embedding.weight
+
+    @property
+    def max_context(self) -> None:
+        """None: the state has the same size however long the text."""
+        return None
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        """Return logits `[B, T, V]` for token ids `[B, T]`."""
+        return self.step(ids_BT, None)[0]
+
+    def init_cache(self, batch_size: int) -> Cache:
+        """Return the zero state: hidden and cell, each `[L, B, H]`."""
+        shape = (self.lstm.num_layers, batch_size, self.lstm.hidden_size)
+        zeros = torch.zeros(shape, device=self.head.weight.device, dtype=self.head.weight.dtype)
+        return zeros, zeros
+
+    def step(self, ids_BT: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
+        """Return the logits of further tokens and the state after them."""
+        embedded_BTE = F.dropout(self.embedding(ids_BT), self.dropout, self.training)
+        hidden_BTH, cache = self.lstm(embedded_BTE, cache)
+        hidden_BTH = F.dropout(hidden_BTH, self.dropout, self.training)
+        return self.head(self.projection(hidden_BTH)), cache
+
+    def token_vectors(self) -> Tensor:
+        """Return the embedding, `[V, E]`."""
+        return self.embedding.weight
+
+
+def flops_per_token(config: LSTMConfig, vocab_size: int, block_size: int) -> float:
+    """Return forward FLOPs a token: the same at every place of a block."""
+    del block_size
+    embed_size, hidden_size = config.embed_size, config.hidden_size
+    gates = 4 * hidden_size * (embed_size + hidden_size)
+    gates += (config.num_layers - 1) * 8 * hidden_size**2
+    head_size, projection = hidden_size, 0
+    if config.tied_head and embed_size != hidden_size:
+        head_size, projection = embed_size, hidden_size * embed_size
+    return 2.0 * (gates + projection + head_size * vocab_size)
+
+
+def activations_per_token(config: LSTMConfig, vocab_size: int, block_size: int) -> float:
+    """Return about how many numbers a token leaves for the backward pass."""
+    del vocab_size, block_size
+    # Per layer: four gates, the cell state, its tanh and the output.
+    return config.embed_size + config.num_layers * 7.0 * config.hidden_size
+
+
+LSTM_ARCHITECTURE = Architecture(
+    config_class=LSTMConfig,
+    build=LSTM,
+    flops_per_token=flops_per_token,
+    activations_per_token=activations_per_token,
+)
