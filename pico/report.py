@@ -1,0 +1,90 @@
+"""What a trial says about itself at one step."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+
+METRICS_NOT_IN_TABLE = frozenset({"diverged", "finished", "snapshot"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One evaluation; every metric is a column of the result tables."""
+
+    step: int
+    """Optimizer steps done."""
+
+    tokens: int
+    """Training tokens seen: steps · sequences · block size."""
+
+    flops: float
+    """Floating-point operations of training so far, forward and backward."""
+
+    seconds: float
+    """Busy time in training and evaluation so far, over all processes that worked on the trial."""
+
+    train_loss: float
+    """Nats per token, mean over the steps since the report before, without label smoothing."""
+
+    val_loss: float
+    """Nats per token on the fixed validation set; NaN where training itself diverged."""
+
+    val_accuracy: float
+    """Share of next tokens predicted right."""
+
+    val_perplexity: float
+    """Exponential of `val_loss`."""
+
+    bits_per_byte: float
+    """Validation loss in bits per UTF-8 byte."""
+
+    learning_rate: float
+    """Learning rate of this step."""
+
+    grad_norm: float
+    """Euclidean norm of the gradient at this step, before clipping."""
+
+    grad_norm_clipped: float
+    """The same after clipping."""
+
+    weight_norm: float
+    """Euclidean norm of all trainable parameters after this step."""
+
+    max_param_grad: float
+    """Largest absolute gradient entry at this step, before clipping."""
+
+    tokens_per_second: float
+    """Training alone, since the report before."""
+
+    peak_memory_bytes: int
+    """Most memory in use since this process took up the trial: of the accelerator where there is
+    one, otherwise resident memory of the process."""
+
+    diverged: bool = False
+    """Whether a training or validation loss was not finite; nothing follows such a report."""
+
+    finished: bool = False
+    """Whether nothing follows this report: the last step, divergence, or patience at its end."""
+
+    snapshot: Callable[[], bytes] = field(repr=False, compare=False)
+    """Makes the checkpoint; see `checkpoint`."""
+
+    def checkpoint(self) -> bytes:
+        """Returns the training state at this report, from which training resumes bit for bit.
+
+        The state is not copied before somebody asks, so ask before training goes on.
+
+        Raises:
+            RuntimeError: training has gone on since this report.
+        """
+        return self.snapshot()
+
+    def metrics(self) -> dict[str, float | int]:
+        """Returns the columns of the result tables as plain numbers."""
+        names = [f.name for f in fields(self) if f.name not in METRICS_NOT_IN_TABLE]
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def generalization_gap(self) -> float:
+        """Validation loss minus training loss, in nats per token."""
+        return self.val_loss - self.train_loss if math.isfinite(self.val_loss) else math.nan

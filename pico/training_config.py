@@ -1,0 +1,129 @@
+"""How a model is trained: every training hyperparameter with its default, and nothing else.
+
+A sweep hands over one flat mapping of hyperparameters; `pico.trial.resolve` splits it between this
+class and the architecture's own configuration. For that, no field here may share its name with a
+field of a model configuration (a test holds it).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from pico.models.checks import (
+    check_choice,
+    check_count,
+    check_flag,
+    check_positive,
+    check_share,
+)
+
+OptimizerName = Literal["adamw", "adam", "sgd", "muon"]
+ScheduleName = Literal["constant", "cosine", "linear", "wsd"]
+PrecisionName = Literal["fp32", "bf16", "fp16", "auto"]
+
+SCHEDULES_WITH_HORIZON: Final = frozenset({"cosine", "linear", "wsd"})
+"""Schedules that look at the last step, so that a longer budget is another training run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Optimizer, schedule, batch and precision of one trial.
+
+    Raises:
+        ValueError: a field has a value outside its range; the message names the field, the value
+            and what is allowed.
+    """
+
+    optimizer: OptimizerName = "adamw"
+    """`adamw`, `adam`, `sgd` with Nesterov momentum, or
+    `muon`, which orthogonalises the update of each hidden matrix and leaves the rest to AdamW."""
+
+    learning_rate: float = 1e-3
+    """Peak learning rate; with `muon` on the scale of AdamW's, for all parameters."""
+
+    beta1: float = 0.9
+    """Decay of Adam's mean of gradients."""
+
+    beta2: float = 0.99
+    """Decay of Adam's mean of squared gradients."""
+
+    momentum: float = 0.95
+    """Momentum of `sgd` and `muon`."""
+
+    weight_decay: float = 0.01
+    """Weight decay of matrices and embeddings; biases and norm scales have none. `adam` and `sgd`
+    add it to the gradient, where `adam` wants far smaller values than `adamw` does."""
+
+    batch_size: int = 32
+    """Sequences in one optimizer step, all micro-batches together."""
+
+    accumulation: int = 1
+    """Micro-batches that a step's sequences are cut into: bounds memory, not the batch size."""
+
+    schedule: ScheduleName = "constant"
+    """Shape of the learning rate after warmup. `wsd` (warmup, stable, decay) and `constant` leave
+    an early-stopped run a fair estimate of a shorter one; `cosine` and `linear` do not."""
+
+    warmup_steps: int = 0
+    """Steps over which the learning rate rises linearly to its peak."""
+
+    decay_fraction: float = 0.2
+    """Share of all steps, at the end, in which `wsd` decays linearly."""
+
+    final_lr_fraction: float = 0.0
+    """Learning rate at the last step, as a share of the peak; not used by `constant`."""
+
+    grad_clip: float | None = 1.0
+    """Largest Euclidean norm of the whole gradient; `None` never clips."""
+
+    label_smoothing: float = 0.0
+    """Share of each target's probability spread evenly over the vocabulary, in training only."""
+
+    token_dropout: float = 0.0
+    """Share of input tokens replaced, in training only, by tokens drawn from the same batch."""
+
+    precision: PrecisionName = "fp32"
+    """Number format of matrix products; `auto` takes the fastest one measured on the device."""
+
+    compile: bool = False
+    """Whether the model goes through `torch.compile`: pays for itself in long runs only."""
+
+    patience: int | None = None
+    """Reports in a row without a new best validation loss after which a trial ends by itself."""
+
+    def __post_init__(self) -> None:
+        check_choice("optimizer", self.optimizer, get_args(OptimizerName))
+        check_choice("schedule", self.schedule, get_args(ScheduleName))
+        check_choice("precision", self.precision, get_args(PrecisionName))
+        check_flag("compile", self.compile)
+        check_positive("learning_rate", self.learning_rate)
+        for name in ("beta1", "beta2", "momentum", "label_smoothing", "token_dropout"):
+            check_share(name, getattr(self, name))
+        _check_range("weight_decay", self.weight_decay, most=math.inf)
+        _check_range("decay_fraction", self.decay_fraction, most=1.0)
+        _check_range("final_lr_fraction", self.final_lr_fraction, most=1.0)
+        if self.grad_clip is not None:
+            check_positive("grad_clip", self.grad_clip)
+        check_count("batch_size", self.batch_size)
+        check_count("accumulation", self.accumulation)
+        check_count("warmup_steps", self.warmup_steps, minimum=0)
+        if self.patience is not None:
+            check_count("patience", self.patience)
+        if self.batch_size % self.accumulation:
+            raise ValueError(
+                f"accumulation is {self.accumulation}; allowed: a divisor of batch_size "
+                f"({self.batch_size})"
+            )
+
+    @property
+    def needs_horizon(self) -> bool:
+        """Whether the schedule looks at the last step."""
+        return self.schedule in SCHEDULES_WITH_HORIZON
+
+
+def _check_range(field: str, value: float, *, most: float) -> None:
+    """Raises `ValueError` unless `value` is a finite number from 0 to `most`."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not 0 <= value <= most:
+        allowed = "of at least 0" if math.isinf(most) else f"from 0 to {most:g}"
+        raise ValueError(f"{field} is {value!r}; allowed: a finite number {allowed}")

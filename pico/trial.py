@@ -1,0 +1,146 @@
+"""The complete configuration of one training run: equal configurations train to equal bits."""
+
+import difflib
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+from pico.models.architecture import ModelConfig
+from pico.models.lookup import find_architecture
+from pico.training_config import TrainingConfig
+
+TRAINING_VERSION: typing.Final = 1
+"""Part of every trial's identity: raise it whenever one configuration trains to other numbers, so
+that results stored by older code are not taken for the newer code's. A golden test guards it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialConfig:
+    """Everything that decides a training run, but for the data and the device.
+
+    Raises:
+        ValueError: a field is out of range, or `horizon_steps` does not fit the schedule.
+    """
+
+    architecture: str
+    """Name in `pico.models.MODELS`, or the import path `package.module:Class` of your own."""
+
+    model: ModelConfig
+    """The architecture's own hyperparameters."""
+
+    training: TrainingConfig
+    """Optimizer, schedule, batch and precision."""
+
+    block_size: int = 64
+    """Tokens in one training sequence."""
+
+    validation_tokens: int = 32_768
+    """Most tokens of the fixed validation set that one evaluation reads."""
+
+    seed: int = 0
+    """Seeds the weights, the order of the data, and dropout."""
+
+    horizon_steps: int | None = None
+    """Total steps, exactly where the schedule looks at the end; `None` otherwise, so that a larger
+    budget continues the same trial instead of being another."""
+
+    def __post_init__(self) -> None:
+        for name in ("block_size", "validation_tokens"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} is {value!r}; allowed: a whole number of at least 1")
+        if isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed: found {self.seed!r}, allowed: an integer in [0, 2^63)")
+        if self.training.needs_horizon != (self.horizon_steps is not None):
+            allowed = "the total steps" if self.training.needs_horizon else "None"
+            raise ValueError(
+                f"horizon_steps: found {self.horizon_steps!r}, allowed with schedule "
+                f"{self.training.schedule}: {allowed}"
+            )
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Training tokens of one optimizer step."""
+        return self.training.batch_size * self.block_size
+
+    def to_dict(self) -> dict[str, object]:
+        """Returns plain JSON types with every default filled in: what a trial's hash is made of."""
+        values: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return values | {"model": asdict(self.model), "training": asdict(self.training)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> "TrialConfig":
+        """Rebuilds what `to_dict` took apart.
+
+        Raises:
+            ValueError: an unknown architecture or field, or a value out of range.
+        """
+        architecture, parts = str(values["architecture"]), dict(values)
+        config_class = find_architecture(architecture).config_class
+        model = build_config(config_class, _mapping(parts, "model"))
+        training = build_config(TrainingConfig, _mapping(parts, "training"))
+        return build_config(cls, parts | {"model": model, "training": training})
+
+
+def resolve(
+    architecture: str, hyperparameters: Mapping[str, object]
+) -> tuple[ModelConfig, TrainingConfig]:
+    """Splits a flat mapping of hyperparameters over the model's and the training's configuration.
+
+    Args:
+        architecture: name in the registry, or an import path.
+        hyperparameters: by field name; what is absent takes its default.
+
+    Raises:
+        ValueError: an unknown architecture or name (with the nearest known one), or a value that
+            its configuration does not allow.
+    """
+    config_class = find_architecture(architecture).config_class
+    model_fields = {f.name for f in fields(config_class)}
+    training_fields = {f.name for f in fields(TrainingConfig)}
+    for name in hyperparameters:
+        if name not in model_fields | training_fields:
+            _refuse_unknown(
+                f"hyperparameter of {architecture}", name, model_fields | training_fields
+            )
+    model = {k: v for k, v in hyperparameters.items() if k in model_fields}
+    training = {k: v for k, v in hyperparameters.items() if k in training_fields}
+    return build_config(config_class, model), build_config(TrainingConfig, training)
+
+
+T = typing.TypeVar("T")
+
+
+def build_config(config_class: type[T], values: Mapping[str, object]) -> T:
+    """Builds a configuration dataclass; whole numbers given for real fields become real.
+
+    JSON and YAML write 1.0 as 1: without this, two spellings of one trial would hash differently.
+
+    Raises:
+        ValueError: an unknown field, or a value the class does not allow.
+    """
+    hints = typing.get_type_hints(config_class)
+    for name in values:
+        if name not in hints:
+            _refuse_unknown(f"field of {config_class.__name__}", name, set(hints))
+    return config_class(**{name: _as_hinted(value, hints[name]) for name, value in values.items()})
+
+
+def _as_hinted(value: object, hint: object) -> object:
+    choices = typing.get_args(hint) or (hint,)
+    if float in choices and int not in choices and isinstance(value, int):
+        return value if isinstance(value, bool) else float(value)
+    return value
+
+
+def _mapping(parts: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = parts[name]
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name}: found {value!r}, allowed: a mapping of fields")
+    return value
+
+
+def _refuse_unknown(what: str, name: str, known: set[str]) -> typing.NoReturn:
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(f"unknown {what}: {name!r}; {hint}known: {', '.join(sorted(known))}")
