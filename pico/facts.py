@@ -1,11 +1,12 @@
 """What a model costs before a single weight exists: parameters, FLOPs, memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from pico.models.architecture import ModelConfig
 from pico.models.lookup import find_architecture
@@ -57,7 +58,7 @@ def compute_facts(
         allowed = ", ".join(OPTIMIZER_COPIES)
         raise ValueError(f"optimizer is {optimizer!r}; allowed: one of {allowed}")
     found = find_architecture(architecture)
-    with torch.device("meta"):
+    with torch.device("meta"), _NoRandomNumbers():
         model = found.build(model_config, vocab_size, block_size)
     num_params = sum(parameter.numel() for parameter in model.parameters())
     sizes = (model_config, vocab_size, block_size)
@@ -69,3 +70,18 @@ def compute_facts(
         flops_per_token=3.0 * found.flops_per_token(*sizes),
         memory_bytes=BYTES_PER_NUMBER * num_numbers,
     )
+
+
+class _NoRandomNumbers(TorchFunctionMode):
+    """Leaves out drawing weights: without values it is idle, and its first call takes a second."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: Iterable[type],
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return (kwargs or {}).get("tensor", args[0] if args else None)
+        return func(*args, **(kwargs or {}))

@@ -47,6 +47,8 @@ class Rotary(nn.Module):
 
 
 def _angles(length: int, num_angles: int, size: int) -> Tensor:
-    places_T = torch.arange(length, dtype=torch.float32)
-    speeds_R = BASE ** (-2.0 * torch.arange(num_angles, dtype=torch.float32) / size)
+    # Made on the CPU whatever the default device: on the meta device, where models are only
+    # counted, the first arange imports torch's compiler, which takes a second.
+    places_T = torch.arange(length, dtype=torch.float32, device="cpu")
+    speeds_R = BASE ** (-2.0 * torch.arange(num_angles, dtype=torch.float32, device="cpu") / size)
     return places_T[:, None] * speeds_R[None, :]

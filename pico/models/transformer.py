@@ -157,17 +157,20 @@ class Block(nn.Module):
 class Transformer(LanguageModel):
     """The model: embedding, blocks, head."""
 
+    places_TD: Tensor | None
+
     def __init__(self, config: TransformerConfig, vocab_size: int, block_size: int) -> None:
         super().__init__()
         self.vocab_size, self.block_size = vocab_size, block_size
         self.dropout = config.dropout
         size = config.embed_size
         self.embedding = nn.Embedding(vocab_size, size)
-        self.places_TD: Tensor | None = None
         if config.position == "learned":
             self.places_TD = nn.Parameter(torch.empty(block_size, size))
-        elif config.position == "sinusoidal":
-            self.register_buffer("places_TD", sinusoidal_vectors(block_size, size), False)
+        else:
+            fixed = config.position == "sinusoidal"
+            places_TD = sinusoidal_vectors(block_size, size) if fixed else None
+            self.register_buffer("places_TD", places_TD, persistent=False)
         rotary = Rotary(block_size, size // config.num_heads)
         self.blocks = nn.ModuleList(
             Block(config, rotary if config.position == "rotary" else None)
