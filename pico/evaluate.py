@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pico.loss import IGNORED
 
@@ -23,7 +22,7 @@ class Evaluation:
     """Nats per token; NaN where there was no target."""
 
     accuracy: float
-    """Share of targets that got the largest logit."""
+    """Share of targets that got the largest logit; one of k equal largest counts 1/k."""
 
     bits_per_byte: float
     """Bits per UTF-8 byte of the targets' text: comparable across tokenizers."""
@@ -80,10 +79,17 @@ def evaluate(
 
 def _batch_totals(logits_NV: Tensor, y_N: Tensor, token_bytes_V: Tensor) -> Tensor:
     """Returns (nats, right answers, targets, bytes) of one batch as float64."""
+    logits_NV = logits_NV.float()
     counted_N = y_N != IGNORED
-    nats = functional.cross_entropy(logits_NV.float(), y_N, ignore_index=IGNORED, reduction="sum")
-    right = (logits_NV.argmax(dim=-1) == y_N).sum()
-    num_bytes = (token_bytes_V[y_N.clamp(min=0)] * counted_N).sum()
-    return torch.stack(
-        [nats.double(), right.double(), counted_N.sum().double(), num_bytes.double()]
-    )
+    target_N1 = y_N.clamp(min=0).unsqueeze(-1)
+    largest_N1 = logits_NV.amax(dim=-1, keepdim=True)
+    target_logit_N1 = logits_NV.gather(-1, target_N1)
+    log_total_N1 = (logits_NV - largest_N1).exp_().sum(dim=-1, keepdim=True).log() + largest_N1
+    nats = ((log_total_N1 - target_logit_N1).squeeze(-1) * counted_N).double().sum()
+    # A maximum is far cheaper than an argmax. Where several tokens share the largest logit, as
+    # they may in bf16, each gets its share: an undecided model scores 1/V, not 0 or 1.
+    found_N = (target_logit_N1 == largest_N1).squeeze(-1) & counted_N
+    num_largest = (logits_NV[found_N] == largest_N1[found_N]).sum(dim=-1)
+    num_bytes = (token_bytes_V[target_N1.squeeze(-1)] * counted_N).sum()
+    totals = (nats, (1 / num_largest).sum(), counted_N.sum(), num_bytes)
+    return torch.stack([total.double() for total in totals])

@@ -73,7 +73,7 @@ class TrainingLoop:
         self._forward = torch.compile(self.model) if config.compile else self.model
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._optimizers = build_optimizers(self.model, config, vocab_size=vocab_size)
-        self._precision = Precision(config.precision, self.device)
+        self._precision = Precision.named(config.precision, self.device)
         self._batches = TrainBatches(
             data, block_size=trial.block_size, batch_size=config.batch_size, seed=trial.seed
         )

@@ -14,8 +14,6 @@ from torch.optim import SGD, Adam, AdamW, Muon, Optimizer
 
 from pico.training_config import TrainingConfig
 
-Named = list[tuple[str, nn.Parameter]]
-
 
 def build_optimizers(
     model: nn.Module, config: TrainingConfig, *, vocab_size: int
@@ -25,28 +23,28 @@ def build_optimizers(
     Args:
         model: where it lies decides where the optimizer state lies.
         config: optimizer name and its hyperparameters.
-        vocab_size: tells embedding tables and output heads from hidden matrices, for `muon`.
+        vocab_size: tells the output head from hidden layers, for `muon`.
     """
-    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    trained = [p for p in model.parameters() if p.requires_grad]
     match config.optimizer:
         case "muon":
-            hidden = _hidden_matrices(model, named, vocab_size)
-            rest = [(name, p) for name, p in named if name not in hidden]
-            matrices = [p for name, p in named if name in hidden]
+            hidden = _hidden_matrices(model, vocab_size)
+            rest = [p for p in trained if id(p) not in hidden]
+            matrices = [p for p in trained if id(p) in hidden]
             optimizers: list[Optimizer] = [_adamw(rest, config)] if rest else []
             if matrices:
                 optimizers.append(_muon(matrices, config))
             return optimizers
         case "adamw":
-            return [_adamw(named, config)]
+            return [_adamw(trained, config)]
         case "adam":
             betas = (config.beta1, config.beta2)
-            groups = _decay_groups(named, config.weight_decay)
+            groups = _decay_groups(trained, config.weight_decay)
             return [Adam(groups, lr=config.learning_rate, betas=betas, fused=True)]
         case "sgd":
             return [
                 SGD(
-                    _decay_groups(named, config.weight_decay),
+                    _decay_groups(trained, config.weight_decay),
                     lr=config.learning_rate,
                     momentum=config.momentum,
                     nesterov=config.momentum > 0,
@@ -55,8 +53,8 @@ def build_optimizers(
             ]
 
 
-def _adamw(named: Named, config: TrainingConfig) -> AdamW:
-    groups = _decay_groups(named, config.weight_decay)
+def _adamw(trained: list[nn.Parameter], config: TrainingConfig) -> AdamW:
+    groups = _decay_groups(trained, config.weight_decay)
     betas = (config.beta1, config.beta2)
     return AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
 
@@ -76,10 +74,10 @@ def _muon(matrices: list[nn.Parameter], config: TrainingConfig) -> Muon:
     )
 
 
-def _decay_groups(named: Named, weight_decay: float) -> list[dict[str, object]]:
+def _decay_groups(trained: list[nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
     """Splits parameters: matrices and embeddings decay; biases and norm scales do not."""
-    decayed = [p for _, p in named if p.dim() >= 2]
-    others = [p for _, p in named if p.dim() < 2]
+    decayed = [p for p in trained if p.dim() >= 2]
+    others = [p for p in trained if p.dim() < 2]
     groups = [
         {"params": decayed, "weight_decay": weight_decay},
         {"params": others, "weight_decay": 0.0},
@@ -87,17 +85,19 @@ def _decay_groups(named: Named, weight_decay: float) -> list[dict[str, object]]:
     return [group for group in groups if group["params"]]
 
 
-def _hidden_matrices(model: nn.Module, named: Named, vocab_size: int) -> set[str]:
-    """Names of the matrices that map activations to activations: no embedding, no output head."""
-    tables = {
-        id(p) for module in model.modules() if isinstance(module, nn.Embedding)
-        for p in module.parameters()
-    }  # fmt: skip
-    return {
-        name
-        for name, p in named
-        if p.dim() == 2 and id(p) not in tables and vocab_size not in p.shape
-    }
+def _hidden_matrices(model: nn.Module, vocab_size: int) -> set[int]:
+    """Identities of the matrices that map activations to activations.
+
+    The head does not: it is the last linear layer with one output a token, and where it is tied
+    its weight is the embedding's. Bare parameters do not either: they hold positions or rows to
+    look up.
+    """
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear | nn.RNNBase)]
+    heads = [m for m in layers if isinstance(m, nn.Linear) and m.out_features == vocab_size][-1:]
+    tables = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    outside = {id(p) for module in (*heads, *tables) for p in module.parameters(recurse=False)}
+    inside = {id(p) for m in layers for p in m.parameters(recurse=False) if p.dim() == 2}
+    return inside - outside
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,12 @@
 """Number formats of the forward and backward pass: plain fp32, or autocast to bf16 or fp16."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from pico.training_config import PrecisionName
@@ -21,13 +23,25 @@ class Precision:
     Source: Micikevicius et al. 2018, "Mixed Precision Training".
     """
 
-    def __init__(self, name: PrecisionName, device: torch.device) -> None:
-        self._dtype = AUTOCAST_DTYPES.get(name)
-        self._device = device
-        self._scaler = torch.amp.GradScaler(device.type) if name == "fp16" else None
+    def __init__(self, dtype: torch.dtype | None, device: torch.device, *, scaled: bool) -> None:
+        self._dtype, self._device = dtype, device
+        self._scaler = GradScaler(device.type) if scaled else None
+
+    @classmethod
+    def named(cls, name: PrecisionName, device: torch.device) -> "Precision":
+        """Returns the format of that name.
+
+        Raises:
+            ValueError: `auto`, which `pico.auto_precision` turns into one of the others, or `fp16`
+                on a CPU, which lacks it for some layers and gains nothing from it.
+        """
+        if name == "auto" or (name == "fp16" and device.type == "cpu"):
+            allowed = "fp32, bf16" if device.type == "cpu" else "fp32, bf16, fp16"
+            raise ValueError(f"precision is {name!r}; allowed on {device.type}: {allowed}")
+        return cls(AUTOCAST_DTYPES.get(name), device, scaled=name == "fp16")
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Makes the context for one forward pass and its loss."""
+        """Makes the context for one forward pass."""
         if self._dtype is None:
             return nullcontext()
         return torch.autocast(self._device.type, dtype=self._dtype)
@@ -44,20 +58,20 @@ class Precision:
                 self._scaler.unscale_(optimizer)
 
     def step(self, optimizers: list[Optimizer]) -> None:
-        """Steps every optimizer, or with fp16 none whose gradients overflowed."""
-        for optimizer in optimizers:
-            if self._scaler is None:
+        """Steps every optimizer, or with fp16 those whose gradients did not overflow."""
+        if self._scaler is None:
+            for optimizer in optimizers:
                 optimizer.step()
-            else:
-                self._scaler.step(optimizer)
-        if self._scaler is not None:
-            self._scaler.update()
+            return
+        for optimizer in optimizers:
+            self._scaler.step(optimizer)
+        self._scaler.update()
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> dict[str, Any]:
         """Returns the scaler's state in plain JSON types; empty without one."""
         return dict(self._scaler.state_dict()) if self._scaler is not None else {}
 
-    def load_state(self, state: dict[str, object]) -> None:
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Puts back what `state` returned."""
         if self._scaler is not None:
-            self._scaler.load_state_dict(state)
+            self._scaler.load_state_dict(dict(state))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import nn
 
+from pico.auto_precision import resolve_precision
 from pico.data.prepared import PreparedData
 from pico.loop import TrainingLoop
 from pico.optim import build_optimizers
@@ -45,6 +46,7 @@ def train(
     """
     if not report_steps or min(report_steps) < 1:
         raise ValueError(f"report_steps: found {list(report_steps)}, allowed: steps from 1")
+    trial = resolve_precision(trial, data, device=device, checkpoint=checkpoint)
     loop = TrainingLoop(trial, data, device=device, checkpoint=checkpoint)
     progress, last_step = loop.progress, max(report_steps)
     for due_step in sorted(set(report_steps)):
