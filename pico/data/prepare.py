@@ -1,0 +1,237 @@
+"""From a data configuration to tokens on disk, once.
+
+Reading, splitting, training the tokenizer on the training part alone, and encoding: each pass
+holds a bounded amount of text, so a source may be larger than memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+
+import tokenizers
+
+from pico.data.config import DataConfig
+from pico.data.corpus import Corpus
+from pico.data.errors import DataError
+from pico.data.load_tokenizer import make_tokenizer
+from pico.data.prepared import Meta, Part, PreparedData
+from pico.data.source import Source
+from pico.data.sources import open_source
+from pico.data.split import TRAIN, VALIDATION, Sides, split_by_hash, split_by_source, split_tail
+from pico.data.token_file import TokenFile
+from pico.data.tokenizer import Tokenizer
+
+DATA_VERSION = 1
+"""Raised when the same configuration gives other tokens or other training rows."""
+
+Progress = Callable[[str, float], None]
+
+_TOKENIZER_CHARACTERS = 1 << 26
+"""A tokenizer is trained on at most about this much text, taken evenly from all documents."""
+
+
+def prepare(
+    config: DataConfig, cache_dir: Path, *, progress: Progress | None = None
+) -> PreparedData:
+    """Prepare the data of `config`, or open what an earlier call prepared.
+
+    Nothing half-written is ever found in `cache_dir`: a folder appears there whole. Two processes
+    may prepare the same data at once; one result is kept.
+
+    Args:
+        config: What to prepare.
+        cache_dir: Folder for prepared data; made when it is missing.
+        progress: Called with what is being done and the share of all work that is done.
+
+    Raises:
+        DataError: The data cannot be had or used, with the setting to change.
+    """
+    report = progress or (lambda _stage, _fraction: None)
+    names = [name for name, _ in config.components]
+    if config.validation_source is not None:
+        names.append(config.validation_source)
+    sources = [open_source(name, config) for name in names]
+    folder = cache_dir / _cache_key(config, sources)
+    prepared = _open_whole(folder)
+    if prepared is None:
+        _make_folder(cache_dir)
+        unfinished = cache_dir / f".{folder.name}-{uuid.uuid4().hex}"
+        unfinished.mkdir()
+        try:
+            _build(config, sources, unfinished, report)
+            _put_in_place(unfinished, folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        prepared = PreparedData.open(folder)
+    report("ready", 1.0)
+    return prepared
+
+
+def _cache_key(config: DataConfig, sources: list[Source]) -> str:
+    what = {
+        "version": DATA_VERSION,
+        "config": asdict(config),
+        "sources": [source.signature for source in sources],
+        "tokenizers": tokenizers.__version__,
+        "byteorder": sys.byteorder,
+    }
+    text = json.dumps(what, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def _open_whole(folder: Path) -> PreparedData | None:
+    try:
+        return PreparedData.open(folder)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # absent, damaged, or of another version: to be made again
+
+
+def _make_folder(cache_dir: Path) -> None:
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            "prepared data cannot be written",
+            field="results",
+            found=f"{cache_dir}: {error.strerror}",
+        ) from None
+
+
+def _put_in_place(unfinished: Path, folder: Path) -> None:
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        # Either another process was faster, and its result is as good, or damaged files lie there.
+        if _open_whole(folder) is None:
+            shutil.rmtree(folder)
+            unfinished.rename(folder)
+
+
+def _build(config: DataConfig, sources: list[Source], folder: Path, report: Progress) -> None:
+    report("reading", 0.0)
+    corpora = [
+        Corpus(source, max_documents=config.max_documents, max_bytes=config.max_bytes)
+        for source in sources
+    ]
+    scans = [corpus.scan(config.seed) for corpus in corpora]
+    own_split = config.validation_source is not None
+    if own_split:
+        sides = split_by_source(scans[:-1], scans[-1])
+    else:
+        split = split_by_hash if config.split == "hash" else split_tail
+        sides = split(scans, config.validation_fraction)
+    train_corpora = list(zip(corpora, sides, strict=False))
+
+    report("training the tokenizer", 0.2)
+    num_characters = sum(int(scan.sizes.sum()) for scan in scans)
+    texts = _training_texts(train_corpora, one_in=-(-num_characters // _TOKENIZER_CHARACTERS))
+    tokenizer = make_tokenizer(config.tokenizer, texts)
+
+    report("encoding", 0.5)
+    with (
+        TokenFile(folder, "train", tokenizer) as train,
+        TokenFile(folder, "validation", tokenizer) as validation,
+    ):
+        train_parts, validation_parts = [], []
+        for (corpus, side), (name, weight) in zip(train_corpora, config.components, strict=True):
+            for text, where in zip(corpus, side.tolist(), strict=True):
+                if where == TRAIN:
+                    train.add(text)
+                elif where == VALIDATION:
+                    validation.add(text)
+            train_parts.append(train.end_part(name, weight))
+            if not own_split:
+                validation_parts.append(validation.end_part(name, weight))
+        if config.validation_source is not None:
+            for text in corpora[-1]:
+                validation.add(text)
+            validation_parts.append(validation.end_part(config.validation_source, 1.0))
+    _check_long_enough(config, train_parts, validation_parts)
+
+    meta = _meta(config, sources, tokenizer, train, validation, train_parts, validation_parts)
+    (folder / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
+    (folder / "meta.json").write_text(meta.to_json(), encoding="utf-8")
+
+
+def _training_texts(corpora: list[tuple[Corpus, Sides]], *, one_in: int) -> Iterator[str]:
+    for corpus, side in corpora:
+        count = 0
+        for text, where in zip(corpus, side.tolist(), strict=True):
+            if where == TRAIN:
+                if count % one_in == 0:
+                    yield text
+                count += 1
+
+
+def _check_long_enough(config: DataConfig, train: list[Part], validation: list[Part]) -> None:
+    least = config.block_size + 1 if config.mode == "contiguous" else 2
+    for part in train:
+        if part.num_tokens < least:
+            raise DataError(
+                f"too short for one block of {config.block_size} tokens",
+                field="data.source",
+                found=f"{part.num_tokens} training tokens in {part.name!r}",
+                allowed=f"at least {least} tokens, or a smaller data.block_size",
+            )
+    for part in validation:
+        if part.num_tokens <= 2:
+            raise DataError("no text for validation", field="data.source", found=f"{part.name!r}")
+
+
+def _meta(
+    config: DataConfig,
+    sources: list[Source],
+    tokenizer: Tokenizer,
+    train: TokenFile,
+    validation: TokenFile,
+    train_parts: list[Part],
+    validation_parts: list[Part],
+) -> Meta:
+    sees = {
+        "version": DATA_VERSION,
+        "tokenizer": tokenizer.fingerprint,
+        "mode": config.mode,
+        "context_tokens": config.context_tokens,
+        "predict_end": config.predict_end,
+        "train": [train.digest(), *map(_place, train_parts)],
+        "validation": [validation.digest(), *map(_place, validation_parts)],
+    }
+    fingerprint = hashlib.blake2b(json.dumps(sees).encode(), digest_size=16).hexdigest()
+    num_documents = sum(part.num_documents for part in chain(train_parts, validation_parts))
+    num_marks = train.num_starts + validation.num_starts
+    num_text_tokens = train.num_tokens + validation.num_tokens - num_marks
+    num_characters = train.num_characters + validation.num_characters
+    return Meta(
+        version=DATA_VERSION,
+        fingerprint=fingerprint,
+        tokenizer_fingerprint=tokenizer.fingerprint,
+        tokenizer_kind=config.tokenizer.kind,
+        vocab_size=tokenizer.vocab_size,
+        end_of_text_id=tokenizer.end_of_text_id,
+        mode=config.mode,
+        context_tokens=config.context_tokens,
+        predict_end=config.predict_end,
+        train_tokens=train.num_tokens,
+        validation_tokens=validation.num_tokens,
+        num_documents=num_documents,
+        num_validation_documents=sum(part.num_documents for part in validation_parts),
+        num_characters=num_characters,
+        num_bytes=train.num_bytes + validation.num_bytes,
+        characters_per_token=num_characters / max(1, num_text_tokens),
+        source="; ".join(source.description for source in sources),
+        train_parts=tuple(train_parts),
+        validation_parts=tuple(validation_parts),
+    )
+
+
+def _place(part: Part) -> list[float | int]:
+    """What of a part changes training: its share and its tokens, never the name of its source."""
+    return [part.weight, part.first_token, part.end_token, part.first_start, part.end_start]

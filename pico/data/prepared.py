@@ -1,0 +1,212 @@
+"""Tokens ready for training: two flat arrays, what they mean, and the tokenizer that made them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pico.data.load_tokenizer import tokenizer_from_json
+from pico.data.tokenizer import IntArray, Tokenizer
+
+TokenArray = npt.NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One source's documents in one split.
+
+    Their tokens are `end_of_text document end_of_text document … end_of_text`.
+    """
+
+    name: str
+    """The source as the user wrote it."""
+
+    weight: float
+    """Its share of the split's rows; a split's shares add up to 1."""
+
+    first_token: int
+    """Index of the mark before the first document."""
+
+    end_token: int
+    """Index after the mark that ends the last document."""
+
+    first_start: int
+    """Index in the split's `starts` of the first document's entry."""
+
+    end_start: int
+    """Index after the entry of the last mark: there is one entry more than documents."""
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens, marks included."""
+        return self.end_token - self.first_token
+
+    @property
+    def num_documents(self) -> int:
+        """Documents."""
+        return self.end_start - self.first_start - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meta:
+    """What is known about prepared data; `meta.json` holds it."""
+
+    version: int
+    """Of the layout and of the code that makes it."""
+
+    fingerprint: str
+    """Hash of everything that changes what a training step sees."""
+
+    tokenizer_fingerprint: str
+    """Hash of everything that changes how text is encoded."""
+
+    tokenizer_kind: str
+    """`bpe`, `char`, `int` or `gpt2`."""
+
+    vocab_size: int
+    """Number of token ids: what a model's last layer must have."""
+
+    end_of_text_id: int
+    """The id before, between and after documents."""
+
+    mode: str
+    """`contiguous`, `packed` or `padded`."""
+
+    context_tokens: int
+    """First tokens of a document that carry no loss."""
+
+    predict_end: bool
+    """Whether a document's end is scored."""
+
+    train_tokens: int
+    """Length of the training array."""
+
+    validation_tokens: int
+    """Length of the validation array."""
+
+    num_documents: int
+    """Documents in both parts."""
+
+    num_validation_documents: int
+    """Documents in the validation part."""
+
+    num_characters: int
+    """Characters of the text in both parts."""
+
+    num_bytes: int
+    """UTF-8 bytes of the text in both parts."""
+
+    characters_per_token: float
+    """Over both parts, marks between documents not counted."""
+
+    source: str
+    """Description of the source or the mixture."""
+
+    train_parts: tuple[Part, ...]
+    """Where each source lies in the training tokens, sorted by name."""
+
+    validation_parts: tuple[Part, ...]
+    """Where each source lies in the validation tokens."""
+
+    def to_json(self) -> str:
+        """The content of `meta.json`."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Meta:
+        """Read what `to_json` wrote."""
+        values = json.loads(text)
+        for key in ("train_parts", "validation_parts"):
+            values[key] = tuple(Part(**part) for part in values[key])
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedData:
+    """Training and validation tokens with what is needed to use them.
+
+    Pickles as plain arrays and strings, so that an object store can share the arrays without a
+    copy; nothing refers to a file afterwards.
+    """
+
+    meta: Meta
+    """Sizes, fingerprints and where each source's part lies."""
+
+    train: TokenArray
+    """Training tokens, one after another; often a view of a memory-mapped file."""
+
+    validation: TokenArray
+    """Validation tokens, one after another."""
+
+    train_starts: IntArray
+    """Index in `train` of the mark before each document, and of each region's last mark."""
+
+    validation_starts: IntArray
+    """The same for `validation`."""
+
+    tokenizer_json: str
+    """The content of `tokenizer.json`."""
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Text to ids and back."""
+        return tokenizer_from_json(self.tokenizer_json)
+
+    @cached_property
+    def token_bytes(self) -> IntArray:
+        """UTF-8 bytes each id stands for, shape `[vocab_size]`; 0 for marks."""
+        return self.tokenizer.token_bytes()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone, without what was derived from them."""
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+
+    @classmethod
+    def open(cls, folder: Path) -> PreparedData:
+        """Open what `prepare` wrote; the tokens stay on disk until they are used.
+
+        Raises:
+            OSError: A file is missing.
+            ValueError: A file is damaged or was written by another version.
+        """
+        meta = Meta.from_json((folder / "meta.json").read_text(encoding="utf-8"))
+        dtype = token_dtype(meta.vocab_size)
+        arrays: dict[str, Any] = {}
+        for name, num_tokens, parts in (
+            ("train", meta.train_tokens, meta.train_parts),
+            ("validation", meta.validation_tokens, meta.validation_parts),
+        ):
+            arrays[name] = _map(folder / f"{name}.bin", dtype, num_tokens)
+            arrays[f"{name}_starts"] = _map(
+                folder / f"{name}_starts.bin", np.dtype("<i8"), parts[-1].end_start
+            )
+        tokenizer_json = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        return cls(meta=meta, tokenizer_json=tokenizer_json, **arrays)
+
+    def in_memory(self) -> PreparedData:
+        """The same with its arrays read into memory."""
+        return replace(
+            self,
+            train=np.array(self.train),
+            validation=np.array(self.validation),
+            train_starts=np.array(self.train_starts),
+            validation_starts=np.array(self.validation_starts),
+        )
+
+
+def token_dtype(vocab_size: int) -> np.dtype[Any]:
+    """Two bytes a token where they suffice."""
+    return np.dtype("<u2") if vocab_size <= 1 << 16 else np.dtype("<u4")
+
+
+def _map(path: Path, dtype: np.dtype[Any], length: int) -> npt.NDArray[Any]:
+    if path.stat().st_size != length * dtype.itemsize:
+        raise ValueError(f"{path} is damaged: {path.stat().st_size} bytes for {length} entries")
+    # As a plain array: a memmap object would not pickle out of band.
+    return np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=(length,)))
