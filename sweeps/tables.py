@@ -1,4 +1,4 @@
-"""The result tables: the one place that says which columns exist, of which type, with which meaning.
+"""The result tables: the one place that says which columns exist and what they mean.
 
 The writer (`sweeps.store`) and the reader (`analysis.load`) both import this module, so a column
 cannot mean two things. It imports neither Ray nor Torch: a report can be built where neither is

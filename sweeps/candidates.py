@@ -1,0 +1,252 @@
+"""From a sampler's choice to a trial: complete configuration, identity, facts, and what forbids it.
+
+A trial is a pure function of its configuration, and `trial_id` is the hash of all of it, so equal
+ids mean equal rows. A configuration that a constraint forbids never becomes a trial: parameters,
+FLOPs and memory are computed, not trained.
+"""
+
+import hashlib
+import json
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from dataclasses import fields as dataclass_fields
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from pico.facts import Facts, compute_facts
+from pico.models.architecture import ModelConfig
+from pico.training_config import TrainingConfig
+from pico.trial import TRAINING_VERSION, TrialConfig, resolve
+from sweeps.expressions import Expression
+from sweeps.space import Space, Value
+from sweeps.spec import Budget, Spec
+
+FACTS = tuple(field.name for field in dataclass_fields(Facts))
+"""Names that constraints can use beside the hyperparameters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportPlan:
+    """At which optimizer steps a trial is evaluated, and which of them are rungs."""
+
+    rung_steps: tuple[int, ...]
+    all_steps: tuple[int, ...]
+
+    def rung_at(self, step: int) -> int | None:
+        """The rung that a step is, or None for a report between rungs."""
+        return self.rung_steps.index(step) if step in self.rung_steps else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A configuration that may be trained."""
+
+    trial_id: str
+    trial: TrialConfig
+    chosen: dict[str, Value]
+    """What the sampler chose; the rest of the configuration is fixed or defaults."""
+    facts: Facts
+    plan: ReportPlan
+    config: str
+    """Canonical JSON whose hash is the id."""
+    fingerprints: dict[str, str]
+    """Those of the data and the tokenizer, by column name."""
+
+    @property
+    def architecture(self) -> str:
+        """Which architecture it is of."""
+        return self.trial.architecture
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Every hyperparameter with its default filled in, by column name."""
+        return asdict(self.trial.model) | asdict(self.trial.training)
+
+    @property
+    def predicted_flops(self) -> float:
+        """Training cost to the last rung; a guess at run time before anything was measured."""
+        return self.facts.flops_per_token * self.trial.tokens_per_step * self.plan.rung_steps[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejection:
+    """Why a configuration may not be trained."""
+
+    reason: str
+
+
+class DataIdentity(Protocol):
+    """What a trial's configuration holds of the prepared data."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the tokens and of how a step sees them."""
+
+    @property
+    def tokenizer_fingerprint(self) -> str:
+        """Hash of the tokenizer."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of different tokens."""
+
+
+class CandidateFactory:
+    """Builds candidates for one sweep over one prepared data set.
+
+    Args:
+        spec: the sweep.
+        meta: what the prepared data says of itself.
+        constraints: the spec's constraints, parsed.
+    """
+
+    def __init__(
+        self, spec: Spec, meta: DataIdentity, constraints: tuple[Expression, ...] = ()
+    ) -> None:
+        self._spec = spec
+        self._meta = meta
+        self._constraints = constraints
+
+    def build(
+        self, architecture: str, chosen: Mapping[str, Value], seed: int
+    ) -> Candidate | Rejection:
+        """Complete a configuration, or say why it cannot be trained."""
+        try:
+            model, training = resolve(architecture, chosen)
+            facts = self._facts(architecture, model, training)
+            values = asdict(model) | asdict(training) | asdict(facts)
+            for constraint in self._constraints:
+                if constraint.names <= values.keys() and not constraint(values):
+                    return Rejection(reason=constraint.text)
+            block_size = self._spec.data_config.block_size
+            tokens_per_step = training.batch_size * block_size
+            plan = plan_reports(self._spec.budget, tokens_per_step, facts.flops_per_token)
+            trial = TrialConfig(
+                architecture=architecture,
+                model=model,
+                training=training,
+                block_size=block_size,
+                validation_tokens=self._spec.evaluation.tokens,
+                seed=seed,
+                horizon_steps=plan.rung_steps[-1] if training.needs_horizon else None,
+            )
+        except ValueError as error:
+            return Rejection(reason=str(error))
+        return self._candidate(trial, dict(chosen), facts, plan)
+
+    def with_seed(self, candidate: Candidate, seed: int) -> Candidate:
+        """The same configuration with another training seed."""
+        trial = replace(candidate.trial, seed=seed)
+        return self._candidate(trial, candidate.chosen, candidate.facts, candidate.plan)
+
+    def from_config(self, config: str, spaces: Mapping[str, Space]) -> Candidate | None:
+        """Rebuild a stored trial; None where it was trained on other data or by other code."""
+        stored = json.loads(config)
+        fields = {field.name for field in dataclass_fields(TrialConfig)}
+        try:
+            trial = TrialConfig.from_dict({k: v for k, v in stored.items() if k in fields})
+            facts = self._facts(trial.architecture, trial.model, trial.training)
+            plan = plan_reports(self._spec.budget, trial.tokens_per_step, facts.flops_per_token)
+        except (ValueError, KeyError):
+            return None
+        space = spaces.get(trial.architecture, Space(parameters=()))
+        chosen = space.extract(asdict(trial.model) | asdict(trial.training))
+        candidate = self._candidate(trial, chosen, facts, plan)
+        return candidate if candidate.config == config else None
+
+    def _facts(self, architecture: str, model: ModelConfig, training: TrainingConfig) -> Facts:
+        return compute_facts(
+            architecture,
+            model,
+            vocab_size=self._meta.vocab_size,
+            block_size=self._spec.data_config.block_size,
+            batch_size=training.batch_size // training.accumulation,
+            optimizer=training.optimizer,
+        )
+
+    def _candidate(
+        self, trial: TrialConfig, chosen: dict[str, Value], facts: Facts, plan: ReportPlan
+    ) -> Candidate:
+        config = self._canonical(trial)
+        return Candidate(
+            trial_id=hashlib.blake2b(config.encode(), digest_size=8).hexdigest(),
+            trial=trial,
+            chosen=chosen,
+            facts=facts,
+            plan=plan,
+            config=config,
+            fingerprints={
+                "data_fingerprint": self._meta.fingerprint,
+                "tokenizer_fingerprint": self._meta.tokenizer_fingerprint,
+            },
+        )
+
+    def _canonical(self, trial: TrialConfig) -> str:
+        """Everything that decides a trial's rows, always in the same characters.
+
+        The number of rungs is left out: a longer budget continues the same trial.
+        """
+        budget = self._spec.budget
+        complete = trial.to_dict() | {
+            "task": self._spec.task,
+            "data": self._meta.fingerprint,
+            "tokenizer": self._meta.tokenizer_fingerprint,
+            "reports": [budget.unit, budget.min, budget.factor, budget.reports_per_rung],
+            "training_version": TRAINING_VERSION,
+        }
+        return json.dumps(complete, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def plan_reports(budget: Budget, tokens_per_step: int, flops_per_token: float) -> ReportPlan:
+    """Turn a budget into optimizer steps.
+
+    Between two rungs the reports lie evenly on a logarithmic scale.
+
+    Raises:
+        ValueError: a rung in tokens is not a whole number of steps.
+    """
+    rungs = []
+    for milestone in budget.milestones:
+        match budget.unit:
+            case "steps":
+                rungs.append(milestone)
+            case "tokens":
+                if milestone % tokens_per_step:
+                    raise ValueError(
+                        f"budget.min of {budget.min:,} tokens is not a whole number of steps of "
+                        f"{tokens_per_step:,} tokens (batch_size × block_size)"
+                    )
+                rungs.append(milestone // tokens_per_step)
+            case "flops":
+                rungs.append(max(1, math.ceil(milestone / (flops_per_token * tokens_per_step))))
+    steps = set(rungs)
+    for rung in rungs:
+        for part in range(1, budget.reports_per_rung):
+            between = rung * budget.factor ** (-part / budget.reports_per_rung)
+            steps.add(max(1, math.floor(between)))
+    return ReportPlan(rung_steps=tuple(rungs), all_steps=tuple(sorted(steps)))
+
+
+def column_types(architectures: Mapping[str, Any]) -> dict[str, pa.DataType]:
+    """The Arrow type of each hyperparameter of the named architectures' configurations.
+
+    Args:
+        architectures: configuration classes (dataclasses) by name.
+    """
+    types: dict[str, pa.DataType] = {}
+    for config_class in architectures.values():
+        hints = typing.get_type_hints(config_class)
+        for field in dataclass_fields(config_class):
+            types.setdefault(field.name, _arrow_type(hints[field.name]))
+    return types
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    options = {hint} if not typing.get_args(hint) else set(typing.get_args(hint))
+    for python_type, arrow_type in ((float, pa.float64()), (bool, pa.bool_()), (int, pa.int64())):
+        if python_type in options:
+            return arrow_type
+    return pa.string()

@@ -1,0 +1,103 @@
+"""When a trial is ended early: Ray's ASHA, one per architecture, so that families never compete.
+
+The schedulers are driven through their own public methods with a stub in place of Ray's trial,
+which has two uses: rungs are rebuilt from stored rows when a sweep resumes (Ray's own restore
+forgets them), and rows found in the store count like fresh ones.
+Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, section 3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from sweeps.spec import Objective, Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What early stopping says at one rung."""
+
+    stop: bool
+    cutoff: float | None
+    """The objective's value that the trial had to reach; None for the rung's first arrival."""
+
+
+class Stopper(Protocol):
+    """Early stopping for the trials of one architecture."""
+
+    def judge(self, trial_id: str, rung: int, value: float) -> Verdict:
+        """Record a trial's value at a rung before the last, and decide."""
+        ...
+
+
+class NeverStop:
+    """Every trial runs to the last rung."""
+
+    def judge(self, trial_id: str, rung: int, value: float) -> Verdict:
+        """Go on."""
+        return Verdict(stop=False, cutoff=None)
+
+
+@dataclass(frozen=True)
+class _StubTrial:
+    trial_id: str
+
+
+class Asha:
+    """Asynchronous successive halving over fixed rungs.
+
+    Args:
+        milestones: the rungs in the budget's unit, a geometric series.
+        factor: the series' ratio; one in `factor` arrivals goes on.
+        objective: metric and goal.
+    """
+
+    def __init__(self, *, milestones: Sequence[int], factor: int, objective: Objective) -> None:
+        # Imported late: it takes a second, in which the data is being prepared.
+        from ray.tune.schedulers import ASHAScheduler, TrialScheduler  # noqa: PLC0415
+
+        self._stop = TrialScheduler.STOP
+        self._milestones = milestones
+        self._factor = factor
+        self._sign = 1.0 if objective.goal == "maximize" else -1.0
+        self._scheduler = ASHAScheduler(
+            time_attr="budget",
+            metric="value",
+            mode="max" if objective.goal == "maximize" else "min",
+            max_t=milestones[-1],
+            grace_period=milestones[0],
+            reduction_factor=factor,
+            brackets=1,
+        )
+        self._added: set[str] = set()
+        self._values: list[list[float]] = [[] for _ in milestones]
+
+    def judge(self, trial_id: str, rung: int, value: float) -> Verdict:
+        """Record a trial's value at a rung before the last, and decide."""
+        trial = cast("Any", _StubTrial(trial_id))
+        if trial_id not in self._added:
+            self._added.add(trial_id)
+            self._scheduler.on_trial_add(cast("Any", None), trial)
+        arrived = self._values[rung]
+        # The same quantile that ASHA takes; it does not tell it, and a reader wants to know it.
+        cutoff = float(np.percentile(arrived, (1 - 1 / self._factor) * 100)) if arrived else None
+        result = {"budget": self._milestones[rung], "value": value}
+        action = self._scheduler.on_trial_result(cast("Any", None), trial, result)
+        arrived.append(self._sign * value)
+        return Verdict(
+            stop=action == self._stop,
+            cutoff=None if cutoff is None else self._sign * cutoff,
+        )
+
+
+def make_stopper(spec: Spec) -> Stopper:
+    """Early stopping as the spec asks for, for one architecture."""
+    if spec.early_stopping.scheduler == "none" or spec.budget.rungs == 1:
+        return NeverStop()
+    return Asha(
+        milestones=spec.budget.milestones,
+        factor=spec.budget.factor,
+        objective=spec.objectives[0],
+    )

@@ -1,0 +1,376 @@
+"""Running a sweep from a spec to its tables and its report: `sweeps.run(spec)`."""
+
+import concurrent.futures
+import contextlib
+import importlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from pico.data.errors import DataError
+from pico.data.prepare import prepare
+from pico.data.prepared import PreparedData
+from pico.models.lookup import find_architecture
+from pico.training_config import TrainingConfig
+from sweeps.candidates import CandidateFactory, column_types
+from sweeps.cluster import Cluster
+from sweeps.coordinator import Coordinator
+from sweeps.environment import describe_environment, seconds_since_process_start
+from sweeps.errors import input_error
+from sweeps.expressions import Expression
+from sweeps.live import LiveView, Steps
+from sweeps.space import Space
+from sweeps.spaces import build_spaces, check_feasibility
+from sweeps.spec import Spec, load_spec, parse_spec
+from sweeps.store import Store, find_elsewhere
+from sweeps.yaml_file import Document
+
+SEAL_SECONDS: Final = 15.0
+"""How often a running sweep brings its Parquet tables up to date, at the most."""
+
+log = logging.getLogger("picosweep")
+
+
+Status = Literal["completed", "limited", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResult:
+    """What a sweep left behind."""
+
+    folder: Path
+    report: Path | None
+    """None where it could not be written."""
+    status: Status
+    """`limited`: a limit of the spec ended it before all trials were done; `failed`: more trials
+    failed than the spec allows; `interrupted`: by the user. All but `completed` can be resumed."""
+    reason: str
+    wall_seconds: float
+    """From the start of the command."""
+    busy_seconds: float
+    """In training and evaluation, over all slots."""
+    slots: int
+    """Trials that ran at once; 0 where nothing had to be trained."""
+    new_tokens: int
+    trials: list[dict[str, Any]]
+    """The rows of the `trials` table."""
+
+    @property
+    def busy_share(self) -> float | None:
+        """Time in training and evaluation over wall time × slots; None where nothing ran."""
+        if not self.slots:
+            return None
+        return self.busy_seconds / (self.wall_seconds * self.slots)
+
+    def session(self) -> dict[str, Any]:
+        """What is kept of this call in `sessions.json`."""
+        return {
+            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "status": self.status,
+            "reason": self.reason,
+            "wall_seconds": self.wall_seconds,
+            "busy_seconds": self.busy_seconds,
+            "busy_share": self.busy_share,
+            "slots": self.slots,
+            "new_tokens": self.new_tokens,
+        }
+
+
+def run(
+    spec: str | Path | Mapping[str, Any],
+    *,
+    results: str | Path = "results",
+    console: Console | None = None,
+) -> SweepResult:
+    """Run a sweep, or what is left of it, and write its report.
+
+    Args:
+        spec: a YAML file, or its content.
+        results: the folder in which sweeps land, one folder each.
+        console: where to draw the live view; nothing is shown without one.
+
+    Returns:
+        What was done and where it lies.
+
+    Raises:
+        InputError: the spec, the data or the results folder cannot be used.
+    """
+    since_start = seconds_since_process_start() if console is not None else 0.0
+    started = time.monotonic() - since_start
+    console = console or Console(quiet=True)
+    if isinstance(spec, Mapping):
+        document = Document(path=Path("spec"), content=spec, lines={})
+        parsed = parse_spec(spec, document)
+    else:
+        parsed, document = load_spec(spec)
+    spaces, constraints = build_spaces(parsed, document)
+    sweep = _Sweep(parsed, document, spaces, constraints, Path(results).absolute())
+    return sweep.run(console, started)
+
+
+class _Sweep:
+    """One call of `run`: what it holds open, and the order in which things are done."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        document: Document,
+        spaces: Mapping[str, Space],
+        constraints: tuple[Expression, ...],
+        results: Path,
+    ) -> None:
+        self.spec = spec
+        self.document = document
+        self.spaces = spaces
+        self.constraints = constraints
+        self.results = results
+        self.folder = results / spec.name
+
+    def run(self, console: Console, started: float) -> SweepResult:
+        """Do what is left of the sweep."""
+        classes = {name: find_architecture(name).config_class for name in self.spaces}
+        store = Store(self.folder, column_types({**classes, "training": TrainingConfig}))
+        with contextlib.ExitStack() as stack:
+            background = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
+            stack.enter_context(contextlib.closing(store))
+            stack.enter_context(log_to(self.folder, console))
+            stack.enter_context(terminate_as_interrupt())
+            cluster = stack.enter_context(Cluster(self.spec.resources))
+            interrupted = False
+            try:
+                coordinator, data = self._set_up(store, cluster, background, console)
+            except KeyboardInterrupt:
+                return self._nothing_done(store, started)
+            background.submit(importlib.import_module, "analysis.report")
+            if not coordinator.finished:
+                interrupted = self._train(coordinator, store, data, cluster, console)
+            store.seal()
+            stopping = background.submit(cluster.stop)
+            report = self._report()
+            stopping.result()
+            return self._result(store, coordinator, report, interrupted, cluster, started)
+
+    def _set_up(
+        self,
+        store: Store,
+        cluster: "Cluster",
+        background: concurrent.futures.Executor,
+        console: Console,
+    ) -> tuple[Coordinator, PreparedData]:
+        with Steps(console) as say:
+            say("preparing the data, starting Ray")
+            preparing = background.submit(self._prepare, say)
+            if not store.trials:  # certain to train: let Ray start while the data is prepared
+                cluster.start()
+            data = self._prepared(preparing)
+            self._check_same_sweep(store, data)
+            factory = CandidateFactory(self.spec, data.meta, self.constraints)
+            check_feasibility(self.spec, self.spaces, factory, self.document)
+            coordinator = Coordinator(
+                spec=self.spec,
+                spaces=self.spaces,
+                factory=factory,
+                store=store,
+                elsewhere=find_elsewhere(self.results, self.spec.name),
+            )
+            self._write_beside(store, data)
+            if not coordinator.finished:
+                say("starting Ray")
+                cluster.start()
+        return coordinator, data
+
+    def _prepare(self, say: Callable[[str], None]) -> PreparedData:
+        return prepare(
+            self.spec.data_config,
+            self.results / ".cache" / "data",
+            progress=lambda stage, share: say(f"preparing the data: {stage} {share:.0%}"),
+        )
+
+    def _prepared(self, preparing: "concurrent.futures.Future[PreparedData]") -> PreparedData:
+        try:
+            return preparing.result()
+        except DataError as error:
+            key = tuple(error.field.split("."))
+            raise input_error(
+                error.problem,
+                where=self.document.where(key),
+                key=error.field,
+                found="" if error.found is None else str(error.found),
+                allowed="" if error.allowed is None else str(error.allowed),
+            ) from error
+
+    def _comparable(self, data: PreparedData) -> dict[str, Any]:
+        """What all trials of one results folder must share, or early stopping compares nothing."""
+        budget = self.spec.budget
+        return {
+            "task": self.spec.task,
+            "data": data.meta.fingerprint,
+            "objective": self.spec.objectives[0].model_dump(),
+            "budget": [budget.unit, budget.min, budget.factor, budget.reports_per_rung],
+            "evaluation": self.spec.evaluation.model_dump(),
+        }
+
+    def _check_same_sweep(self, store: Store, data: PreparedData) -> None:
+        before = store.read_json("spec.json")
+        if not store.trials or before is None:
+            return
+        now = self._comparable(data)
+        changed = [name for name in now if before.get("comparable", now).get(name) != now[name]]
+        if changed:
+            raise input_error(
+                f"this folder holds a sweep whose {', '.join(changed)} differed from this spec's",
+                where=str(self.folder),
+                hint="give the spec another name, or move the folder away",
+            )
+
+    def _write_beside(self, store: Store, data: PreparedData) -> None:
+        resolved = self.spec.model_dump(mode="json")
+        store.write_json("spec.json", resolved | {"comparable": self._comparable(data)})
+        store.write_json("environment.json", describe_environment())
+
+    def _train(
+        self,
+        coordinator: Coordinator,
+        store: Store,
+        data: PreparedData,
+        cluster: "Cluster",
+        console: Console,
+    ) -> bool:
+        """Run trials until none is left; whether the user interrupted it."""
+        from sweeps.tune_run import run_tune  # noqa: PLC0415 - imports Ray, see `Cluster`
+
+        sealing = _Sealing(store)
+        with LiveView(console, self.spec, cluster.slots) as view:
+
+            def beat() -> None:
+                view.update(coordinator)
+                sealing.when_due()
+
+            try:
+                run_tune(
+                    coordinator,
+                    data=cluster.share(data),
+                    resources=self.spec.resources,
+                    beat=beat,
+                )
+            except KeyboardInterrupt:
+                return True
+            except OSError as error:
+                raise input_error(
+                    f"results can no longer be written: {error.strerror or error}",
+                    where=str(self.folder),
+                    hint="make room and run the same command again; nothing reported was lost",
+                ) from error
+        return False
+
+    def _report(self) -> Path | None:
+        """Write the report; a sweep whose report fails is still a sweep."""
+        from analysis.report import write_report  # noqa: PLC0415 - seconds to import, see `run`
+
+        try:
+            return write_report([self.folder], self.folder / "report.html")
+        except Exception:
+            log.exception("the report could not be written; the tables are complete")
+            return None
+
+    def _nothing_done(self, store: Store, started: float) -> SweepResult:
+        return SweepResult(
+            folder=self.folder,
+            report=None,
+            status="interrupted",
+            reason="interrupted before the first trial",
+            wall_seconds=time.monotonic() - started,
+            busy_seconds=0.0,
+            slots=0,
+            new_tokens=0,
+            trials=list(store.trials.values()),
+        )
+
+    def _result(
+        self,
+        store: Store,
+        coordinator: Coordinator,
+        report: Path | None,
+        interrupted: bool,
+        cluster: "Cluster",
+        started: float,
+    ) -> SweepResult:
+        status: Status = "completed"
+        if interrupted:
+            status = "interrupted"
+        elif coordinator.too_many_failed:
+            status = "failed"
+        elif coordinator.stop_reason:
+            status = "limited"
+        result = SweepResult(
+            folder=self.folder,
+            report=report,
+            status=status,
+            reason="interrupted" if interrupted else coordinator.stop_reason or "",
+            wall_seconds=time.monotonic() - started,
+            busy_seconds=coordinator.busy_seconds,
+            slots=cluster.slots,
+            new_tokens=coordinator.new_tokens,
+            trials=list(store.trials.values()),
+        )
+        sessions = (store.read_json("sessions.json") or []) + [result.session()]
+        store.write_json("sessions.json", sessions)
+        return result
+
+
+class _Sealing:
+    """Brings the Parquet tables up to date now and then, for at most 5 % of the time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._due = time.monotonic() + SEAL_SECONDS
+
+    def when_due(self) -> None:
+        started = time.monotonic()
+        if started >= self._due:
+            self._store.seal()
+            took = time.monotonic() - started
+            self._due = started + max(SEAL_SECONDS, 20 * took)
+
+
+@contextlib.contextmanager
+def terminate_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM (`picosweep stop`, a cluster's notice) like Ctrl-C: leave in good order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def log_to(folder: Path, console: Console) -> Iterator[None]:
+    """Log to a new file in the sweep's folder; warnings also reach the screen."""
+    (folder / "logs").mkdir(exist_ok=True)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    to_file = logging.FileHandler(folder / "logs" / f"{stamp}-{os.getpid()}.log", encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_screen = RichHandler(
+        level=logging.WARNING, console=console, show_time=False, show_path=False
+    )
+    log.setLevel(logging.INFO)
+    log.addHandler(to_file)
+    log.addHandler(to_screen)
+    try:
+        yield
+    finally:
+        log.removeHandler(to_file)
+        log.removeHandler(to_screen)
+        to_file.close()

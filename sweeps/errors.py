@@ -1,0 +1,52 @@
+"""Errors whose cause is what the user gave us: reported as one message, never as a traceback."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing wrong with an input: where it stands, what was found, what is allowed."""
+
+    message: str
+    where: str = ""
+    """File and line, as far as known: `demo.yaml:12`."""
+    key: str = ""
+    """Key path inside the file: `architectures.kgram.embed_size`."""
+    found: str = ""
+    allowed: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """The problem in a few short lines, the place first."""
+        head = ": ".join(part for part in (self.where, self.key, self.message) if part)
+        details = [
+            f"  {label:<8} {text}"
+            for label, text in (
+                ("found:", self.found),
+                ("allowed:", self.allowed),
+                ("hint:", self.hint),
+            )
+            if text
+        ]
+        return "\n".join([head, *details])
+
+
+class InputError(Exception):
+    """Bad input: a spec, a file, a name. The command line prints it and exits with code 2."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def input_error(message: str, **details: str) -> InputError:
+    """An `InputError` with a single problem; `details` are the fields of `Problem`."""
+    return InputError(Problem(message=message, **details))
+
+
+def nearest(name: object, allowed: Iterable[str]) -> str:
+    """A "did you mean" sentence for a misspelt name, or nothing where no name is near."""
+    matches = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.6)
+    return f"did you mean {matches[0]}?" if matches else ""

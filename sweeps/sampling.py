@@ -1,0 +1,178 @@
+"""One Optuna study for one architecture: proposes new configurations, learns from every trial.
+
+What Optuna is told is the truth: a trial that early stopping ended is PRUNED with its intermediate
+values, a diverged or failed one is FAIL, a trial answered from the store counts like any other.
+"""
+
+import random
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import optuna
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    NSGAIISampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
+from optuna.trial import TrialState, create_trial
+
+from sweeps.candidates import Candidate, Rejection
+from sweeps.space import Space, Value
+from sweeps.spec import Search
+
+SAMPLERS: Final[Mapping[str, Callable[[int, int], BaseSampler]]] = {
+    "tpe": lambda seed, startup: TPESampler(
+        seed=seed, n_startup_trials=startup, multivariate=True, constant_liar=True
+    ),
+    "random": lambda seed, _: RandomSampler(seed=seed),
+    "qmc": lambda seed, _: QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
+    "gp": lambda seed, startup: GPSampler(seed=seed, n_startup_trials=startup),
+    "cmaes": lambda seed, startup: CmaEsSampler(
+        seed=seed, n_startup_trials=startup, warn_independent_sampling=False
+    ),
+    "nsga2": lambda seed, _: NSGAIISampler(seed=seed),
+}
+_TRIES: Final = 200
+"""Proposals that may be refused in a row before the sampler is helped out at random."""
+_ENUMERABLE: Final = 20_000
+"""Finite spaces up to this size are listed, so that the last new configurations are found."""
+
+Direction = Literal["minimize", "maximize"]
+Build = Callable[[Mapping[str, Value]], Candidate | Rejection]
+
+
+class ArchitectureSampler:
+    """Proposes configurations of one architecture, each at most once.
+
+    Args:
+        architecture: its name, part of the seed.
+        space: its search space.
+        search: sampler and seed.
+        directions: `minimize` or `maximize`, one per objective.
+        build: completes a configuration or rejects it.
+        known: how many trials there are already; a resumed sweep draws other random numbers.
+    """
+
+    def __init__(
+        self,
+        *,
+        architecture: str,
+        space: Space,
+        search: Search,
+        directions: Sequence[Direction],
+        build: Build,
+        known: int = 0,
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        seed = zlib.crc32(f"{search.seed}/{architecture}/{known}".encode())
+        self._space = space
+        self._build = build
+        self._single = len(directions) == 1
+        self._random = random.Random(seed)
+        self._study = optuna.create_study(
+            directions=list(directions),
+            sampler=SAMPLERS[search.sampler](seed, search.startup_trials),
+        )
+        self._asked: dict[str, optuna.Trial] = {}
+        self._seen: set[str] = set()
+        self.num_rejected = 0
+        self.num_duplicates = 0
+
+    @property
+    def study(self) -> optuna.Study:
+        """The Optuna study, for export and importance."""
+        return self._study
+
+    def propose(self) -> Candidate | None:
+        """A new configuration that breaks no constraint; None when none is left."""
+        for _ in range(_TRIES):
+            trial = self._study.ask()
+            candidate = self._accept(self._space.suggest(trial))
+            if candidate is not None:
+                self._asked[candidate.trial_id] = trial
+                return candidate
+            self._study.tell(trial, state=TrialState.FAIL)
+        return self._propose_unseen()
+
+    def _accept(self, chosen: Mapping[str, Value]) -> Candidate | None:
+        candidate = self._build(chosen)
+        if isinstance(candidate, Rejection):
+            self.num_rejected += 1
+            return None
+        if candidate.trial_id in self._seen:
+            self.num_duplicates += 1
+            return None
+        self._seen.add(candidate.trial_id)
+        return candidate
+
+    def _propose_unseen(self) -> Candidate | None:
+        """Where the sampler keeps repeating itself: any new configuration of a finite space."""
+        configurations = self._space.configurations(_ENUMERABLE)
+        if configurations is None:
+            return None
+        self._random.shuffle(configurations)
+        for chosen in configurations:
+            candidate = self._accept(chosen)
+            if candidate is not None:
+                self._ask_for(candidate)
+                return candidate
+        return None
+
+    def _ask_for(self, candidate: Candidate) -> None:
+        searched = self._space.distributions(candidate.chosen)
+        self._study.enqueue_trial({name: candidate.chosen[name] for name in searched})
+        trial = self._study.ask()
+        self._space.suggest(trial)
+        self._asked[candidate.trial_id] = trial
+
+    def restore(self, candidate: Candidate) -> None:
+        """Take up a trial that an earlier driver proposed.
+
+        One that the space of today does not hold is known, so that it is not trained again, but
+        nothing is learnt from it.
+        """
+        self._seen.add(candidate.trial_id)
+        distributions = self._space.distributions(candidate.chosen)
+        searched = {name: candidate.chosen[name] for name in distributions}
+        try:
+            create_trial(
+                params=searched,
+                distributions=distributions,
+                values=[0.0] * len(self._study.directions),
+            )
+        except ValueError:
+            return
+        self._ask_for(candidate)
+
+    def report(self, trial_id: str, step: int, value: float) -> None:
+        """Record an intermediate value of the first objective."""
+        trial = self._asked.get(trial_id)
+        if trial is not None and self._single:
+            trial.report(value, step)
+
+    def tell(self, trial_id: str, status: str, values: Sequence[float] | None) -> None:
+        """Record how a trial ended.
+
+        Args:
+            trial_id: which one.
+            status: `completed`, `stopped`, `diverged` or `failed`.
+            values: the objectives at its last report; used where it completed.
+        """
+        trial = self._asked.pop(trial_id, None)
+        if trial is None:
+            return
+        if status == "completed" and values is not None:
+            self._study.tell(trial, list(values))
+        else:
+            state = TrialState.PRUNED if status == "stopped" else TrialState.FAIL
+            self._study.tell(trial, state=state)
+
+
+def objective_values(objectives: Sequence[Any], row: Mapping[str, Any]) -> list[float]:
+    """The objectives' values of one trial row."""
+    return [float(row[objective.metric]) for objective in objectives]

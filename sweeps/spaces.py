@@ -1,0 +1,257 @@
+"""Turns a spec's architectures into search spaces, and checks that they can be trained."""
+
+import collections
+import dataclasses
+import random
+import typing
+from collections.abc import Mapping
+from typing import Any, Final
+
+import optuna
+
+from pico.models import MODELS
+from pico.models.lookup import find_architecture
+from pico.training_config import TrainingConfig
+from sweeps.candidates import FACTS, CandidateFactory, Rejection
+from sweeps.errors import InputError, Problem, nearest
+from sweeps.expressions import ALLOWED, Expression, parse_expression
+from sweeps.space import KINDS, Parameter, Space, Value, parse_parameter
+from sweeps.spec import Spec
+from sweeps.yaml_file import Document, KeyPath, dotted
+
+CHECKED: Final = 200
+"""Configurations per architecture that are tried out before a sweep starts."""
+
+
+def build_spaces(spec: Spec, document: Document) -> tuple[dict[str, Space], tuple[Expression, ...]]:
+    """Each architecture's search space, and the constraints.
+
+    Raises:
+        InputError: with one problem for each thing that is wrong.
+    """
+    problems: list[Problem] = []
+    spaces: dict[str, Space] = {}
+    for name, written in spec.architectures.items():
+        key: KeyPath = ("architectures", name)
+        if name not in MODELS:
+            problems.append(
+                Problem(
+                    message="unknown architecture",
+                    where=document.where(key),
+                    key=dotted(key),
+                    found=name,
+                    allowed=", ".join(MODELS),
+                    hint=nearest(name, MODELS),
+                )
+            )
+            continue
+        spaces[name] = _build_space(spec, name, written, document, problems)
+    constraints = _parse_constraints(spec, spaces, document, problems)
+    if problems:
+        raise InputError(*problems)
+    return spaces, constraints
+
+
+def _build_space(
+    spec: Spec,
+    architecture: str,
+    written: Mapping[str, Any],
+    document: Document,
+    problems: list[Problem],
+) -> Space:
+    types = hyperparameter_types(architecture)
+    parameters: list[Parameter] = []
+    sections = [(("common",), spec.common), (("architectures", architecture), written)]
+    merged: dict[str, tuple[KeyPath, Any]] = {}
+    for section, values in sections:
+        merged |= {name: ((*section, name), value) for name, value in values.items()}
+    for name, (key, value) in merged.items():
+        place = {"where": document.where(key), "key": dotted(key)}
+        if name not in types:
+            if key[0] == "common" and any(name in hyperparameter_types(a) for a in MODELS):
+                continue  # common to those architectures that have it
+            problems.append(
+                Problem(
+                    message="unknown hyperparameter",
+                    found=str(name),
+                    allowed=", ".join(sorted(types)),
+                    hint=nearest(name, types),
+                    **place,
+                )
+            )
+            continue
+        try:
+            parameter = parse_parameter(name, value)
+            _check_types(parameter, types[name])
+            _check_condition(parameter, parameters)
+        except ValueError as error:
+            problems.append(
+                Problem(
+                    message=str(error),
+                    found=repr(value),
+                    allowed=f"a value, a list of choices, or one of {', '.join(KINDS)}",
+                    **place,
+                )
+            )
+            continue
+        parameters.append(parameter)
+    return Space(parameters=tuple(parameters))
+
+
+def hyperparameter_types(architecture: str) -> dict[str, Any]:
+    """The type of every hyperparameter that an architecture has, in model and in training."""
+    types: dict[str, Any] = {}
+    for config_class in (find_architecture(architecture).config_class, TrainingConfig):
+        hints = typing.get_type_hints(config_class)
+        types |= {field.name: hints[field.name] for field in dataclasses.fields(config_class)}
+    return types
+
+
+def _check_types(parameter: Parameter, hint: Any) -> None:
+    listed = parameter.values()
+    for value in listed if listed is not None else [parameter.distribution.low]:  # type: ignore[union-attr]
+        if not _fits(value, hint):
+            raise ValueError(f"{value!r} is not {_type_name(hint)}")
+
+
+def _fits(value: Value, hint: Any) -> bool:
+    if typing.get_origin(hint) is typing.Literal:
+        return any(
+            value == choice and type(value) is type(choice) for choice in typing.get_args(hint)
+        )
+    options = typing.get_args(hint) or (hint,)
+    if any(typing.get_origin(option) is typing.Literal for option in options):
+        return any(_fits(value, option) for option in options)
+    return type(value) in options or (type(value) is int and float in options)
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return f"one of {', '.join(map(str, typing.get_args(hint)))}"
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    options = typing.get_args(hint) or (hint,)
+    return " or ".join(
+        names.get(option, str(option)) for option in options if option is not type(None)
+    )
+
+
+def _check_condition(parameter: Parameter, before: list[Parameter]) -> None:
+    if parameter.when is None:
+        return
+    unknown = sorted(parameter.when.names - {other.name for other in before})
+    if unknown:
+        raise ValueError(f"when reads {unknown[0]}, which must be named before it in this space")
+
+
+def _parse_constraints(
+    spec: Spec, spaces: Mapping[str, Space], document: Document, problems: list[Problem]
+) -> tuple[Expression, ...]:
+    known = {name for architecture in spaces for name in hyperparameter_types(architecture)}
+    known |= set(FACTS)
+    parsed = []
+    for index, text in enumerate(spec.constraints):
+        key: KeyPath = ("constraints", index)
+        place = {"where": document.where(key), "key": dotted(key), "found": text}
+        try:
+            expression = parse_expression(text)
+        except ValueError as error:
+            problems.append(Problem(message=str(error), allowed=ALLOWED, **place))
+            continue
+        unknown = sorted(expression.names - known)
+        if unknown and spaces:
+            problems.append(
+                Problem(
+                    message=f"no architecture of this sweep has {unknown[0]}",
+                    allowed=", ".join(sorted(known)),
+                    hint=nearest(unknown[0], known),
+                    **place,
+                )
+            )
+        parsed.append(expression)
+    return tuple(parsed)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Feasibility:
+    """How much of a space can be trained."""
+
+    num_checked: int
+    num_feasible: int
+    complete: bool
+    """Whether every configuration of the space was checked, or a random sample."""
+    reasons: collections.Counter[str]
+    """Why configurations were rejected, and how often."""
+
+
+def check_feasibility(
+    spec: Spec, spaces: Mapping[str, Space], factory: CandidateFactory, document: Document
+) -> dict[str, Feasibility]:
+    """Try out configurations of every space.
+
+    Raises:
+        InputError: nothing in a space can be trained, or a choice is impossible by itself.
+    """
+    results = {}
+    problems: list[Problem] = []
+    for name, space in spaces.items():
+        listed = space.configurations(CHECKED)
+        checked = listed if listed is not None else _sample(space)
+        reasons: collections.Counter[str] = collections.Counter()
+        for chosen in checked:
+            outcome = factory.build(name, chosen, spec.seed)
+            if isinstance(outcome, Rejection):
+                reasons[outcome.reason] += 1
+        results[name] = Feasibility(
+            num_checked=len(checked),
+            num_feasible=len(checked) - reasons.total(),
+            complete=listed is not None,
+            reasons=reasons,
+        )
+        if results[name].num_feasible == 0:
+            key: KeyPath = ("architectures", name)
+            worst = "; ".join(f"{count}× {reason}" for reason, count in reasons.most_common(3))
+            how_many = "every configuration" if listed is not None else f"{len(checked)} at random"
+            problems.append(
+                Problem(
+                    message="nothing in this space can be trained",
+                    where=document.where(key),
+                    key=dotted(key),
+                    found=f"{how_many} rejected: {worst}",
+                    allowed="at least one configuration that satisfies every constraint",
+                )
+            )
+        else:
+            problems += _impossible_choices(name, space, reasons, document)
+    if problems:
+        raise InputError(*problems)
+    return results
+
+
+def _impossible_choices(
+    architecture: str, space: Space, reasons: collections.Counter[str], document: Document
+) -> list[Problem]:
+    """Choices that a hyperparameter's own range forbids: a slip, not a constraint at work."""
+    problems = []
+    for parameter in space.parameters:
+        for value in parameter.values() or []:
+            complaint = f"{parameter.name}: found {value!r}, "
+            reason = next((text for text in reasons if text.startswith(complaint)), None)
+            if reason is not None:
+                key: KeyPath = ("architectures", architecture, parameter.name)
+                problems.append(
+                    Problem(
+                        message="a choice that is never possible",
+                        where=document.where(key),
+                        key=dotted(key),
+                        found=repr(value),
+                        allowed=reason.removeprefix(complaint).removeprefix("allowed: "),
+                    )
+                )
+    return problems
+
+
+def _sample(space: Space) -> list[dict[str, Value]]:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    seed = random.Random(0).randrange(2**31)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    return [space.suggest(study.ask()) for _ in range(CHECKED)]

@@ -1,0 +1,156 @@
+"""Where Ray meets pico: the actor that trains one trial after another.
+
+This is the only module that imports both. An actor lives for the whole sweep; importing torch and
+taking its first optimizer step cost seconds, and are paid once per process.
+"""
+
+import platform
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import ray
+import torch
+from ray import tune
+
+from pico.data.prepared import PreparedData
+from pico.train import train, warm_up
+from pico.trial import TrialConfig
+
+THREADS: Final = 1
+"""Torch threads of a trial. Tiny models gain little from more, and a fixed one fixes the bits."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The prepared data: on this machine by path, on others out of Ray's object store."""
+
+    folder: Path | None
+    fingerprint: str
+    reference: "ray.ObjectRef[PreparedData] | None"
+
+    def open(self) -> PreparedData:
+        """The data, without a copy of its own in this process."""
+        return _open_data(self)
+
+
+@lru_cache(maxsize=4)
+def _open_data(shared: Shared) -> PreparedData:
+    if shared.folder is not None and shared.folder.is_dir():
+        data = PreparedData.open(shared.folder)
+        if data.meta.fingerprint == shared.fingerprint:
+            return data
+    if shared.reference is None:
+        raise FileNotFoundError(f"the prepared data is gone: {shared.folder}")
+    return ray.get(shared.reference)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One trial for an actor. Opaque to Tune, which would otherwise take it for a search space."""
+
+    trial_id: str
+    trial: dict[str, Any]
+    report_steps: tuple[int, ...]
+    data: Shared
+    checkpoint: "ray.ObjectRef[bytes] | None"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Work":
+        """Itself: it is immutable, and Tune copies configurations many times."""
+        return self
+
+
+@dataclass
+class Delivery:
+    """What an actor sends back: an evaluation, or the reason why there will be none."""
+
+    metrics: dict[str, Any]
+    checkpoint: bytes | None = None
+    finished: bool = False
+    error: str | None = None
+    node: str = ""
+    device: str = ""
+
+
+class TrialActor(tune.Trainable):
+    """Trains trials, one report a step."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Prepare the process and take up the first trial."""
+        prepare_process()
+        self._take_up(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take up another trial in the same process."""
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._take_up(new_config)
+        return True
+
+    def _take_up(self, config: dict[str, Any]) -> None:
+        work: Work = config["work"]
+        # Tune sends this back with every result.
+        self.config = {"trial_id": work.trial_id}
+        self._device = "cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu"
+        self._node = platform.node()
+        self._failure: str | None = None
+        try:
+            checkpoint = None if work.checkpoint is None else ray.get(work.checkpoint)
+            self._reports = train(
+                TrialConfig.from_dict(work.trial),
+                work.data.open(),
+                report_steps=work.report_steps,
+                checkpoint=checkpoint,
+                device=self._device,
+            )
+        except Exception as error:  # noqa: BLE001 - any failure is a recorded status
+            self._failure = describe(error)
+
+    def step(self) -> dict[str, Any]:
+        """Train to the next report."""
+        return {"delivery": self._next_delivery()}
+
+    def _next_delivery(self) -> Delivery:
+        if self._failure is None:
+            try:
+                report = next(self._reports)
+                return Delivery(
+                    metrics=report.metrics(),
+                    checkpoint=report.checkpoint(),
+                    finished=report.finished,
+                    node=self._node,
+                    device=self._device,
+                )
+            except StopIteration:
+                self._failure = "training ended before its last report"
+            except Exception as error:  # noqa: BLE001 - any failure is a recorded status
+                self._failure = describe(error)
+        return Delivery(metrics={}, error=self._failure, node=self._node, device=self._device)
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: checkpoints travel with reports, and Tune's own are switched off."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: see `save_checkpoint`."""
+
+
+def prepare_process() -> None:
+    """Bring a fresh process to where a training step takes its usual time."""
+    torch.set_num_threads(THREADS)
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    warm_up()
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line, with the line of code that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+@ray.remote
+def warm_worker() -> None:
+    """Import and warm up in a pooled worker process, which an actor then takes over."""
+    prepare_process()

@@ -1,0 +1,174 @@
+"""One Tune run for a whole sweep: Ray schedules, the coordinator decides.
+
+Tune sees a searcher that hands out the coordinator's assignments and a scheduler that passes
+reports on to it. Trials that end early, resume, fail or are answered from the store look the same
+to Tune: work that came and went. Its own experiment snapshot is never read.
+"""
+
+import logging
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune import Callback
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from sweeps.coordinator import Coordinator
+from sweeps.spec import Resources
+from sweeps.trainable import Delivery, Shared, TrialActor, Work
+
+LOST = "the process that trained it died"
+
+log = logging.getLogger("picosweep")
+
+
+class _Bridge:
+    """Translates between Tune's trial ids and the coordinator's; keeps the first fatal error.
+
+    An exception that Tune catches would be retried or logged away. One that means the sweep
+    cannot go on (a full disk) is kept here, and ends the run.
+    """
+
+    def __init__(self, coordinator: Coordinator, data: Shared) -> None:
+        self.coordinator = coordinator
+        self.fatal: OSError | None = None
+        self._data = data
+        self._trial_ids: dict[str, str] = {}
+
+    def suggest(self, tune_id: str) -> dict[str, Any] | str | None:
+        if self.fatal is not None:
+            return Searcher.FINISHED
+        try:
+            assignment = self.coordinator.next()
+        except OSError as error:
+            self.fatal = error
+            return Searcher.FINISHED
+        if assignment is None:
+            return Searcher.FINISHED if self.coordinator.finished else None
+        candidate = assignment.candidate
+        self._trial_ids[tune_id] = candidate.trial_id
+        checkpoint = None if assignment.checkpoint is None else ray.put(assignment.checkpoint)
+        work = Work(
+            trial_id=candidate.trial_id,
+            trial=candidate.trial.to_dict(),
+            report_steps=candidate.plan.all_steps,
+            data=self._data,
+            checkpoint=checkpoint,
+        )
+        return {"work": work}
+
+    def report(self, tune_id: str, delivery: Delivery) -> bool:
+        """Pass a delivery on; whether the trial is to stop."""
+        trial_id = self._trial_ids[tune_id]
+        if self.fatal is not None:
+            return True
+        try:
+            if delivery.error is not None:
+                log.warning("trial %s failed: %s", trial_id, delivery.error)
+                self.coordinator.on_lost(trial_id, delivery.error, retry=False)
+                return True
+            checkpoint, delivery.checkpoint = delivery.checkpoint, None  # Tune keeps results
+            return self.coordinator.on_report(
+                trial_id,
+                delivery.metrics,
+                checkpoint=checkpoint,
+                finished=delivery.finished,
+                node=delivery.node,
+                device=delivery.device,
+            )
+        except OSError as error:
+            self.fatal = error
+            return True
+
+    def lost(self, tune_id: str) -> None:
+        trial_id = self._trial_ids[tune_id]
+        log.warning("trial %s: %s", trial_id, LOST)
+        try:
+            self.coordinator.on_lost(trial_id, LOST, retry=True)
+        except OSError as error:
+            self.fatal = error
+
+
+class _SweepSearcher(Searcher):
+    def __init__(self, bridge: _Bridge) -> None:
+        super().__init__(metric=None, mode=None)
+        self._bridge = bridge
+
+    def suggest(self, trial_id: str) -> Any:
+        return self._bridge.suggest(trial_id)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Nothing: the scheduler has heard of it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the journal is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the journal is the truth."""
+
+
+class _SweepScheduler(FIFOScheduler):
+    def __init__(self, bridge: _Bridge) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._bridge = bridge
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        stop = self._bridge.report(trial.trial_id, result["delivery"])
+        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        self._bridge.lost(trial.trial_id)
+
+
+class _Pulse(Callback):
+    """Calls back a few times a second from Tune's own loop, so that no thread is needed."""
+
+    def __init__(self, beat: Callable[[], None]) -> None:
+        self._beat = beat
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._beat()
+
+
+def run_tune(
+    coordinator: Coordinator,
+    *,
+    data: Shared,
+    resources: Resources,
+    beat: Callable[[], None],
+) -> None:
+    """Run until the coordinator has no more work.
+
+    Raises:
+        OSError: results could not be written any more.
+    """
+    bridge = _Bridge(coordinator, data)
+    request = {"CPU": resources.cpu} | ({"GPU": resources.gpu} if resources.gpu else {})
+    with tempfile.TemporaryDirectory(prefix="picosweep-") as folder:
+        tuner = tune.Tuner(
+            tune.with_resources(TrialActor, tune.PlacementGroupFactory([request])),
+            tune_config=tune.TuneConfig(
+                search_alg=_SweepSearcher(bridge),
+                scheduler=_SweepScheduler(bridge),
+                num_samples=-1,
+                reuse_actors=True,
+                max_concurrent_trials=resources.max_concurrent,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=folder,
+                verbose=0,
+                callbacks=[_Pulse(beat)],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                failure_config=tune.FailureConfig(max_failures=0),
+            ),
+        )
+        tuner.fit()
+    if bridge.fatal is not None:
+        raise bridge.fatal

@@ -1,0 +1,137 @@
+"""A sweep without Ray and without training: reports come from a formula, in a random order."""
+
+import copy
+import hashlib
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sweeps.candidates import CandidateFactory, column_types
+from sweeps.coordinator import Assignment, Coordinator
+from sweeps.spaces import build_spaces
+from sweeps.spec import parse_spec
+from sweeps.store import Store
+from sweeps.yaml_file import Document
+
+SPEC: dict[str, Any] = {
+    "name": "simulated",
+    "data": {"source": "stdlib", "block_size": 16},
+    "budget": {"unit": "tokens", "min": 256, "factor": 3, "rungs": 3, "reports_per_rung": 2},
+    "search": {"trials_per_architecture": 9, "startup_trials": 4},
+    "early_stopping": {"exempt_fraction": 0.2},
+    "confirm": {"top": 1, "seeds": 2},
+    "common": {"learning_rate": {"log_uniform": [1e-4, 1e-1]}, "batch_size": [4, 8]},
+    "architectures": {
+        "kgram": {"context_size": [1, 2, 3], "embed_size": [8, 16]},
+        "lstm": {"hidden_size": [8, 16], "embed_size": 8},
+    },
+}
+
+
+@dataclass(frozen=True)
+class SimulatedData:
+    """As much of prepared data as an identity needs."""
+
+    fingerprint: str = "data"
+    tokenizer_fingerprint: str = "tokenizer"
+    vocab_size: int = 64
+
+
+def spec_with(**changes: Any) -> dict[str, Any]:
+    """`SPEC` with whole sections replaced."""
+    return copy.deepcopy(SPEC) | changes
+
+
+class Simulation:
+    """One driver's life over a results folder: `run` until done, or until it is killed."""
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: Mapping[str, Any] = SPEC,
+        *,
+        elsewhere: Mapping[str, Path] | None = None,
+        diverging: float = 0.0,
+    ) -> None:
+        parsed = parse_spec(spec)
+        spaces, constraints = build_spaces(parsed, Document(path=Path("spec"), content=0, lines={}))
+        self.store = Store(folder / parsed.name, column_types(spaces_types(spaces)))
+        self.coordinator = Coordinator(
+            spec=parsed,
+            spaces=spaces,
+            factory=CandidateFactory(parsed, SimulatedData(), constraints),
+            store=self.store,
+            elsewhere=elsewhere,
+        )
+        self.diverging = diverging
+        self.running: dict[str, tuple[Assignment, int]] = {}
+        self.steps_trained: list[tuple[str, int]] = []
+
+    def run(self, *, slots: int = 2, seed: int = 0, events: int | None = None) -> bool:
+        """Deliver reports in random order; whether the sweep came to its end."""
+        chance = random.Random(seed)
+        delivered = 0
+        while events is None or delivered < events:
+            while len(self.running) < slots:
+                assignment = self.coordinator.next()
+                if assignment is None:
+                    break
+                done = int((assignment.checkpoint or b"0").decode())
+                self.running[assignment.candidate.trial_id] = (assignment, done)
+            if not self.running:
+                assert self.coordinator.finished
+                return True
+            self.deliver(chance.choice(sorted(self.running)))
+            delivered += 1
+        return False
+
+    def deliver(self, trial_id: str) -> None:
+        """Train one trial to its next report."""
+        assignment, done = self.running[trial_id]
+        candidate = assignment.candidate
+        step = next(step for step in candidate.plan.all_steps if step > done)
+        self.steps_trained.append((trial_id, step))
+        self.running[trial_id] = (assignment, step)
+        metrics = self.metrics(assignment, step)
+        if self.coordinator.on_report(trial_id, metrics, checkpoint=str(step).encode()):
+            del self.running[trial_id]
+
+    def metrics(self, assignment: Assignment, step: int) -> dict[str, Any]:
+        """A report as a pure function of configuration and step."""
+        candidate = assignment.candidate
+        luck = int(hashlib.sha256(candidate.config.encode()).hexdigest()[:8], 16) / 2**32
+        loss = 2.0 + 3.0 * luck + 4.0 / step
+        if luck > 1 - self.diverging and step > 20:
+            loss = float("nan")
+        tokens = step * candidate.trial.tokens_per_step
+        return {
+            "step": step,
+            "tokens": tokens,
+            "flops": tokens * candidate.facts.flops_per_token,
+            "seconds": tokens / 1000,
+            "train_loss": loss,
+            "val_loss": loss,
+            **dict.fromkeys(
+                ("val_accuracy", "val_perplexity", "bits_per_byte", "learning_rate", "grad_norm"),
+                0.5,
+            ),
+            **dict.fromkeys(
+                ("grad_norm_clipped", "weight_norm", "max_param_grad", "tokens_per_second"), 1.0
+            ),
+            "peak_memory_bytes": 1,
+        }
+
+    def kill(self) -> None:
+        """End this driver as SIGKILL would: what is not on disk is gone."""
+        self.store.close()
+
+
+def spaces_types(names: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration classes behind the hyperparameter columns."""
+    from pico.models.lookup import find_architecture
+    from pico.training_config import TrainingConfig
+
+    classes = {name: find_architecture(name).config_class for name in names}
+    return {**classes, "training": TrainingConfig}

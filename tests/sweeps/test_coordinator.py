@@ -1,0 +1,268 @@
+"""The coordinator: every rule of a sweep, tried out without Ray."""
+
+import collections
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sweeps.store import find_elsewhere
+from tests.sweeps.simulation import SPEC, Simulation, spec_with
+
+Simulate = Callable[..., Simulation]
+
+
+def _tables(folder: Path) -> dict[str, pl.DataFrame]:
+    return {
+        name: pl.read_parquet(folder / name / "*.parquet")
+        for name in ("trials", "reports", "decisions")
+    }
+
+
+def _check_whole(folder: Path) -> dict[str, pl.DataFrame]:
+    """What must be true of every finished sweep."""
+    tables = _tables(folder)
+    trials, reports, decisions = tables["trials"], tables["reports"], tables["decisions"]
+    assert trials["trial_id"].is_unique().all()
+    assert not reports.select("trial_id", "step").is_duplicated().any()
+    assert not decisions.select("trial_id", "rung").is_duplicated().any()
+    assert "running" not in trials["status"]
+    assert set(reports["trial_id"]) == set(trials["trial_id"])
+    on_rungs = reports.filter(pl.col("rung").is_not_null())
+    assert (on_rungs["tokens"] == 256 * 3 ** on_rungs["rung"]).all()
+    return tables
+
+
+def test_a_sweep_runs_to_its_end(simulate: Simulate, tmp_path: Path) -> None:
+    """Every architecture gets its trials, its winner's confirmations, and every trial a status."""
+    simulation = simulate(tmp_path)
+    assert simulation.run()
+    simulation.store.seal()
+    tables = _check_whole(simulation.store.folder)
+    counts = tables["trials"].group_by("architecture", "cohort").len()
+    searched = (
+        counts.filter(pl.col("cohort") != "confirm")
+        .group_by("architecture")
+        .agg(pl.col("len").sum())
+    )
+    assert sorted(searched.rows()) == [("kgram", 9), ("lstm", 9)]
+    confirmed = tables["trials"].filter(pl.col("cohort") == "confirm")
+    assert sorted(confirmed.group_by("architecture").len().rows()) == [("kgram", 2), ("lstm", 2)]
+    assert set(confirmed["status"]) == {"completed"}
+    assert 0 not in confirmed["seed"].to_list()
+    assert "stopped" in tables["trials"]["status"]
+
+
+def test_exempt_trials_are_never_stopped(simulate: Simulate, tmp_path: Path) -> None:
+    """The audit's control group runs to the end, and what would have happened is recorded."""
+    simulation = simulate(tmp_path, spec_with(early_stopping={"exempt_fraction": 1.0}))
+    assert simulation.run()
+    simulation.store.seal()
+    tables = _check_whole(simulation.store.folder)
+    assert set(tables["trials"]["status"]) == {"completed"}
+    assert set(tables["decisions"]["action"]) == {"continue", "exempt"}
+
+
+def test_the_recorded_cutoff_explains_every_decision(simulate: Simulate, tmp_path: Path) -> None:
+    """A trial is stopped exactly where its value is worse than the recorded cutoff."""
+    simulation = simulate(tmp_path, spec_with(search={"trials_per_architecture": 27}))
+    assert simulation.run()
+    decisions = [row for rows in simulation.store.rows["decisions"].values() for row in rows]
+    assert {row["action"] for row in decisions} == {"continue", "stop", "exempt"}
+    for row in decisions:
+        worse = row["cutoff"] is not None and row["value"] > row["cutoff"]
+        assert worse == (row["action"] != "continue")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_killed_again_and_again_it_loses_and_repeats_nothing(
+    simulate: Simulate, tmp_path: Path, seed: int
+) -> None:
+    """Killing the driver at random moments changes neither the rows nor what is trained."""
+    chance = random.Random(seed)
+    trained: list[tuple[str, int]] = []
+    for life in range(100):
+        simulation = simulate(tmp_path, diverging=0.1)
+        before = sum(map(len, simulation.store.rows["reports"].values()))
+        assert before == len(trained)
+        ended = simulation.run(seed=chance.random().__hash__(), events=chance.randrange(1, 12))
+        trained += simulation.steps_trained
+        if chance.random() < 0.3:
+            simulation.store.seal()
+        if ended:
+            break
+        simulation.kill()
+        if chance.random() < 0.5:
+            segment = max((simulation.store.folder / "journal").iterdir())
+            with segment.open("ab") as file:
+                file.write(b'0badc0de [["reports", {"trial')
+    assert life > 3
+    simulation.store.seal()
+    _check_whole(simulation.store.folder)
+    assert max(collections.Counter(trained).values()) == 1
+
+
+def test_early_stopping_remembers_across_drivers(simulate: Simulate, tmp_path: Path) -> None:
+    """A sweep cut in pieces decides as one in a single piece does, given the same reports."""
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    random_spec = spec_with(search={"trials_per_architecture": 9, "sampler": "random"})
+    reference = simulate(whole, random_spec)
+    reference.run(slots=1)
+    first = simulate(pieces, random_spec)
+    first.run(slots=1, events=20)
+    first.kill()
+    second = simulate(pieces, random_spec)
+    rungs = [family.stopper._values for family in second.coordinator.families.values()]  # type: ignore[attr-defined]
+    assert rungs == [f.stopper._values for f in first.coordinator.families.values()]  # type: ignore[attr-defined]
+    schedulers = [
+        [dict(sorted(recorded.items())) for _, recorded in f.stopper._scheduler._brackets[0]._rungs]  # type: ignore[attr-defined]
+        for simulation in (first, second)
+        for f in simulation.coordinator.families.values()
+    ]
+    assert schedulers[:2] == schedulers[2:]
+
+
+def test_a_finished_sweep_has_nothing_to_do(simulate: Simulate, tmp_path: Path) -> None:
+    """The same command again trains nothing and adds no row."""
+    first = simulate(tmp_path)
+    first.run()
+    first.kill()
+    again = simulate(tmp_path)
+    assert again.coordinator.finished
+    assert again.coordinator.next() is None
+    assert not again.steps_trained
+
+
+def test_more_trials_extend_a_sweep(simulate: Simulate, tmp_path: Path) -> None:
+    """Asking for more trials trains only those that are new."""
+    first = simulate(tmp_path, spec_with(confirm={"top": 0}))
+    first.run()
+    first.kill()
+    second = simulate(
+        tmp_path, spec_with(confirm={"top": 0}, search={"trials_per_architecture": 12})
+    )
+    second.run()
+    new = {trial_id for trial_id, _ in second.steps_trained}
+    assert not new & {trial_id for trial_id, _ in first.steps_trained}
+    assert len(new) == 2 * 3
+
+
+def test_a_longer_budget_continues_completed_trials(simulate: Simulate, tmp_path: Path) -> None:
+    """With one more rung, survivors go on from their checkpoints and nothing is trained twice."""
+    base = spec_with(confirm={"top": 0})
+    first = simulate(tmp_path, base)
+    first.run()
+    first.kill()
+    longer = spec_with(confirm={"top": 0}, budget={**SPEC["budget"], "rungs": 4})
+    second = simulate(tmp_path, longer)
+    second.run()
+    second.store.seal()
+    _check_whole(second.store.folder)
+    assert second.steps_trained
+    assert not set(second.steps_trained) & set(first.steps_trained)
+    assert max(row["rung"] for row in second.store.trials.values()) == 3
+
+
+def test_another_sweep_answers_known_trials(simulate: Simulate, tmp_path: Path) -> None:
+    """A sweep that overlaps with an earlier one copies its rows instead of training."""
+    first = simulate(tmp_path)
+    first.run()
+    first.store.seal()
+    first.kill()
+    other = spec_with(name="other")
+    elsewhere = find_elsewhere(tmp_path, "other")
+    second = simulate(tmp_path, other, elsewhere=elsewhere)
+    second.run()
+    second.store.seal()
+    tables = _check_whole(tmp_path / "other")
+    cached = tables["trials"].filter(pl.col("status") == "cached")
+    assert cached.height >= 8  # the samplers' random starts coincide
+    assert set(cached["source_sweep"]) == {"simulated"}
+    assert set(cached["num_attempts"]) == {0}
+    assert not {trial_id for trial_id, _ in second.steps_trained} & set(cached["trial_id"])
+
+
+def test_a_diverged_trial_is_kept_and_named(simulate: Simulate, tmp_path: Path) -> None:
+    """NaN ends a trial as `diverged`; the row with the NaN stays."""
+    simulation = simulate(tmp_path, diverging=0.5)
+    assert simulation.run()
+    simulation.store.seal()
+    tables = _check_whole(simulation.store.folder)
+    diverged = tables["trials"].filter(pl.col("status") == "diverged")
+    assert diverged.height > 0
+    assert diverged["val_loss"].is_nan().all()
+    assert diverged["best_val_loss"].is_finite().all()
+
+
+def test_a_small_space_ends_early(simulate: Simulate, tmp_path: Path) -> None:
+    """A space with fewer configurations than trials is searched whole, and that is the end."""
+    small = spec_with(
+        common={"batch_size": 4},
+        architectures={"kgram": {"context_size": [1, 2, 3, 4], "embed_size": 8}},
+        confirm={"top": 0},
+    )
+    simulation = simulate(tmp_path, small)
+    assert simulation.run()
+    assert len(simulation.store.trials) == 4
+    assert simulation.coordinator.families["kgram"].exhausted
+
+
+def test_a_constraint_keeps_configurations_out(simulate: Simulate, tmp_path: Path) -> None:
+    """No trial breaks a constraint, and what was refused is counted."""
+    simulation = simulate(tmp_path, spec_with(constraints=["embed_size * batch_size <= 64"]))
+    assert simulation.run()
+    rows = simulation.store.trials.values()
+    assert all(row["embed_size"] * row["batch_size"] <= 64 for row in rows)
+    assert simulation.coordinator.families["kgram"].sampler.num_rejected > 0
+
+
+def test_a_lost_process_is_replaced_and_too_many_end_the_trial(
+    simulate: Simulate, tmp_path: Path
+) -> None:
+    """A trial is taken up again from its checkpoint twice, then it has failed."""
+    simulation = simulate(tmp_path, spec_with(limits={"max_failed_trials": 5, "attempts": 3}))
+    for attempt in range(3):
+        assignment = simulation.coordinator.next()
+        assert assignment is not None
+        trial_id = assignment.candidate.trial_id
+        if attempt:
+            assert assignment.checkpoint == b"9"
+        else:
+            simulation.running[trial_id] = (assignment, 0)
+            metrics = simulation.metrics(assignment, 9)
+            simulation.coordinator.on_report(trial_id, metrics, checkpoint=b"9")
+        simulation.coordinator.on_lost(trial_id, "killed", retry=True)
+    row = simulation.store.trials[trial_id]
+    assert (row["status"], row["error"], row["num_attempts"]) == ("failed", "killed", 3)
+    simulation.running.clear()
+    assert simulation.run()
+
+
+def test_too_many_failures_end_the_sweep(simulate: Simulate, tmp_path: Path) -> None:
+    """One failure more than the spec allows, and no more work is given out."""
+    simulation = simulate(tmp_path)
+    assignment = simulation.coordinator.next()
+    assert assignment is not None
+    simulation.coordinator.on_lost(assignment.candidate.trial_id, "no luck", retry=False)
+    assert simulation.coordinator.too_many_failed
+    assert simulation.coordinator.next() is None
+    assert simulation.coordinator.finished
+
+
+def test_a_time_limit_leaves_a_resumable_sweep(simulate: Simulate, tmp_path: Path) -> None:
+    """Past the limit running trials end at their next report, and stay to be resumed."""
+    clock = [0.0]
+    simulation = simulate(tmp_path, spec_with(limits={"minutes": 1}))
+    simulation.coordinator._now = lambda: clock[0]
+    simulation.coordinator._started_at = 0.0
+    simulation.run(events=5)
+    clock[0] = 61.0
+    stopped_at = len(simulation.steps_trained)
+    assert simulation.run() or simulation.coordinator.stop_reason
+    assert len(simulation.steps_trained) <= stopped_at + 2
+    assert "running" in {row["status"] for row in simulation.store.trials.values()}
+    simulation.kill()
+    again = simulate(tmp_path)
+    assert again.run()
