@@ -162,9 +162,8 @@ class Coordinator:
             if not trial.is_confirmation:
                 family.sampler.restore(candidate)
         for report in self._store.reports_in_order():
-            trial = self._trials.get(report["trial_id"])
-            if trial is not None:
-                self._recall(trial, report)
+            if report["trial_id"] in self._trials:
+                self._recall(self._trials[report["trial_id"]], report)
         for trial in self._trials.values():
             outcome = self._outcome(trial)
             if outcome is None:
@@ -210,14 +209,14 @@ class Coordinator:
         """The next trial to train; None where there is none now (see `finished`)."""
         self._check_limits()
         while self.stop_reason is None:
-            trial = self._next_trial()
-            if trial is None:
+            upcoming = self._next_trial()
+            if upcoming is None:
                 return None
-            if not trial.ended:
-                self.running[trial.trial_id] = trial
-                trial.row["num_attempts"] += 1
-                checkpoint = self._store.load_checkpoint(trial.trial_id)
-                return Assignment(candidate=trial.candidate, checkpoint=checkpoint)
+            if not upcoming.ended:
+                self.running[upcoming.trial_id] = upcoming
+                upcoming.row["num_attempts"] += 1
+                checkpoint = self._store.load_checkpoint(upcoming.trial_id)
+                return Assignment(candidate=upcoming.candidate, checkpoint=checkpoint)
         return None
 
     def _next_trial(self) -> Trial | None:

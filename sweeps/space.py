@@ -195,5 +195,5 @@ def _range(kind: str, bounds: Any, step: Any) -> FloatDistribution | IntDistribu
     ):
         raise ValueError(f"step must lie between 0 and {high - low}, found {step!r}")
     if whole:
-        return IntDistribution(low, high, log=log, step=1 if step is None else step)
+        return IntDistribution(low, high, log=log, step=int(step or 1))
     return FloatDistribution(float(low), float(high), log=log, step=step)

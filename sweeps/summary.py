@@ -26,6 +26,10 @@ def print_summary(
     winners = [winner for name in settings if (winner := best_trial(result.trials, name))]
     if winners:
         console.print(winners_table(result, winners, settings))
+        for row in sorted(winners, key=lambda row: row["val_loss"]):
+            names = settings[row["architecture"]]
+            told = " ".join(f"{name}={_short(row[name])}" for name in names)
+            console.print(f"[bold]{row['architecture']}[/bold]: {told}", highlight=False)
     else:
         console.print("No trial has reached a validation loss yet.")
     counts = {s: sum(row["status"] == s for row in result.trials) for s in _STATUS_ORDER}
@@ -56,12 +60,11 @@ def winners_table(
     table.add_column("architecture")
     table.add_column("val_loss", justify="right")
     if confirmed:
-        table.add_column("all seeds", justify="right")
-    table.add_column("accuracy", justify="right")
+        table.add_column("fresh seeds", justify="right")
+    table.add_column("acc.", justify="right")
     table.add_column("bits/byte", justify="right")
-    table.add_column("parameters", justify="right")
+    table.add_column("params", justify="right")
     table.add_column("trial")
-    table.add_column("settings", overflow="fold")
     for row in sorted(winners, key=lambda row: row["val_loss"]):
         cells = [row["architecture"], f"{row['val_loss']:.4f}"]
         if confirmed:
@@ -71,7 +74,6 @@ def winners_table(
             f"{row['bits_per_byte']:.3f}",
             f"{row['num_params']:,}",
             row["trial_id"],
-            " ".join(f"{name}={_short(row[name])}" for name in settings[row["architecture"]]),
         ]
         table.add_row(*cells)
     return table

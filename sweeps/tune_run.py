@@ -150,25 +150,22 @@ def run_tune(
     bridge = _Bridge(coordinator, data)
     request = {"CPU": resources.cpu} | ({"GPU": resources.gpu} if resources.gpu else {})
     with tempfile.TemporaryDirectory(prefix="picosweep-") as folder:
-        tuner = tune.Tuner(
-            tune.with_resources(TrialActor, tune.PlacementGroupFactory([request])),
-            tune_config=tune.TuneConfig(
-                search_alg=_SweepSearcher(bridge),
-                scheduler=_SweepScheduler(bridge),
-                num_samples=-1,
-                reuse_actors=True,
-                max_concurrent_trials=resources.max_concurrent,
-                trial_dirname_creator=lambda trial: trial.trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name="tune",
-                storage_path=folder,
-                verbose=0,
-                callbacks=[_Pulse(beat)],
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                failure_config=tune.FailureConfig(max_failures=0),
-            ),
+        # `tune.run`, not `tune.Tuner`: the latter pickles the searcher, and with it the results.
+        tune.run(
+            TrialActor,
+            name="tune",
+            storage_path=folder,
+            resources_per_trial=tune.PlacementGroupFactory([request]),
+            search_alg=_SweepSearcher(bridge),
+            scheduler=_SweepScheduler(bridge),
+            num_samples=-1,
+            reuse_actors=True,
+            max_concurrent_trials=resources.max_concurrent,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[_Pulse(beat)],
+            raise_on_failed_trial=False,
+            verbose=0,
         )
-        tuner.fit()
     if bridge.fatal is not None:
         raise bridge.fatal
