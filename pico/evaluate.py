@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pico.loss import IGNORED
+from pico.data.batches import IGNORED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,11 +19,11 @@ from pico.checkpoint import (
     optimizer_tensors,
     random_tensors,
 )
-from pico.data.batches import TrainBatches, validation_batches
+from pico.data.batches import IGNORED, TrainBatches, validation_batches
 from pico.data.prepared import PreparedData
 from pico.evaluate import Evaluation, evaluate
 from pico.facts import compute_facts
-from pico.loss import IGNORED, replace_tokens, training_loss
+from pico.loss import replace_tokens, training_loss
 from pico.memory import peak_memory_bytes, reset_peak_memory
 from pico.models.lookup import find_architecture
 from pico.optim import GradientSize, build_optimizers, clip_gradients, joint_norm

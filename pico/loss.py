@@ -3,14 +3,13 @@
 Shapes: B sequences, T positions, V vocabulary, N = B·T positions in one row.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-IGNORED: Final = -100
-"""The target of a position that counts neither in a loss nor in a metric: padding."""
+from pico.data.batches import IGNORED
 
 
 def training_loss(

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from pico.data.batches import IGNORED
 from pico.evaluate import Evaluation, evaluate
-from pico.loss import IGNORED
 
 
 class Table(nn.Module):

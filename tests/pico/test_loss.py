@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pico.loss import IGNORED, replace_tokens, training_loss
+from pico.data.batches import IGNORED
+from pico.loss import replace_tokens, training_loss
 
 
 def random_case(seed, *, padded):
