@@ -1,0 +1,145 @@
+"""The report's first screen: who won, how sure that is, what it cost, how to get it again."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from analysis import words
+from analysis.headline import headline_sentence, headline_table, seed_noise, settings_table
+from analysis.results import Results
+from analysis.spend import wall_seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One number of the summary band."""
+
+    label: str
+    value: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a reader should know who reads nothing else."""
+
+    verdict: str
+    winner: str | None
+    sentence: str
+    tiles: tuple[Tile, ...]
+    settings: tuple[tuple[str, str], ...]
+    """The winner's settings, name and value."""
+    commands: tuple[tuple[str, str], ...]
+    """What a command does, and the command."""
+
+
+def answer(results: Results) -> Answer:
+    """Decides as far as the data allows."""
+    names = sorted({name for names in results.hyperparameters.values() for name in names})
+    column = results.metric.column
+    table = headline_table(results.full_budget, names, column)
+    noise = seed_noise(settings_table(results.full_budget, names, column))
+    sentence = headline_sentence(table, results.metric, noise)
+    if table.is_empty():
+        return Answer(
+            verdict="No winner yet", winner=None, sentence=sentence, tiles=_spent(results),
+            settings=(), commands=(),
+        )  # fmt: skip
+    best = table.row(0, named=True)
+    winner = results.full_budget.filter(trial_id=best["trial_id"]).row(0, named=True)
+    own = results.hyperparameters.get(best["architecture"], ())
+    return Answer(
+        verdict=_verdict(table),
+        winner=best["architecture"],
+        sentence=sentence,
+        tiles=(_loss_tile(best, results), *_quality(winner), *_spent(results)),
+        settings=tuple(
+            (name, words.setting(winner[name])) for name in own if winner[name] is not None
+        ),
+        commands=commands(best["trial_id"], results),
+    )
+
+
+def commands(trial_id: str, results: Results) -> tuple[tuple[str, str], ...]:
+    """Command lines for one trial."""
+    where = results_option(results)
+    return (
+        ("Train it again and compare", f"picosweep replay {trial_id}{where}"),
+        ("Show all about it", f"picosweep show {trial_id}{where}"),
+        ("Let it write", f"picosweep generate {trial_id}{where}"),
+    )
+
+
+def results_option(results: Results) -> str:
+    """` --results DIR` where the sweep does not lie in the usual place."""
+    parents = {folder.parent for folder in results.folders}
+    parent = str(parents.pop()) if len(parents) == 1 else "results"
+    plain = all(letter.isalnum() or letter in "/._-+" for letter in parent)
+    quoted = parent if plain else "'" + parent.replace("'", "'\\''") + "'"
+    return "" if parent == "results" else f" --results {quoted}"
+
+
+def _verdict(table: pl.DataFrame) -> str:
+    best = table.row(0, named=True)["architecture"]
+    tied = table.filter(verdict="within noise")["architecture"].to_list()
+    if tied:
+        return f"{words.listing([best, *tied])} cannot be told apart"
+    if table.height == 1:
+        return f"{best}, the only architecture that finished"
+    return f"{best} wins" if table["verdict"][1] == "worse" else f"{best} leads"
+
+
+def _loss_tile(best: dict[str, object], results: Results) -> Tile:
+    mean, high = best["mean"], best["high"]
+    interval = (
+        f" ± {high - mean:.3f}" if isinstance(high, float) and isinstance(mean, float) else ""
+    )
+    seeds = (
+        f"{words.plural(int(str(best['seeds'])), 'fresh seed')}" if best["seeds"] else "one trial"
+    )
+    value = words.loss(mean if isinstance(mean, float) else None)
+    return Tile(label=results.metric.noun.capitalize(), value=value + interval, detail=seeds)
+
+
+def _quality(winner: dict[str, object]) -> tuple[Tile, ...]:
+    tiles = []
+    accuracy, bits, size = (
+        winner[name] for name in ("val_accuracy", "bits_per_byte", "num_params")
+    )
+    if isinstance(accuracy, float):
+        detail = f"{bits:.3f} bits per byte" if isinstance(bits, float) else ""
+        tiles.append(
+            Tile(label="Next-token accuracy", value=words.percent(accuracy), detail=detail)
+        )
+    if isinstance(size, int):
+        flops = winner["flops"]
+        detail = f"{words.count(flops)}FLOP to train" if isinstance(flops, float) else ""
+        tiles.append(Tile(label="Parameters", value=words.count(size), detail=detail))
+    return tuple(tiles)
+
+
+def _spent(results: Results) -> tuple[Tile, ...]:
+    trials = results.trials
+    new = trials.filter(pl.col("status") != "cached")
+    stopped, bad = (
+        trials.filter(pl.col("status").is_in(names)).height
+        for names in (["stopped"], ["diverged", "failed"])
+    )
+    wall = wall_seconds(trials)
+    return (
+        Tile(
+            label="Trials",
+            value=f"{trials.height:,}",
+            detail=f"{stopped:,} stopped early, {bad:,} diverged or failed",
+        ),
+        Tile(
+            label="Spent",
+            value=f"{words.count(float(new['tokens'].sum()))} tokens",
+            detail=f"{words.count(float(new['flops'].sum()))}FLOP",
+        ),
+        Tile(
+            label="Busy time",
+            value=words.duration(float(new["seconds"].sum())),
+            detail=f"{words.duration(wall)} on the clock" if wall else "",
+        ),
+    )

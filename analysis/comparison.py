@@ -1,0 +1,79 @@
+"""At which budget can trials be compared? Early stopping leaves few at the end, all at the start.
+
+The loss of a stopped trial is not the loss it would have had, so trials compare only at a rung that
+they all reached. `comparison` picks, for each architecture, the highest rung that enough of its
+trials reached, and counts the rest, so that every figure about settings can say what it stands on.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from analysis import words
+from analysis.results import Results
+
+MIN_TRIALS: Final = 8
+MIN_SHARE: Final = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Trials of one architecture with their loss at one common rung."""
+
+    architecture: str
+    rung: int
+    tokens: int
+    frame: pl.DataFrame
+    """The trials' columns, with `loss` the loss at the rung; searched and exempt cohorts only."""
+    num_left_out: int
+    """Searched or exempt trials that ended before the rung."""
+
+    @property
+    def sentence(self) -> str:
+        """Which trials a figure stands on."""
+        text = (
+            f"Compared at {words.count(self.tokens)} tokens (rung {self.rung}), which "
+            f"{words.plural(self.frame.height, 'trial')} reached"
+        )
+        if self.num_left_out:
+            text += f"; {self.num_left_out:,} that ended earlier are left out"
+        return text + "."
+
+
+def comparisons(results: Results) -> tuple[Comparison, ...]:
+    """One for each architecture with a trial that reached a rung."""
+    column = results.metric.column
+    searched = results.trials.filter(pl.col("cohort") != "confirm").unique(
+        "trial_id", maintain_order=True
+    )
+    losses = (
+        results.reports.filter(pl.col("rung").is_not_null() & pl.col(column).is_not_null())
+        .select("trial_id", "rung", reached=pl.col("tokens"), loss=pl.col(column))
+        .unique(["trial_id", "rung"], keep="last")
+    )
+    found = []
+    for architecture in results.architectures:
+        trials = searched.filter(architecture=architecture)
+        own = losses.join(trials.select("trial_id"), on="trial_id", how="semi")
+        if own.is_empty():
+            continue
+        counts = own.group_by("rung").len().sort("rung", descending=True)
+        enough = counts.filter(
+            (pl.col("len") >= MIN_TRIALS) & (pl.col("len") >= MIN_SHARE * trials.height)
+        )
+        rung = int((enough if enough.height else counts.tail(1))["rung"][0])
+        at_rung = own.filter(rung=rung).drop("rung")
+        frame = trials.drop("loss", strict=False).join(
+            at_rung, on="trial_id", maintain_order="left"
+        )
+        found.append(
+            Comparison(
+                architecture=architecture,
+                rung=rung,
+                tokens=int(words.number(frame["reached"].max()) or 0),
+                frame=frame,
+                num_left_out=trials.height - frame.height,
+            )
+        )
+    return tuple(found)

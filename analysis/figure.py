@@ -1,0 +1,54 @@
+"""What a question hands to the page: a plain sentence, its chart, and the data behind it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import altair as alt
+import polars as pl
+
+Chart: TypeAlias = (
+    alt.Chart
+    | alt.LayerChart
+    | alt.FacetChart
+    | alt.ConcatChart
+    | alt.HConcatChart
+    | alt.VConcatChart
+    | alt.RepeatChart
+)
+"""What a chart function returns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One view of a figure; a figure with several panels shows them as tabs."""
+
+    sentence: str
+    """What the data says, computed from it; plain text, escaped by the page."""
+    label: str = ""
+    """The tab's name."""
+    group: str = ""
+    """Tabs of one group stand together when there are too many for a row."""
+    chart: Chart | None = None
+    table: pl.DataFrame | None = None
+    """The data behind the chart, offered as CSV and as a table."""
+    show_table: bool = False
+    """Whether the table is the exhibit itself rather than the chart's fine print."""
+    columns: tuple[str, ...] = ()
+    """Columns to show, all when empty; the CSV has all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One question's exhibit."""
+
+    key: str
+    """Its address within the page."""
+    title: str
+    panels: tuple[Panel, ...]
+    note: str = ""
+    """How to read it: method, exclusions, caveats."""
+    half: bool = False
+    """Whether two of them fit side by side on a wide screen."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Column headings that differ from the usual ones."""

@@ -1,0 +1,125 @@
+"""Which trials are worth their price? True Pareto fronts: steps through trials, no hulls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import altair as alt
+import polars as pl
+
+from analysis import words
+from analysis.figure import Chart, Figure, Panel
+from analysis.results import Metric, Results
+from analysis.style import color, shape, to_width
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """The axis against which the loss is traded."""
+
+    column: str
+    label: str
+    noun: str
+    maximize: bool = False
+
+
+PRICES: Final = (
+    Price(column="num_params", label="Parameters", noun="parameters"),
+    Price(column="val_accuracy", label="Validation accuracy", noun="accuracy", maximize=True),
+    Price(column="flops", label="Training FLOPs", noun="FLOPs"),
+    Price(column="seconds", label="Busy seconds", noun="busy seconds"),
+    Price(column="peak_memory_bytes", label="Peak memory (bytes)", noun="bytes of memory"),
+)
+
+
+def pareto_table(
+    full_budget: pl.DataFrame, price: str, column: str = "val_loss", *, maximize: bool = False
+) -> pl.DataFrame:
+    """Trials at full budget with `on_front`, in the order of the price, cheapest first.
+
+    A trial is on the front when no other is at least as good in both and better in one.
+    """
+    known = full_budget.filter(pl.col(price).is_not_null() & pl.col(column).is_not_null())
+    frame = known.sort(price, column, descending=[maximize, False]).select(
+        "architecture", "trial_id", "cohort", pl.col(price), loss=pl.col(column)
+    )
+    least_before = pl.col("loss").cum_min().shift(1)
+    strictly = least_before.is_null() | (pl.col("loss") < least_before)
+    twin = (pl.col("loss") == pl.col("loss").shift(1)) & (pl.col(price) == pl.col(price).shift(1))
+    fronts = frame.with_columns(on_front=strictly, twin=twin.fill_null(value=False))
+    return fronts.with_columns(
+        on_front=pl.when("twin").then(None).otherwise("on_front").forward_fill()
+    ).drop("twin")
+
+
+def pareto_sentence(table: pl.DataFrame, price: Price, metric: Metric) -> str:
+    """How many trials are worth their price and what the trade is."""
+    front = table.filter("on_front")
+    if front.is_empty():
+        return f"No trial at full budget has both a {metric.noun} and {price.noun}."
+    cheap, dear = front.row(0, named=True), front.row(-1, named=True)
+    text = f"{front.height} of {words.plural(table.height, 'full-budget trial')} are on the front"
+    if front.height == 1:
+        return f"{text}: {cheap['architecture']} {cheap['trial_id']} is best in both at once."
+    members = words.listing(front["architecture"].unique(maintain_order=True).to_list())
+    text += f" ({members})."
+    ends = [(row, row[price.column], words.loss(row["loss"])) for row in (cheap, dear)]
+    if price.maximize:
+        return text + (
+            f" It runs from accuracy {words.percent(ends[0][1])} with {metric.noun} {ends[0][2]} "
+            f"to accuracy {words.percent(ends[1][1])} with {ends[1][2]}: there the two disagree."
+        )
+    factor = words.significant(ends[1][1] / ends[0][1], 2) if ends[0][1] else words.ABSENT
+    return text + (
+        f" From {words.count(ends[0][1])} {price.noun} ({ends[0][2]}) to "
+        f"{words.count(ends[1][1])} ({ends[1][2]}): {factor} times the price buys "
+        f"{words.significant(cheap['loss'] - dear['loss'])} less {metric.noun}."
+    )
+
+
+def pareto_chart(
+    table: pl.DataFrame, price: Price, architectures: Sequence[str], metric: Metric
+) -> Chart:
+    """All trials at full budget, the front as steps through its members."""
+    log = not price.maximize and (words.number(table[price.column].min()) or 0) > 0
+    axis = alt.Axis(format="%" if price.maximize else "~s", labelOverlap=True, grid=False)
+    x = alt.X(f"{price.column}:Q", title=price.label, axis=axis,
+              scale=alt.Scale(type="log", nice=False, padding=12) if log
+              else alt.Scale(zero=False, padding=12))  # fmt: skip
+    y = alt.Y("loss:Q", title=metric.label, scale=alt.Scale(zero=False, padding=12))
+    base = alt.Chart(table).encode(x=x, y=y)
+    step: Literal["step-after", "step-before"] = "step-before" if price.maximize else "step-after"
+    line = base.transform_filter(alt.datum.on_front).mark_line(
+        interpolate=step, strokeWidth=1.5, strokeDash=[5, 3], color="gray"
+    )
+    points = base.mark_point().encode(
+        color=color(architectures),
+        shape=shape(architectures),
+        opacity=alt.OpacityValue(0.32, condition={"test": "datum.on_front", "value": 1}),
+        size=alt.SizeValue(50, condition={"test": "datum.on_front", "value": 120}),
+        tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("trial_id:N"), alt.Tooltip("cohort:N"),
+                 alt.Tooltip(f"{price.column}:Q", format=".1%" if price.maximize else ".4~s"),
+                 alt.Tooltip("loss:Q", format=".4f")],
+    )  # fmt: skip
+    return to_width(alt.layer(line, points), 340)
+
+
+def figure(results: Results) -> Figure:
+    """One panel a price."""
+    panels = []
+    for price in PRICES:
+        table = pareto_table(
+            results.full_budget, price.column, results.metric.column, maximize=price.maximize
+        )
+        sentence = pareto_sentence(table, price, results.metric)
+        chart = (
+            None if table.is_empty()
+            else pareto_chart(table, price, results.architectures, results.metric)
+        )  # fmt: skip
+        panels.append(Panel(label=price.label, sentence=sentence, chart=chart, table=table))
+    return Figure(
+        key="pareto",
+        title="Pareto fronts",
+        panels=tuple(panels),
+        note="Only trials at full budget. Faint points are beaten by another in both measures.",
+    )

@@ -1,0 +1,149 @@
+"""Charts and tables as JSON: each dataset once, by columns, however many charts share it."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+import altair as alt
+import polars as pl
+
+from analysis.figure import Chart
+
+_TRANSFORMER: Final = "picosweep-lifted"
+MAX_ROWS: Final = 20_000
+"""More rows than this in one chart is a mistake: aggregate before drawing."""
+
+LABELS: Final[Mapping[str, str]] = {
+    "num_params": "Parameters",
+    "val_loss": "Val. loss",
+    "best_val_loss": "Best val. loss",
+    "val_accuracy": "Accuracy",
+    "bits_per_byte": "Bits/byte",
+    "flops": "FLOP",
+    "trial_id": "Trial",
+    "mean": "Mean",
+    "low": "Low",
+    "high": "High",
+    "margin": "±",
+    "gap": "Gap",
+    "gap_low": "Gap, low",
+    "gap_high": "Gap, high",
+    "seeds": "Seeds",
+    "std_error": "Std. error",
+    "p_value": "p",
+    "seconds": "Busy time",
+    "val_perplexity": "Perplexity",
+    "peak_memory_bytes": "Peak memory",
+    "sd": "Std. deviation",
+}
+_LOSSES: Final = (
+    "mean", "low", "high", "val_loss", "best_val_loss", "loss", "gap", "gap_low", "gap_high",
+    "bits_per_byte", "best", "estimate", "margin", "std_error", "median", "cutoff", "value",
+)  # fmt: skip
+_TEXTS: Final[Mapping[str, str]] = {
+    "trial_id": "trial",
+    "architecture": "architecture",
+    "status": "status",
+    "verdict": "verdict",
+    "setting": "wide",
+    "error": "wide",
+}
+_NUMBERS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_LOSSES, "loss"),
+    **dict.fromkeys(("num_params", "tokens", "flops"), "count"),
+    "val_accuracy": "percent",
+    "seconds": "duration",
+    "peak_memory_bytes": "bytes",
+}
+
+
+class Payload:
+    """Collects what the page's script needs; equal datasets are stored once."""
+
+    def __init__(self) -> None:
+        self.datasets: dict[str, dict[str, Any]] = {}
+        self.charts: dict[str, dict[str, Any]] = {}
+        self._known: dict[int, tuple[pl.DataFrame, str]] = {}
+
+    def add_table(self, frame: pl.DataFrame) -> str:
+        """Stores a frame and returns the key under which charts and tables find it."""
+        known = self._known.get(id(frame))
+        if known:
+            return known[1]
+        content = encode(frame)
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        key = "d" + sha256(text.encode()).hexdigest()[:10]
+        self.datasets[key] = content
+        self._known[id(frame)] = (frame, key)  # the frame is kept, or its id could be reused
+        return key
+
+    def add_chart(self, key: str, chart: Chart) -> None:
+        """Stores a chart's specification; its data stay outside, by name."""
+
+        def lift(data: Any, **_: Any) -> dict[str, str]:
+            return {"name": self.add_table(data)}
+
+        alt.data_transformers.register(_TRANSFORMER, lift)
+        with alt.data_transformers.enable(_TRANSFORMER):
+            specification = chart.to_dict(validate=False)
+        for name in ("config", "datasets", "$schema"):
+            specification.pop(name, None)
+        self.charts[key] = specification
+
+    def to_json(self, **more: object) -> str:
+        """Everything as JSON that is safe inside a script element."""
+        content = {"datasets": self.datasets, "charts": self.charts, **more}
+        return safe_json(content)
+
+
+def safe_json(content: object) -> str:
+    """JSON in which no text can end the script element that holds it."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def encode(frame: pl.DataFrame) -> dict[str, Any]:
+    """A frame by columns: `columns` (key, label, kind) and `values`, one list a column.
+
+    Floats keep six significant digits; NaN and infinities become null; times become ISO text.
+
+    Raises:
+        ValueError: The frame has more rows than a chart should draw.
+    """
+    if frame.height > MAX_ROWS:
+        raise ValueError(f"{frame.height} rows for one chart; at most {MAX_ROWS}")
+    columns, values = [], []
+    for series in frame.iter_columns():
+        columns.append({"key": series.name, "label": label(series.name), "kind": kind(series)})
+        values.append(_plain(series).to_list())
+    return {"columns": columns, "values": values}
+
+
+def label(name: str) -> str:
+    """A column's heading; a setting keeps its own name."""
+    known = name in _NUMBERS or name in _TEXTS
+    return LABELS.get(name, name.replace("_", " ").capitalize() if known else name)
+
+
+def kind(series: pl.Series) -> str:
+    """How the page writes and aligns a column."""
+    if series.dtype == pl.Datetime:
+        return "time"
+    if series.dtype.is_numeric():
+        return _NUMBERS.get(series.name, "number")
+    return _TEXTS.get(series.name, "text")
+
+
+def _plain(series: pl.Series) -> pl.Series:
+    if series.dtype.is_float():
+        finite = series.is_finite()
+        cleaned = series.round_sig_figs(6)
+        return cleaned if finite.all() else cleaned.set(~finite.fill_null(value=True), None)
+    if series.dtype == pl.Datetime:
+        return series.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+    return (
+        series
+        if series.dtype.is_integer() or series.dtype == pl.Boolean
+        else series.cast(pl.String)
+    )

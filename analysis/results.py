@@ -1,0 +1,245 @@
+"""Reads the result tables of one or several sweeps into one `Results`.
+
+Whatever a folder lacks (a column, a table, the spec) is filled with nulls or left empty, so that
+every question can be asked of every folder; only a folder without a single trial file is an error.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+
+from sweeps.tables import DECISIONS, FIXED_TRIAL_COLUMNS, REPORTS, SAMPLES, TRIALS
+
+FULL_STATUSES: Final = ("completed", "cached")
+
+
+class ResultsError(ValueError):
+    """A results folder that cannot be read, with what was found and what is expected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """The loss by which trials are ranked; smaller is better."""
+
+    column: str
+    """Name in the `trials` and `reports` tables."""
+    label: str
+    """Axis title, with the unit."""
+    noun: str
+    """What a sentence calls it."""
+
+
+METRICS: Final[Mapping[str, Metric]] = {
+    "val_loss": Metric(
+        column="val_loss", label="Validation loss (nats per token)", noun="validation loss"
+    ),
+    "bits_per_byte": Metric(column="bits_per_byte", label="Bits per byte", noun="bits per byte"),
+    "val_perplexity": Metric(
+        column="val_perplexity", label="Validation perplexity", noun="validation perplexity"
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """The tables of one or several sweeps, cleaned.
+
+    `trials` holds one row a (sweep, trial); `reports`, `decisions` and `samples` carry the trial's
+    `architecture` and `cohort` beside their own columns.
+    """
+
+    trials: pl.DataFrame
+    reports: pl.DataFrame
+    decisions: pl.DataFrame
+    samples: pl.DataFrame
+    specs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Resolved spec by sweep, where there was one."""
+    environments: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    folders: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What was wrong with the folder and how it was mended, in sentences."""
+
+    @cached_property
+    def sweeps(self) -> tuple[str, ...]:
+        """Names of the sweeps, in the order of the folders."""
+        return tuple(self.trials["sweep"].unique(maintain_order=True).drop_nulls().to_list())
+
+    @cached_property
+    def architectures(self) -> tuple[str, ...]:
+        """Every architecture with a trial, in alphabetical order."""
+        return tuple(self.trials["architecture"].drop_nulls().unique().sort().to_list())
+
+    @cached_property
+    def hyperparameters(self) -> Mapping[str, tuple[str, ...]]:
+        """The settings that each architecture has (some trial's value is not null)."""
+        names = [name for name in self.trials.columns if name not in FIXED_TRIAL_COLUMNS]
+        filled = self.trials.group_by("architecture").agg(
+            pl.col(name).is_not_null().any() for name in names
+        )
+        return {
+            row["architecture"]: tuple(name for name in names if row[name])
+            for row in filled.iter_rows(named=True)
+            if row["architecture"] is not None
+        }
+
+    @cached_property
+    def varied(self) -> Mapping[str, tuple[str, ...]]:
+        """The settings of each architecture that took at least two values."""
+        return {
+            architecture: tuple(
+                name
+                for name in self.hyperparameters.get(architecture, ())
+                if frame[name].drop_nulls().n_unique() > 1
+            )
+            for architecture in self.architectures
+            for frame in [self.trials.filter(architecture=architecture)]
+        }
+
+    @cached_property
+    def metric(self) -> Metric:
+        """Bits per byte where tokenizers differ, else the sweep's own loss, else `val_loss`."""
+        if self.trials["tokenizer_fingerprint"].drop_nulls().n_unique() > 1:
+            return METRICS["bits_per_byte"]
+        for spec in self.specs.values():
+            objectives = spec.get("objectives")
+            first = objectives[0] if isinstance(objectives, list) and objectives else {}
+            name = str(first.get("metric")) if isinstance(first, dict) else ""
+            if name in METRICS and self.trials[name].is_not_null().any():
+                return METRICS[name]
+        return METRICS["val_loss"]
+
+    @cached_property
+    def last_rung(self) -> int | None:
+        """The rung at full budget; null when no trial reached any."""
+        last = self.trials["rung"].max()
+        return last if isinstance(last, int) else None
+
+    @cached_property
+    def full_budget(self) -> pl.DataFrame:
+        """Trials that reached the last rung with a finite loss, one row a trial."""
+        return self.trials.filter(
+            pl.col("status").is_in(FULL_STATUSES)
+            & pl.col("rung").eq_missing(self.last_rung)
+            & pl.col(self.metric.column).is_not_null()
+        ).unique("trial_id", maintain_order=True)
+
+
+def load(paths: str | Path | Sequence[str | Path]) -> Results:
+    """Reads one sweep's folder, or several, into one `Results`.
+
+    Raises:
+        ResultsError: A folder is missing or holds no `trials/*.parquet`.
+    """
+    several = [paths] if isinstance(paths, str | Path) else list(paths)
+    folders = tuple(Path(path) for path in several)
+    if not folders:
+        raise ResultsError("no results folder was named")
+    parts = [_read_trials(folder) for folder in folders]
+    trials, warnings = _clean_trials(pl.concat(parts, how="diagonal_relaxed"))
+    owners = trials.select("trial_id", "architecture", "cohort").unique("trial_id")
+    tables = {
+        name: pl.concat([_read_table(folder, name, schema) for folder in folders])
+        for name, schema in {"reports": REPORTS, "decisions": DECISIONS, "samples": SAMPLES}.items()
+    }
+    reports = _finite(tables["reports"]).unique(["trial_id", "step"], keep="last")
+    decisions = tables["decisions"].unique(["trial_id", "rung"], keep="last")
+    names = [_sweep_name(part, folder) for part, folder in zip(parts, folders, strict=True)]
+    return Results(
+        trials=trials,
+        reports=reports.sort("trial_id", "step").join(owners, on="trial_id", how="left"),
+        decisions=decisions.sort("time", "trial_id").join(owners, on="trial_id", how="left"),
+        samples=tables["samples"]
+        .unique(maintain_order=True)
+        .join(owners, on="trial_id", how="left"),
+        specs=_beside(folders, names, "spec.json"),
+        environments=_beside(folders, names, "environment.json"),
+        folders=folders,
+        warnings=warnings,
+    )
+
+
+def _read_trials(folder: Path) -> pl.DataFrame:
+    if not folder.is_dir():
+        raise ResultsError(f"{folder}: no such folder; expected a sweep's results folder")
+    if not any((folder / "trials").glob("*.parquet")):
+        raise ResultsError(
+            f"{folder}: no trials/*.parquet in it; expected a sweep's results folder"
+        )
+    frame = _read_table(folder, "trials", TRIALS)
+    return frame.with_columns(pl.col("sweep").fill_null(folder.resolve().name))
+
+
+def _read_table(folder: Path, name: str, schema: pa.Schema) -> pl.DataFrame:
+    """Reads every part of a table; the schema's columns come first, missing ones as nulls."""
+    types = pl.DataFrame(schema.empty_table()).schema
+    files = sorted((folder / name).glob("*.parquet"))
+    frames = [pl.read_parquet(file, hive_partitioning=False) for file in files]
+    frame = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame(schema=types)
+    fixed = [
+        pl.col(column).cast(dtype, strict=False)
+        if column in frame.columns
+        else pl.lit(None, dtype=dtype).alias(column)
+        for column, dtype in types.items()
+    ]
+    others = [column for column in frame.columns if column not in types] if name == "trials" else []
+    return frame.select(*fixed, *others)
+
+
+def _clean_trials(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Keeps the last row of each trial and hyperparameters only of types that can be drawn."""
+    warnings = []
+    known = frame.filter(pl.col("trial_id").is_not_null() & pl.col("architecture").is_not_null())
+    if known.height < frame.height:
+        dropped = frame.height - known.height
+        warnings.append(f"{dropped} trial rows had no identifier or no architecture; left out.")
+    rows = known.unique(["sweep", "trial_id"], keep="last", maintain_order=True)
+    if rows.height < known.height:
+        warnings.append(
+            f"{known.height - rows.height} older rows of the same trials were left out."
+        )
+    settings = [name for name in rows.columns if name not in FIXED_TRIAL_COLUMNS]
+    empty = [name for name in settings if rows[name].null_count() == rows.height]
+    odd = [
+        name
+        for name in settings
+        if not (rows.schema[name].is_numeric() or rows.schema[name] in (pl.String, pl.Boolean))
+    ]
+    plain = rows.with_columns(
+        pl.col(name).map_elements(str, return_dtype=pl.String) for name in set(odd) - set(empty)
+    )
+    plain = plain.with_columns(
+        pl.col("status").fill_null("running"), pl.col("cohort").fill_null("searched")
+    )
+    return _finite(plain.drop(empty)), tuple(warnings)
+
+
+def _finite(frame: pl.DataFrame) -> pl.DataFrame:
+    """Turns NaN and infinities into nulls: JSON and statistics have no use for either."""
+    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
+    return frame.with_columns(
+        pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in floats
+    )
+
+
+def _sweep_name(part: pl.DataFrame, folder: Path) -> str:
+    return str(part["sweep"].drop_nulls().first() or folder.resolve().name)
+
+
+def _beside(
+    folders: Sequence[Path], names: Sequence[str], file: str
+) -> dict[str, Mapping[str, object]]:
+    found: dict[str, Mapping[str, object]] = {}
+    for folder, name in zip(folders, names, strict=True):
+        try:
+            content = json.loads((folder / file).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict):
+            found[name] = content
+    return found

@@ -1,0 +1,90 @@
+"""What did the sweep cost, and what became of its trials?"""
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from analysis import words
+from analysis.figure import Chart, Figure, Panel
+from analysis.results import Results
+from analysis.style import STATUS_COLORS, rows, to_width
+from sweeps.tables import STATUSES
+
+_NO_COST = pl.col("status") == "cached"
+
+
+def spend_table(trials: pl.DataFrame) -> pl.DataFrame:
+    """One row an architecture: trials by status, tokens, FLOPs and busy seconds.
+
+    A cached trial was answered from an earlier sweep, so it counts as a trial and costs nothing.
+    """
+    cost = [
+        pl.col(name).filter(~_NO_COST).sum().alias(name) for name in ("tokens", "flops", "seconds")
+    ]
+    by_status = [(pl.col("status") == status).sum().alias(status) for status in STATUSES]
+    return (
+        trials.group_by("architecture")
+        .agg(pl.len().alias("trials"), *by_status, *cost)
+        .sort("architecture")
+    )
+
+
+def wall_seconds(trials: pl.DataFrame) -> float | None:
+    """From the first trial's start to the last one's end; null when either is unknown."""
+    span = trials.select(pl.col("end_time").max() - pl.col("start_time").min()).item()
+    return None if span is None else float(span.total_seconds())
+
+
+def spend_sentence(table: pl.DataFrame, wall: float | None) -> str:
+    """The bill in one line."""
+    total = table.drop("architecture").sum().row(0, named=True)
+    parts = [f"{total[status]:,} {status}" for status in STATUSES if total[status]]
+    text = f"{words.plural(total['trials'], 'trial')}: {words.listing(parts)}."
+    text += (
+        f" Together they trained on {words.count(total['tokens'])} tokens "
+        f"({words.count(total['flops'])}FLOP)"
+    )
+    text += f" in {words.duration(total['seconds'])} of busy time"
+    if wall:
+        text += f", {words.duration(wall)} on the clock"
+    return text + "."
+
+
+def spend_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
+    """Trials of each architecture by what became of them."""
+    present = [status for status in STATUSES if table[status].sum()]
+    long = table.select("architecture", *present).unpivot(
+        index="architecture", variable_name="status", value_name="trials"
+    )
+    long = long.with_columns(
+        rank=pl.col("status").replace_strict(present, range(len(present)), return_dtype=pl.Int64)
+    )
+    colors = alt.Scale(domain=present, range=[STATUS_COLORS[status] for status in present])
+    bars = (
+        alt.Chart(long)
+        .mark_bar(height=18)
+        .encode(
+            x=alt.X("trials:Q", title="Trials", axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y("architecture:N", sort=list(architectures), title=None),
+            color=alt.Color("status:N", title=None, sort=present, scale=colors),
+            order=alt.Order("rank:Q"),
+            tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("status:N"),
+                     alt.Tooltip("trials:Q")],
+        )
+    )  # fmt: skip
+    return to_width(bars, rows(table.height, 34))
+
+
+def figure(results: Results) -> Figure:
+    """What was spent, and on what."""
+    table = spend_table(results.trials)
+    sentence = spend_sentence(table, wall_seconds(results.trials))
+    return Figure(
+        key="spend",
+        title="What it cost",
+        panels=(
+            Panel(sentence=sentence, chart=spend_chart(table, results.architectures), table=table),
+        ),
+        note="Busy time is time in training and evaluation, summed over trials that ran at once.",
+    )

@@ -1,0 +1,176 @@
+"""Colours, shapes and dashes, chosen once, and the light and dark themes that carry them.
+
+Charts name no colours: they ask for the theme's `category`, `ramp` or `diverging` range, so one
+chart serves both themes. An architecture always has the same colour, shape and dash; the three say
+the same thing, so a reader who cannot tell two colours apart loses nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import altair as alt
+
+from analysis.figure import Chart
+
+Mode = Literal["light", "dark"]
+
+CATEGORY: Final[dict[Mode, list[str]]] = {
+    "light": [
+        "#0067b1",
+        "#c8500a",
+        "#00865f",
+        "#a3479b",
+        "#9a7200",
+        "#3d7f9e",
+        "#7a5c48",
+        "#555f6b",
+    ],
+    "dark": [
+        "#5db1f5",
+        "#f5945a",
+        "#45cfa2",
+        "#dd96d6",
+        "#e3bd4e",
+        "#8cc9e3",
+        "#cda98d",
+        "#aab4c0",
+    ],
+}
+"""After Okabe and Ito's palette, darkened and lightened to a contrast of at least 4.5 and 7.
+
+Source: M. Okabe and K. Ito, Color Universal Design, 2008.
+"""
+
+SHAPES: Final = (
+    "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right",
+    "stroke",
+)  # fmt: skip
+DASHES: Final = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [1, 3], [12, 3], [5, 2, 1, 2, 1, 2])
+
+STATUS_COLORS: Final = {
+    "completed": "#2f8f6b", "stopped": "#8a94a0", "diverged": "#d1603d", "failed": "#a8386b",
+    "cached": "#5b8fc7", "running": "#c9a227",
+}  # fmt: skip
+"""Middle tones, which read on white and on black."""
+
+INK: Final[dict[Mode, dict[str, str]]] = {
+    "light": {"ink": "#1c2127", "muted": "#57606a", "grid": "#e6e9ed", "line": "#c4cad1"},
+    "dark": {"ink": "#e8ebef", "muted": "#9da7b3", "grid": "#272d36", "line": "#454d59"},
+}
+FONT: Final = '-apple-system, "Segoe UI", Inter, Roboto, "Helvetica Neue", Arial, sans-serif'
+
+
+def _cycle(values: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    return [values[position % len(values)] for position in range(len(names))]
+
+
+def color(names: Sequence[str], *, legend: bool = True) -> alt.Color:
+    """The architecture's colour; `names` are all architectures, in their fixed order."""
+    return alt.Color(
+        "architecture:N",
+        title=None,
+        scale=alt.Scale(domain=list(names)),
+        legend=alt.Legend(symbolStrokeWidth=2, symbolOpacity=1) if legend else None,
+    )
+
+
+def shape(names: Sequence[str], *, legend: bool = True) -> alt.Shape:
+    """The architecture's point shape."""
+    scale = alt.Scale(domain=list(names), range=_cycle(SHAPES, names))
+    return alt.Shape(
+        "architecture:N", title=None, scale=scale, legend=alt.Legend() if legend else None
+    )
+
+
+def dash(names: Sequence[str], *, legend: bool = True) -> alt.StrokeDash:
+    """The architecture's line pattern."""
+    scale = alt.Scale(domain=list(names), range=_cycle(DASHES, names))
+    return alt.StrokeDash(
+        "architecture:N", title=None, scale=scale, legend=alt.Legend() if legend else None
+    )
+
+
+def to_width(chart: Chart, height: int) -> Chart:
+    """As wide as its place on the page, `height` pixels high without its axes."""
+    sized: Chart = chart.properties(
+        width="container",
+        height=height,
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+    )
+    return sized
+
+
+def rows(number: int, step: int) -> int:
+    """Height of `number` rows of bars or labels."""
+    return step * max(1, number)
+
+
+def theme(mode: Mode) -> dict[str, Any]:
+    """The Vega-Lite configuration of one theme."""
+    ink = INK[mode]
+    words = {"labelFont": FONT, "titleFont": FONT, "labelColor": ink["muted"]}
+    return {
+        "background": "transparent",
+        "font": FONT,
+        "padding": 2,
+        "view": {"stroke": None, "continuousHeight": 300, "continuousWidth": 480},
+        "axis": {
+            **words,
+            "titleColor": ink["muted"],
+            "titleFontWeight": 500,
+            "titleFontSize": 12,
+            "labelFontSize": 11.5,
+            "titlePadding": 10,
+            "labelPadding": 5,
+            "gridColor": ink["grid"],
+            "domainColor": ink["line"],
+            "tickColor": ink["line"],
+            "tickSize": 4,
+            "labelLimit": 160,
+        },
+        "axisY": {"domain": False, "ticks": False},
+        "axisYQuantitative": {"tickCount": 6},
+        "axisXQuantitative": {"tickCount": 6},
+        "axisBand": {"grid": False},
+        "legend": {
+            **words,
+            "labelColor": ink["ink"],
+            "titleColor": ink["muted"],
+            "titleFontWeight": 500,
+            "labelFontSize": 12,
+            "titleFontSize": 11.5,
+            "orient": "top",
+            "columnPadding": 18,
+            "symbolSize": 80,
+            "offset": 12,
+            "labelLimit": 220,
+        },
+        "header": {
+            **words,
+            "labelColor": ink["ink"],
+            "labelFontSize": 12.5,
+            "labelFontWeight": 600,
+            "titleColor": ink["muted"],
+        },
+        "title": {"font": FONT, "color": ink["ink"], "fontSize": 13, "anchor": "start"},
+        "text": {"font": FONT, "fontSize": 11.5, "color": ink["ink"]},
+        "rule": {"color": ink["muted"]},
+        "line": {"strokeWidth": 2, "strokeCap": "round", "strokeJoin": "round"},
+        "point": {"size": 70, "filled": True, "strokeWidth": 1.5, "color": ink["muted"]},
+        "bar": {"color": CATEGORY[mode][0], "cornerRadiusEnd": 2},
+        "rect": {"color": ink["line"]},
+        "tick": {"color": ink["ink"]},
+        "area": {"opacity": 0.16},
+        "range": {
+            "category": CATEGORY[mode],
+            "ramp": {"scheme": "viridis"},
+            "heatmap": {"scheme": "viridis"},
+            "diverging": {"scheme": "blueorange"},
+        },
+    }
+
+
+def use_theme(mode: Mode = "light") -> None:
+    """Makes every Altair chart of this process look as in the report (for notebooks)."""
+    config: Any = {"config": theme(mode)}
+    alt.theme.register("picosweep", enable=True)(lambda: config)
