@@ -25,9 +25,9 @@ _PARALLEL = "TOKENIZERS_PARALLELISM"
 os.environ.setdefault(_PARALLEL, "false")
 
 _PIECES_PER_CALL = 1024
-_TRAINING_PIECES = 1 << 18
-"""Training on about this many pieces costs half a second and, on the demo's 12 MB, 0.05 % of the
-characters per token that training on everything gives."""
+_TRAINING_PIECES_PER_TOKEN = 64
+"""Pieces a token to train on. On code, stories, articles and web pages this gives within 0.15 % of
+the characters per token that training on everything gives, in a fifth of the time."""
 
 
 @contextlib.contextmanager
@@ -152,10 +152,11 @@ def _new_engine(model: models.BPE) -> Engine:
 def train_bpe(texts: Iterable[str], vocab_size: int) -> ByteBPE:
     """Learn merges from `texts` until there are `vocab_size` tokens or no pair is left.
 
-    Long texts are thinned out to a quarter of a million pieces (see
-    `pico.data.pieces.thinned_pieces`), the same ones each time.
+    Long texts are thinned out to 64 pieces a token (see `pico.data.pieces.thinned_pieces`), the
+    same ones each time.
     """
-    sample = thinned_pieces(map(_writable, texts), at_most=_TRAINING_PIECES)
+    at_most = vocab_size * _TRAINING_PIECES_PER_TOKEN
+    sample = thinned_pieces(map(_writable, texts), at_most=at_most)
     engine = _new_engine(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,

@@ -15,6 +15,9 @@ MODES = ("contiguous", "packed", "padded")
 SPLITS = ("hash", "tail")
 DOCUMENT_UNITS = ("auto", "line", "file")
 
+HUB_MAX_BYTES = 1 << 26
+"""Text to take from a hub source when neither `max_documents` nor `max_bytes` is set."""
+
 SMALLEST_BPE_VOCABULARY = 257
 """256 bytes, so that any text can be written, and `<|endoftext|>`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
 import numpy as np
@@ -47,8 +48,8 @@ class Corpus:
         Raises:
             DataError: There is none.
         """
-        hashes: list[int] = []
-        sizes: list[int] = []
+        hashes = array("Q")
+        sizes = array("q")
         kept: list[str] | None = []
         num_characters = 0
         for text in self._read():
@@ -62,4 +63,7 @@ class Corpus:
         if not hashes:
             raise DataError("holds no text", field="data.source", found=self.source.description)
         self._kept = kept
-        return Scan(hashes=np.array(hashes, dtype=np.uint64), sizes=np.array(sizes, dtype=np.int64))
+        return Scan(
+            hashes=np.frombuffer(hashes, dtype=np.uint64),
+            sizes=np.frombuffer(sizes, dtype=np.int64),
+        )

@@ -58,7 +58,7 @@ def prepare(
     names = [name for name, _ in config.components]
     if config.validation_source is not None:
         names.append(config.validation_source)
-    sources = [open_source(name, config) for name in names]
+    sources = [open_source(name, config, cache_dir / "downloads") for name in names]
     folder = cache_dir / _cache_key(config, sources)
     prepared = _open_whole(folder)
     if prepared is None:

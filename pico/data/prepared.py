@@ -153,6 +153,9 @@ class PreparedData:
     tokenizer_json: str
     """The content of `tokenizer.json`."""
 
+    folder: Path | None = None
+    """Where it lies on this machine's disk, for other processes to open."""
+
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """Text to ids and back."""
@@ -187,7 +190,7 @@ class PreparedData:
                 folder / f"{name}_starts.bin", np.dtype("<i8"), parts[-1].end_start
             )
         tokenizer_json = (folder / "tokenizer.json").read_text(encoding="utf-8")
-        return cls(meta=meta, tokenizer_json=tokenizer_json, **arrays)
+        return cls(meta=meta, tokenizer_json=tokenizer_json, folder=folder, **arrays)
 
     def in_memory(self) -> PreparedData:
         """The same with its arrays read into memory."""

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pico.data import hub, number_sequences
 from pico.data.config import DataConfig
 from pico.data.errors import DataError, nearest_name_hint
 from pico.data.installed import language_manual, standard_library
@@ -27,14 +28,23 @@ _FEW_FILES = 64
 """A source of fewer text files has its files cut into sections, so that a split exists."""
 
 
-def open_source(name: str, config: DataConfig) -> Source:
+def open_source(name: str, config: DataConfig, download_dir: Path) -> Source:
     """Find the source called `name`.
+
+    Args:
+        name: As in `DataConfig.source`.
+        config: How its text is laid out and how much of it is wanted.
+        download_dir: Where to keep what was read over a network.
 
     Raises:
         DataError: There is no such source, or nothing in it can be read.
     """
     if name in INSTALLED:
         return INSTALLED[name]()
+    if name.startswith(hub.PREFIX):
+        return hub.hub_source(name, config, download_dir)
+    if name.startswith(number_sequences.PREFIX):
+        return number_sequences.number_source(name, config.numbers)
     path = Path(name).expanduser()
     if not path.exists():
         raise _unknown_source(name, path)
@@ -44,11 +54,13 @@ def open_source(name: str, config: DataConfig) -> Source:
 def _unknown_source(name: str, path: Path) -> DataError:
     looks_like_path = "/" in name or bool(path.suffix)
     if not looks_like_path:
+        families = [number_sequences.PREFIX + family for family in number_sequences.FAMILIES]
         return DataError(
-            f"unknown source{nearest_name_hint(name, INSTALLED)}",
+            f"unknown source{nearest_name_hint(name, [*INSTALLED, *families])}",
             field="data.source",
             found=repr(name),
-            allowed=f"{', '.join(INSTALLED)}, or the path of a file or folder",
+            allowed=f"{', '.join(INSTALLED)}, numbers:<family>, hf:<dataset>, or the path of a "
+            "file or folder",
         )
     beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     close = difflib.get_close_matches(path.name, beside, n=1)

@@ -12,7 +12,7 @@ import numpy as np
 from pico.data.prepared import Part, token_dtype
 from pico.data.tokenizer import Tokenizer
 
-_BATCH_CHARACTERS = 1 << 24
+_BATCH_CHARACTERS = 1 << 22
 """Documents are encoded together up to this many characters: it bounds the memory that is used."""
 
 

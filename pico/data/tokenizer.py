@@ -169,12 +169,15 @@ class IntegerTokenizer(ListTokenizer):
     def encode(self, text: str) -> list[int]:
         """One id a number."""
         ids = self._id_of
-        unknown = self.unknown_id
-        # Only words that are not found as written are worth parsing: `+7`, `007`, or no number.
         return [
-            ids[word] if word in ids else ids.get(str(_number(word)), unknown)
-            for word in _number_words(text)
+            ids[word] if word in ids else self._unfamiliar(word) for word in _number_words(text)
         ]
+
+    def _unfamiliar(self, word: str) -> int:
+        """The id of a number written in another way (`+7`, `007`), or of one never seen."""
+        if word == UNKNOWN_CHARACTER:
+            return self.unknown_id
+        return self._id_of.get(str(_number(word)), self.unknown_id)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The numbers of `ids` between spaces; unknown ones become a replacement character."""
