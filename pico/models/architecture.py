@@ -65,6 +65,20 @@ class LanguageModel(nn.Module, ABC):
         """Return one vector a token, `[V, size]`: where the model keeps what a token means."""
 
 
+class HeadedModel(LanguageModel):
+    """A language model that ends in a linear head over features of each token."""
+
+    head: nn.Linear
+
+    @abstractmethod
+    def features(self, ids_BT: Tensor) -> Tensor:
+        """Return what the head reads, `[B, T, size]`, for token ids `[B, T]`."""
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        """Return logits `[B, T, V]` for token ids `[B, T]`."""
+        return self.head(self.features(ids_BT))  # type: ignore[no-any-return]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
     """One family of models, as the registry holds it."""

@@ -1,6 +1,7 @@
 """Causal self-attention: softmax or linear, each with its cache.
 
-Shape suffixes: B batch, T time, S time of the keys, D embed size, H heads, K numbers a head.
+Shape suffixes: B batch, T time, S time of the keys, D embed size, H heads, G twice as
+many (the queries', then the keys'), K numbers a head.
 """
 
 from dataclasses import dataclass
@@ -38,17 +39,14 @@ class SoftmaxMixing(nn.Module):
         super().__init__()
         self.dropout, self.rotary = dropout, rotary
 
-    def forward(
-        self, q_BTHK: Tensor, k_BTHK: Tensor, v_BTHK: Tensor, cache: SoftmaxCache | None = None
-    ) -> Tensor:
+    def forward(self, qk_BTGK: Tensor, v_BTHK: Tensor, cache: SoftmaxCache | None = None) -> Tensor:
         """Return `[B, T, H, K]`; with a cache, tokens before these are seen too."""
+        num_seen, num_new = cache.length if cache else 0, v_BTHK.shape[1]
         if self.rotary is not None:
-            start = cache.length if cache else 0
-            q_BTHK, k_BTHK = self.rotary(q_BTHK, start), self.rotary(k_BTHK, start)
-        q, k, v = q_BTHK.transpose(1, 2), k_BTHK.transpose(1, 2), v_BTHK.transpose(1, 2)
+            qk_BTGK = self.rotary(qk_BTGK, num_seen)
+        q, k = qk_BTGK.transpose(1, 2).chunk(2, dim=1)
+        v = v_BTHK.transpose(1, 2)
         mask_TS = None
-        num_new = q.shape[2]
-        num_seen = cache.length if cache else 0
         if cache is not None:
             cache.length = num_seen + num_new
             cache.keys[:, :, num_seen : cache.length] = k
@@ -85,31 +83,26 @@ class LinearMixing(nn.Module):
         super().__init__()
         self.chunk_size, self.rotary = chunk_size, rotary
 
-    def forward(
-        self, q_BTHK: Tensor, k_BTHK: Tensor, v_BTHK: Tensor, cache: LinearCache | None = None
-    ) -> Tensor:
+    def forward(self, qk_BTGK: Tensor, v_BTHK: Tensor, cache: LinearCache | None = None) -> Tensor:
         """Return `[B, T, H, K]`; with a cache, tokens before these are seen too."""
         # Sums over a whole block lose too much in 16 bits.
-        with torch.autocast(q_BTHK.device.type, enabled=False):
-            q_BTHK, k_BTHK = feature_map(q_BTHK.float()), feature_map(k_BTHK.float())
-            totals_BHT, total_BHK = weight_totals(
-                q_BTHK.transpose(1, 2),
-                k_BTHK.transpose(1, 2),
-                cache.total if cache else None,
-            )
+        with torch.autocast(v_BTHK.device.type, enabled=False):
+            qk_BTGK = feature_map(qk_BTGK.float())
+            q_BHTK, k_BHTK = qk_BTGK.transpose(1, 2).chunk(2, dim=1)
+            totals_BHT, total_BHK = weight_totals(q_BHTK, k_BHTK, cache.total if cache else None)
             if self.rotary is not None:
-                start = cache.length if cache else 0
-                q_BTHK, k_BTHK = self.rotary(q_BTHK, start), self.rotary(k_BTHK, start)
+                qk_BTGK = self.rotary(qk_BTGK, cache.length if cache else 0)
+                q_BHTK, k_BHTK = qk_BTGK.transpose(1, 2).chunk(2, dim=1)
             sums_BHTK, state_BHKK = weighted_values(
-                q_BTHK.transpose(1, 2),
-                k_BTHK.transpose(1, 2),
+                q_BHTK,
+                k_BHTK,
                 v_BTHK.transpose(1, 2).float(),
                 chunk_size=self.chunk_size,
                 state_BHKK=cache.state if cache else None,
             )
         if cache is not None:
             cache.state, cache.total = state_BHKK, total_BHK
-            cache.length += q_BTHK.shape[1]
+            cache.length += v_BTHK.shape[1]
         return (sums_BHTK / totals_BHT.unsqueeze(-1)).transpose(1, 2)
 
     def init_cache(self, like_BTHK: Tensor) -> LinearCache:
@@ -138,12 +131,12 @@ class Attention(nn.Module):
 
     def forward(self, x_BTD: Tensor, cache: SoftmaxCache | LinearCache | None = None) -> Tensor:
         """Return `[B, T, D]`: what each token takes from those up to it."""
-        qkv_BT3HK = self.qkv(x_BTD).unflatten(-1, (3, self.num_heads, -1))
-        q_BTHK, k_BTHK, v_BTHK = qkv_BT3HK.unbind(2)
+        head_size = x_BTD.shape[-1] // self.num_heads
+        qkv_BTGK = self.qkv(x_BTD).unflatten(-1, (-1, head_size))
+        qk_BTGK, v_BTHK = qkv_BTGK.split((2 * self.num_heads, self.num_heads), dim=2)
         if self.qk_norm:
-            size = (q_BTHK.shape[-1],)
-            q_BTHK, k_BTHK = F.rms_norm(q_BTHK, size), F.rms_norm(k_BTHK, size)
-        mixed_BTHK = self.mixing(q_BTHK, k_BTHK, v_BTHK, cache)
+            qk_BTGK = F.rms_norm(qk_BTGK, (head_size,))
+        mixed_BTHK = self.mixing(qk_BTGK, v_BTHK, cache)
         return self.out(mixed_BTHK.flatten(2).type_as(x_BTD))  # type: ignore[no-any-return]
 
     def init_cache(self, batch_size: int, block_size: int) -> SoftmaxCache | LinearCache:

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from pico.models.architecture import Architecture, Cache, LanguageModel, ModelConfig
+from pico.models.activations import ACTIVATIONS
+from pico.models.architecture import Architecture, Cache, HeadedModel, ModelConfig
 from pico.models.checks import check_choice, check_count
-from pico.models.layers import ACTIVATIONS, Norm, make_norm
+from pico.models.norms import Norm, make_norm
 
 Input = Literal["embedded", "onehot"]
 Activation = Literal["relu", "gelu", "silu", "tanh"]
@@ -111,7 +112,7 @@ class OneHotContext(nn.Module):
         return self.rows[-self.vocab_size :]
 
 
-class KGram(LanguageModel):
+class KGram(HeadedModel):
     """The model: context layer, hidden layers, head."""
 
     def __init__(self, config: KGramConfig, vocab_size: int, block_size: int) -> None:
@@ -133,9 +134,9 @@ class KGram(LanguageModel):
         """None: it never looks further back than `context_size`, however long the text."""
         return None
 
-    def forward(self, ids_BT: Tensor) -> Tensor:
-        """Return logits `[B, T, V]` for token ids `[B, T]`."""
-        return self._logits(F.pad(ids_BT, (self.context_size - 1, 0), value=-1))
+    def features(self, ids_BT: Tensor) -> Tensor:
+        """Return the last hidden layer, `[B, T, H]`, for token ids `[B, T]`."""
+        return self._features(F.pad(ids_BT, (self.context_size - 1, 0), value=-1))
 
     def init_cache(self, batch_size: int) -> Cache:
         """Return the last `context_size - 1` ids, none of them there yet (-1)."""
@@ -145,19 +146,20 @@ class KGram(LanguageModel):
     def step(self, ids_BT: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         """Return the logits of further tokens and the ids that the next ones will look at."""
         padded_BT = torch.cat([cache, ids_BT], dim=1)
-        return self._logits(padded_BT), padded_BT[:, padded_BT.shape[1] - self.context_size + 1 :]
+        logits_BTV = self.head(self._features(padded_BT))
+        return logits_BTV, padded_BT[:, padded_BT.shape[1] - self.context_size + 1 :]
 
     def token_vectors(self) -> Tensor:
         """Return one vector a token from the first layer."""
         return self.context.token_vectors()
 
-    def _logits(self, padded_BT: Tensor) -> Tensor:
-        """Return the logits of all but the first `context_size - 1` ids."""
+    def _features(self, padded_BT: Tensor) -> Tensor:
+        """Return the last hidden layer for all but the first `context_size - 1` ids."""
         before = self.context_size - 1
         length = padded_BT.shape[1] - before
         size = self.chunk_size or length
         if size >= length:
-            return self.head(self._hidden(padded_BT, length))  # type: ignore[no-any-return]
+            return self._hidden(padded_BT, length)
         chunks = []
         for start in range(0, length, size):
             chunk = padded_BT[:, start : start + size + before]
@@ -168,7 +170,7 @@ class KGram(LanguageModel):
                 hidden = checkpoint(self._hidden, chunk, width, use_reentrant=False)
             else:
                 hidden = self._hidden(chunk, width)
-            chunks.append(self.head(hidden))
+            chunks.append(hidden)
         return torch.cat(chunks, dim=1)
 
     def _hidden(self, padded_BT: Tensor, length: int) -> Tensor:

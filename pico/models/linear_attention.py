@@ -40,7 +40,8 @@ def weighted_values(
     size = min(chunk_size, length)
     extra = -length % size
     q, k, v = (_in_chunks(x, size, extra) for x in (q_BHTK, k_BHTK, v_BHTK))
-    inside_BHNCC = (q @ k.transpose(-1, -2)).tril()
+    # A product with a mask: tril and its gradient copy row by row.
+    inside_BHNCC = (q @ k.transpose(-1, -2)).mul_(q.new_ones(size, size).tril())
     sums_BHNCK = inside_BHNCC @ v
     states_BHNKK = (k.transpose(-1, -2) @ v).cumsum(2)
     if state_BHKK is not None:

@@ -1,6 +1,7 @@
 """Where a token stands: learned and sinusoidal vectors added to it, rotary angles for attention.
 
-Shape suffixes: B batch, T time, H heads, K numbers a head, R half of them, D embed size.
+Shape suffixes: B batch, T time, G heads (queries' and keys'), K numbers a head, R half of
+them, D embed size.
 """
 
 import torch
@@ -22,28 +23,39 @@ def sinusoidal_vectors(length: int, size: int) -> Tensor:
 class Rotary(nn.Module):
     """Turns each pair of a head's numbers by an angle that grows with the place.
 
-    Pair r is (r, r + K/2).
+    Pair r is numbers 2r and 2r + 1 of a head.
 
     Source: Su et al. 2021, https://arxiv.org/abs/2104.09864.
     """
 
-    cos_TK: Tensor
-    sin_TK: Tensor
+    turns_TGR2: Tensor
 
-    def __init__(self, length: int, head_size: int) -> None:
+    def __init__(self, length: int, num_heads: int, head_size: int) -> None:
         super().__init__()
         angles_TR = _angles(length, head_size // 2, head_size)
-        cos_TR, sin_TR = angles_TR.cos(), angles_TR.sin()
-        self.register_buffer("cos_TK", torch.cat([cos_TR, cos_TR], 1), persistent=False)
-        self.register_buffer("sin_TK", torch.cat([-sin_TR, sin_TR], 1), persistent=False)
+        turns_TR2 = torch.stack([angles_TR.cos(), angles_TR.sin()], dim=-1)
+        # One copy a head: a product with a broadcast table runs over a few numbers at a time.
+        turns_TGR2 = turns_TR2.unsqueeze(1).repeat(1, num_heads, 1, 1)
+        self.register_buffer("turns_TGR2", turns_TGR2, persistent=False)
 
-    def forward(self, x_BTHK: Tensor, start: int = 0) -> Tensor:
-        """Return `x_BTHK` turned, its first time step standing at place `start`."""
-        end = start + x_BTHK.shape[1]
-        cos_T1K = self.cos_TK[start:end, None].to(x_BTHK.dtype)
-        sin_T1K = self.sin_TK[start:end, None].to(x_BTHK.dtype)
-        swapped_BTHK = x_BTHK.roll(x_BTHK.shape[-1] // 2, dims=-1)
-        return x_BTHK * cos_T1K + swapped_BTHK * sin_T1K
+    def forward(self, x_BTGK: Tensor, start: int = 0) -> Tensor:
+        """Return `x_BTGK` turned, its first time step standing at place `start`."""
+        turns_TGR2 = self.turns_TGR2[start : start + x_BTGK.shape[1]].float()
+        x_BTGR2 = x_BTGK.float().view(*x_BTGK.shape[:-1], -1, 2)
+        if torch.compiler.is_compiling():
+            turned_BTGR2 = turn(x_BTGR2, turns_TGR2)
+        else:
+            # A complex product is one pass over memory, but a compiler cannot see into it.
+            turned = torch.view_as_complex(x_BTGR2) * torch.view_as_complex(turns_TGR2)
+            turned_BTGR2 = torch.view_as_real(turned)
+        return turned_BTGR2.flatten(-2).type_as(x_BTGK)
+
+
+def turn(x_BTGR2: Tensor, turns_TGR2: Tensor) -> Tensor:
+    """Return the complex product of the two, as pairs of real numbers."""
+    x, y = x_BTGR2.unbind(-1)
+    cos, sin = turns_TGR2.unbind(-1)
+    return torch.stack([x * cos - y * sin, x * sin + y * cos], dim=-1)
 
 
 def _angles(length: int, num_angles: int, size: int) -> Tensor:

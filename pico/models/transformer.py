@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pico.models.architecture import Architecture, Cache, LanguageModel, ModelConfig
+from pico.models.activations import ACTIVATIONS
+from pico.models.architecture import Architecture, Cache, HeadedModel, ModelConfig
 from pico.models.attention import Attention, LinearMixing, SoftmaxMixing
 from pico.models.checks import (
     check_choice,
@@ -23,7 +24,7 @@ from pico.models.checks import (
     check_positive,
     check_share,
 )
-from pico.models.layers import ACTIVATIONS, make_norm
+from pico.models.norms import make_norm
 from pico.models.positions import Rotary, sinusoidal_vectors
 
 Activation = Literal["relu", "gelu", "silu", "tanh", "relu2"]
@@ -154,7 +155,7 @@ class Block(nn.Module):
         return x_BTD
 
 
-class Transformer(LanguageModel):
+class Transformer(HeadedModel):
     """The model: embedding, blocks, head."""
 
     places_TD: Tensor | None
@@ -171,7 +172,7 @@ class Transformer(LanguageModel):
             fixed = config.position == "sinusoidal"
             places_TD = sinusoidal_vectors(block_size, size) if fixed else None
             self.register_buffer("places_TD", places_TD, persistent=False)
-        rotary = Rotary(block_size, size // config.num_heads)
+        rotary = Rotary(block_size, 2 * config.num_heads, size // config.num_heads)
         self.blocks = nn.ModuleList(
             Block(config, rotary if config.position == "rotary" else None)
             for _ in range(config.num_layers)
@@ -183,9 +184,9 @@ class Transformer(LanguageModel):
         if config.tied_head:
             self.head.weight = self.embedding.weight
 
-    def forward(self, ids_BT: Tensor) -> Tensor:
-        """Return logits `[B, T, V]` for token ids `[B, T]`, T at most `block_size`."""
-        return self._logits(ids_BT, [None] * len(self.blocks), 0)
+    def features(self, ids_BT: Tensor) -> Tensor:
+        """Return the residual stream `[B, T, D]` for token ids `[B, T]`, T at most `block_size`."""
+        return self._features(ids_BT, [None] * len(self.blocks), 0)
 
     def init_cache(self, batch_size: int) -> Cache:
         """Return an empty cache for each block."""
@@ -197,13 +198,13 @@ class Transformer(LanguageModel):
 
     def step(self, ids_BT: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         """Return the logits of further tokens and the cache with them in it."""
-        return self._logits(ids_BT, cache, cache[0].length), cache
+        return self.head(self._features(ids_BT, cache, cache[0].length)), cache
 
     def token_vectors(self) -> Tensor:
         """Return the embedding, `[V, D]`."""
         return self.embedding.weight
 
-    def _logits(self, ids_BT: Tensor, caches: list[Cache], start: int) -> Tensor:
+    def _features(self, ids_BT: Tensor, caches: list[Cache], start: int) -> Tensor:
         end = start + ids_BT.shape[1]
         if end > self.block_size:
             raise ValueError(f"{end} tokens; allowed: at most block_size ({self.block_size})")
@@ -214,7 +215,7 @@ class Transformer(LanguageModel):
             x_BTD = F.dropout(x_BTD, self.dropout)
         for block, cache in zip(self.blocks, caches, strict=True):
             x_BTD = block(x_BTD, cache)
-        return self.head(self.norm(x_BTD))  # type: ignore[no-any-return]
+        return self.norm(x_BTD)  # type: ignore[no-any-return]
 
     def _init_weights(self) -> None:
         """Draw GPT-2's initial weights: what writes to the residual stream starts smaller."""
@@ -251,7 +252,9 @@ def activations_per_token(config: TransformerConfig, vocab_size: int, block_size
         chunk = min(config.chunk_size, block_size)
         a_block += 6.0 * size + config.num_heads * chunk
     if config.dropout:
-        a_block += 0.5 * size
+        # Softmax attention with dropout has no fused kernel on CPUs: whole squares are kept.
+        squares = 3.0 * config.num_heads * block_size if config.attention == "softmax" else 0.0
+        a_block += 3.0 * size + squares
     return config.num_layers * a_block + 2.0 * size
 
 

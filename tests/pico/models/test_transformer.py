@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pico.models.norms import RMSNorm
 from pico.models.positions import sinusoidal_vectors
 from pico.models.transformer import Block, Transformer, TransformerConfig
 
@@ -18,16 +19,16 @@ def slow_norm(norm: torch.nn.Module, x_D: Tensor) -> Tensor:
     if isinstance(norm, torch.nn.LayerNorm):
         x_D = (x_D - x_D.mean()) / (x_D.var(unbiased=False) + 1e-5).sqrt() * norm.weight
         return x_D if norm.bias is None else x_D + norm.bias
-    if isinstance(norm, torch.nn.RMSNorm):
-        return x_D / (x_D.square().mean() + torch.finfo(torch.float32).eps).sqrt() * norm.weight
+    if isinstance(norm, RMSNorm):
+        return x_D / (x_D.square().mean() + 1e-6).sqrt() * norm.weight
     return x_D
 
 
 def slow_turn(x_K: Tensor, place: int) -> Tensor:
     half = len(x_K) // 2
     angles = place * 10_000.0 ** (-torch.arange(half) / half)
-    turned = torch.complex(x_K[:half], x_K[half:]) * torch.polar(torch.ones(half), angles)
-    return torch.cat([turned.real, turned.imag])
+    turned = torch.complex(x_K[0::2], x_K[1::2]) * torch.polar(torch.ones(half), angles)
+    return torch.stack([turned.real, turned.imag], dim=-1).flatten()
 
 
 def slow_attention(block: Block, config: TransformerConfig, x_TD: list[Tensor]) -> list[Tensor]:
