@@ -1,4 +1,4 @@
-"""Byte-level byte-pair encoding: trained here, read from a file, or GPT-2's own."""
+"""Byte-level byte-pair encoding, and how to train one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from pico.data.errors import DataError
 from pico.data.pieces import encode_by_piece, thinned_pieces
 from pico.data.text_files import END_OF_TEXT
 from pico.data.tokenizer import IntArray, Tokenizer
@@ -142,7 +139,8 @@ def _writable(text: str) -> str:
     return text
 
 
-def _new_engine(model: models.BPE) -> Engine:
+def new_engine(model: models.BPE) -> Engine:
+    """An engine that cuts and writes text as GPT-2's does."""
     engine = Engine(model)
     engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     engine.decoder = decoders.ByteLevel()
@@ -157,7 +155,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> ByteBPE:
     """
     at_most = vocab_size * _TRAINING_PIECES_PER_TOKEN
     sample = thinned_pieces(map(_writable, texts), at_most=at_most)
-    engine = _new_engine(models.BPE())
+    engine = new_engine(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=[END_OF_TEXT],
@@ -166,83 +164,4 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> ByteBPE:
     )
     with _threads():
         engine.train_from_iterator(sample, trainer)
-    return ByteBPE(engine.to_str())
-
-
-def read_bpe(path: Path) -> ByteBPE:
-    """Read a `tokenizer.json` with a byte-level BPE.
-
-    Raises:
-        DataError: There is no such file, or it holds something else.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        settings = json.loads(text)
-        is_byte_level = (
-            settings["model"]["type"] == "BPE" and settings["decoder"]["type"] == "ByteLevel"
-        )
-    except OSError as error:
-        raise _unusable(path, str(error.strerror)) from None
-    except (ValueError, KeyError, TypeError):
-        is_byte_level = False
-    if not is_byte_level:
-        raise _unusable(path, "something else than a byte-level BPE")
-    engine = Engine.from_str(text)
-    engine.add_special_tokens([END_OF_TEXT])
-    return ByteBPE(engine.to_str())
-
-
-def _unusable(path: Path, found: str) -> DataError:
-    return DataError(
-        "not a usable tokenizer",
-        field="data.tokenizer.path",
-        found=f"{found}: {path}",
-        allowed="a tokenizer.json of the `tokenizers` library with a byte-level BPE",
-    )
-
-
-def gpt2_from_folder(folder: Path) -> ByteBPE:
-    """GPT-2's tokenizer from its vocabulary (`*vocab.json`, `encoder.json`) and its merges.
-
-    Raises:
-        DataError: The folder lacks one of the two files, or they do not fit each other.
-    """
-    vocabulary = _first(folder, "*vocab.json", "encoder.json")
-    merges = _first(folder, "*merges.txt", "vocab.bpe")
-    try:
-        model = models.BPE.from_file(str(vocabulary), str(merges))
-    except Exception as error:  # noqa: BLE001 - the engine raises bare Exception
-        raise _unusable(folder, str(error)) from None
-    engine = _new_engine(model)
-    engine.add_special_tokens([END_OF_TEXT])
-    return ByteBPE(engine.to_str())
-
-
-def _first(folder: Path, *patterns: str) -> Path:
-    found = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
-    if not found:
-        raise DataError(
-            "GPT-2's tokenizer needs its vocabulary and its merges",
-            field="data.tokenizer.path",
-            found=f"no {' or '.join(patterns)} in {folder}",
-        )
-    return found[0]
-
-
-def gpt2_from_hub() -> ByteBPE:
-    """GPT-2's tokenizer from the Hugging Face hub, or from its local cache.
-
-    Raises:
-        DataError: The hub cannot be reached.
-    """
-    try:
-        engine: Any = Engine.from_pretrained("openai-community/gpt2")
-    except Exception as error:  # noqa: BLE001 - the engine raises bare Exception
-        raise DataError(
-            "GPT-2's tokenizer cannot be had from the Hugging Face hub",
-            field="data.tokenizer.path",
-            found=(str(error).strip().splitlines() or [type(error).__name__])[0],
-            allowed="a network, or the folder of GPT-2's vocab.json and merges.txt",
-        ) from None
-    engine.add_special_tokens([END_OF_TEXT])
     return ByteBPE(engine.to_str())

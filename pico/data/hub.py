@@ -11,12 +11,14 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pico.data.config import HUB_MAX_BYTES, DataConfig
 from pico.data.errors import DataError
+from pico.data.hub_access import in_one_line, why_unreachable
 from pico.data.records import jsonl_documents, missing_text_field
 from pico.data.source import Source
 
@@ -90,8 +92,11 @@ def hub_source(name: str, config: DataConfig, download_dir: Path) -> Source:
 
     def documents() -> Iterator[str]:
         if not slice_file.exists():
-            texts = _stream(hub_name, config.text_field)
-            _write_slice(texts, slice_file, config.max_documents, max_bytes)
+            texts = _texts(_open_stream(hub_name), config.text_field, hub_name.dataset)
+            if hub_name.dataset in _LINES_OF_ARTICLES:
+                texts = _articles(texts)
+            with _telling(hub_name):
+                _write_slice(texts, slice_file, config.max_documents, max_bytes)
         return jsonl_documents(slice_file, "text")
 
     return Source(
@@ -100,7 +105,7 @@ def hub_source(name: str, config: DataConfig, download_dir: Path) -> Source:
 
 
 def _write_slice(
-    texts: Iterator[str], slice_file: Path, max_documents: int | None, max_bytes: int | None
+    texts: Iterable[str], slice_file: Path, max_documents: int | None, max_bytes: int | None
 ) -> None:
     slice_file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = slice_file.with_name(f".{slice_file.name}-{uuid.uuid4().hex}")
@@ -122,7 +127,7 @@ def _write_slice(
         unfinished.unlink(missing_ok=True)
 
 
-def _stream(name: HubName, text_field: str) -> Iterator[str]:
+def _open_stream(name: HubName) -> Iterable[Mapping[str, Any]]:
     try:
         import datasets  # noqa: PLC0415 - an optional extra, and slow to import
     except ImportError:
@@ -132,17 +137,34 @@ def _stream(name: HubName, text_field: str) -> Iterator[str]:
             found="no such package",
             allowed="after `pip install 'picosweep[hub]'`",
         ) from None
-    try:
-        rows = datasets.load_dataset(
+    if reason := why_unreachable():
+        raise _unreadable(name, reason)
+    with _telling(name):
+        rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(
             name.dataset, name.configuration, split=name.split, streaming=True
         )
-        texts = _texts(rows, text_field, name.dataset)
-        yield from _articles(texts) if name.dataset in _LINES_OF_ARTICLES else texts
+    return rows
+
+
+@contextmanager
+def _telling(name: HubName) -> Iterator[None]:
+    """Say what could not be read, whatever the library, its HTTP client or the hub raises."""
+    try:
+        yield
     except DataError:
         raise
     except Exception as error:
-        # The library lets through whatever its HTTP client, its file readers and the hub raise.
-        raise _unreachable(name, error) from error
+        raise _unreadable(name, in_one_line(error)) from error
+
+
+def _unreadable(name: HubName, reason: str) -> DataError:
+    return DataError(
+        f"{name.dataset!r} cannot be read from the Hugging Face hub",
+        field="data.source",
+        found=reason,
+        allowed="a network and the name of an existing data set, variant and split; or a local "
+        "file or folder",
+    )
 
 
 def _texts(rows: Iterable[Mapping[str, Any]], text_field: str, place: str) -> Iterator[str]:
@@ -170,15 +192,3 @@ def _articles(lines: Iterable[str]) -> Iterator[str]:
             article = []
         article.append(line if line.endswith("\n") else line + "\n")
     yield "".join(article)
-
-
-def _unreachable(name: HubName, error: Exception) -> DataError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = lines[0] if lines else "no reason given"
-    return DataError(
-        f"{name.dataset!r} cannot be read from the Hugging Face hub",
-        field="data.source",
-        found=f"{type(error).__name__}: {reason[:300]}",
-        allowed="a network and the name of an existing data set, variant and split; or a local "
-        "file or folder",
-    )

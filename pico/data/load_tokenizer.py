@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from pico.data.byte_bpe import ByteBPE, gpt2_from_folder, gpt2_from_hub, read_bpe, train_bpe
+from pico.data.byte_bpe import ByteBPE, train_bpe
 from pico.data.config import TokenizerConfig
+from pico.data.pretrained_bpe import gpt2_from_folder, gpt2_from_hub, read_bpe
 from pico.data.tokenizer import CharacterTokenizer, IntegerTokenizer, Tokenizer
 
 Make = Callable[[TokenizerConfig, Iterable[str]], Tokenizer]

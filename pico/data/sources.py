@@ -62,10 +62,18 @@ def _unknown_source(name: str, path: Path) -> DataError:
             allowed=f"{', '.join(INSTALLED)}, numbers:<family>, hf:<dataset>, or the path of a "
             "file or folder",
         )
+    return DataError(
+        f"no such file or folder{_nearest_path_hint(path)}", field="data.source", found=repr(name)
+    )
+
+
+def _nearest_path_hint(path: Path) -> str:
+    """Name what is there in place of the first part of `path` that is not."""
+    while not path.parent.exists():
+        path = path.parent
     beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     close = difflib.get_close_matches(path.name, beside, n=1)
-    hint = f" (did you mean {str(path.parent / close[0])!r}?)" if close else ""
-    return DataError(f"no such file or folder{hint}", field="data.source", found=repr(name))
+    return f" (did you mean {str(path.parent / close[0])!r}?)" if close else ""
 
 
 def _open_path(path: Path, config: DataConfig) -> Source:
