@@ -23,7 +23,7 @@ from pico.data.batches import IGNORED, TrainBatches, validation_batches
 from pico.data.prepared import PreparedData
 from pico.evaluate import Evaluation, evaluate
 from pico.facts import compute_facts
-from pico.loss import replace_tokens, training_loss
+from pico.loss import TrainingLoss, replace_tokens
 from pico.memory import peak_memory_bytes, reset_peak_memory
 from pico.models.lookup import find_architecture
 from pico.optim import GradientSize, build_optimizers, clip_gradients, joint_norm
@@ -33,7 +33,7 @@ from pico.report import Report
 from pico.schedule import learning_rate_at
 from pico.trial import TRAINING_VERSION, TrialConfig
 
-EVALUATION_TOKENS: Final = 2048
+EVALUATION_TOKENS: Final = 1024
 """Tokens in one batch of an evaluation: not the trial's batch size, so that the validation loss of
 a model does not depend, in its last bits, on how it was trained."""
 
@@ -70,7 +70,11 @@ class TrainingLoop:
         architecture = find_architecture(trial.architecture)
         model = architecture.build(trial.model, vocab_size, trial.block_size)
         self.model = model.to(self.device)
-        self._forward = torch.compile(self.model) if config.compile else self.model
+        self._loss = TrainingLoss(
+            self.model,
+            config,
+            num_logits=trial.tokens_per_step // config.accumulation * vocab_size,
+        )
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._optimizers = build_optimizers(self.model, config, vocab_size=vocab_size)
         self._precision = Precision.named(config.precision, self.device)
@@ -194,13 +198,7 @@ class TrainingLoop:
 
     def _backward(self, x_BT: Tensor, y_BT: Tensor, num_targets: Tensor | None = None) -> Tensor:
         with self._precision.autocast():
-            logits_BTV = self._forward(x_BT)
-        objective, nats = training_loss(
-            logits_BTV.flatten(0, 1),
-            y_BT.flatten(),
-            label_smoothing=self.trial.training.label_smoothing,
-            num_targets=num_targets,
-        )
+            objective, nats = self._loss(x_BT, y_BT, num_targets)
         self._precision.backward(objective)
         return nats
 

@@ -3,78 +3,77 @@
 Shapes: B sequences, T positions, V vocabulary, N = B·T positions in one row.
 """
 
-from typing import Any
-
 import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch import Tensor, nn
+from torch.nn import functional
 
 from pico.data.batches import IGNORED
+from pico.models.architecture import HeadedModel
+from pico.models.head_loss import PIECE_NUMBERS, head_loss
+from pico.training_config import TrainingConfig
 
 
-def training_loss(
+class TrainingLoss:
+    """The objective of one batch or micro-batch, computed the fastest way the trial allows."""
+
+    def __init__(self, model: nn.Module, config: TrainingConfig, *, num_logits: int) -> None:
+        """Chooses how.
+
+        Args:
+            model: maps ids_BT to logits_BTV, and lies where it is going to train.
+            config: label smoothing, precision, compilation.
+            num_logits: B·T·V of one micro-batch.
+        """
+        self._label_smoothing = config.label_smoothing
+        self._forward = torch.compile(model) if config.compile else model
+        self._headed: HeadedModel | None = None
+        plain = config.precision == "fp32" and not config.compile
+        if isinstance(model, HeadedModel) and type(model.head) is nn.Linear and plain:
+            on_cpu = model.head.weight.device.type == "cpu"
+            # Below one piece there is nothing to cut up, and torch's own loss is faster.
+            self._headed = model if on_cpu and num_logits >= PIECE_NUMBERS else None
+
+    def __call__(
+        self, x_BT: Tensor, y_BT: Tensor, num_targets: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the objective to differentiate and the cross-entropy in nats, each a mean.
+
+        The second carries no gradient and no smoothing: it compares with a validation loss.
+
+        Args:
+            x_BT: inputs.
+            y_BT: targets, `IGNORED` where padded.
+            num_targets: what the sums are divided by, for one micro-batch of a larger batch; by
+                default the targets given.
+        """
+        smoothing, y_N = self._label_smoothing, y_BT.flatten()
+        if self._headed is None:
+            logits_NV = self._forward(x_BT).flatten(0, 1)
+            return logits_loss(logits_NV, y_N, label_smoothing=smoothing, num_targets=num_targets)
+        features_NS = self._headed.features(x_BT).flatten(0, 1)
+        head = self._headed.head
+        return head_loss(features_NS, head, y_N, label_smoothing=smoothing, num_targets=num_targets)
+
+
+def logits_loss(
     logits_NV: Tensor, y_N: Tensor, *, label_smoothing: float, num_targets: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Returns the objective to differentiate and the cross-entropy in nats, each a mean.
+    """Returns what `TrainingLoss` does, from logits of any float type, in fp32.
 
-    The second carries no gradient and no smoothing: it compares with a validation loss.
-
-    Args:
-        logits_NV: of any float type; the loss is computed in fp32.
-        y_N: targets, `IGNORED` where padded.
-        label_smoothing: share of each target's probability spread over the vocabulary.
-        num_targets: what the sums are divided by, for one micro-batch of a larger batch; by
-            default the targets given.
+    Source: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision".
     """
+    log_probs_NV = functional.log_softmax(logits_NV.float(), dim=-1)
     if num_targets is None:
-        num_targets = (y_N != IGNORED).sum()
-    objective, nats = _CrossEntropy.apply(logits_NV.float(), y_N, label_smoothing, num_targets)  # type: ignore[no-untyped-call]
-    return objective, nats
-
-
-class _CrossEntropy(torch.autograd.Function):
-    """Cross-entropy that makes its gradient in the forward pass, in the one array it needs.
-
-    Where a vocabulary of thousands meets a model of a few hundred numbers a token, the loss is a
-    large part of a step: this takes half the time of a log-softmax and its backward pass.
-
-    Source: label smoothing from Szegedy et al. 2016, "Rethinking the Inception Architecture for
-    Computer Vision"; the gradient in the forward pass after Hsu et al. 2024, "Liger Kernel:
-    Efficient Triton Kernels for LLM Training".
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, logits_NV: Tensor, y_N: Tensor, smoothing: float, num_targets: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        counted_N = y_N != IGNORED
-        target_N1 = y_N.clamp(min=0).unsqueeze(-1)
-        weight_N1 = (counted_N / num_targets).unsqueeze(-1)
-        largest_N1 = logits_NV.amax(dim=-1, keepdim=True)
-        grad_NV = torch.sub(logits_NV, largest_N1).exp_()
-        total_N1 = grad_NV.sum(dim=-1, keepdim=True)
-        log_total_N1 = total_N1.log().add_(largest_N1)
-        nats = ((log_total_N1 - logits_NV.gather(-1, target_N1)) * weight_N1).sum()
-        objective = nats.clone()
-        grad_NV.mul_(weight_N1 / total_N1)
-        if smoothing:
-            uniform_N1 = log_total_N1 - logits_NV.mean(dim=-1, keepdim=True)
-            objective = (1 - smoothing) * nats + smoothing * (uniform_N1 * weight_N1).sum()
-            grad_NV.sub_(weight_N1 * (smoothing / logits_NV.shape[-1]))
-        grad_NV.scatter_add_(-1, target_N1, weight_N1 * (smoothing - 1))
-        ctx.save_for_backward(grad_NV)
-        ctx.mark_non_differentiable(nats)
-        return objective, nats
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_objective: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
-        (grad_NV,) = ctx.saved_tensors
-        # Without fp16's scaling the factor is one: a pass over the array saved, where looking at
-        # the factor does not make the host wait.
-        if grad_objective.device.type != "cpu" or grad_objective.item() != 1.0:
-            grad_NV.mul_(grad_objective)
-        return grad_NV, None, None, None
+        nats = functional.nll_loss(log_probs_NV, y_N, ignore_index=IGNORED)
+    else:
+        nats = functional.nll_loss(log_probs_NV, y_N, ignore_index=IGNORED, reduction="sum")
+        nats = nats / num_targets
+    if not label_smoothing:
+        return nats, nats.detach()
+    counted_N = y_N != IGNORED
+    uniform = -(log_probs_NV.mean(dim=-1) * counted_N).sum()
+    uniform = uniform / (counted_N.sum() if num_targets is None else num_targets)
+    return (1 - label_smoothing) * nats + label_smoothing * uniform, nats.detach()
 
 
 def replace_tokens(x_BT: Tensor, share: float) -> Tensor:
