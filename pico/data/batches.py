@@ -130,7 +130,7 @@ def gather(
     if has_padding:  # it may reach beyond the end of the array
         np.minimum(index_BT, len(tokens) - 1, out=index_BT)
     window_BT = tokens[index_BT].astype(np.int64)
-    x_BT, y_BT = np.ascontiguousarray(window_BT[:, :-1]), np.ascontiguousarray(window_BT[:, 1:])
+    x_BT, y_BT = window_BT[:, :-1].copy(), window_BT[:, 1:].copy()
     if has_padding:
         is_padding_BT = np.arange(block_size) >= rows.count[:, None]
         x_BT[is_padding_BT] = meta.end_of_text_id

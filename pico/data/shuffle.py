@@ -14,7 +14,7 @@ KeyArray = npt.NDArray[np.uint64]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-_ROUNDS = 4
+_ROUNDS = 8
 
 
 def mix(values: KeyArray) -> KeyArray:
