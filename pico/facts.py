@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch.overrides import TorchFunctionMode
 
-from pico.models.architecture import ModelConfig
+from pico.models.architecture import Architecture, ModelConfig
 from pico.models.lookup import find_architecture
 
 BYTES_PER_NUMBER: Final = 4
@@ -58,10 +58,8 @@ def compute_facts(
         allowed = ", ".join(OPTIMIZER_COPIES)
         raise ValueError(f"optimizer is {optimizer!r}; allowed: one of {allowed}")
     found = find_architecture(architecture)
-    with torch.device("meta"), _NoRandomNumbers():
-        model = found.build(model_config, vocab_size, block_size)
-    num_params = sum(parameter.numel() for parameter in model.parameters())
     sizes = (model_config, vocab_size, block_size)
+    num_params = _count_params(found, *sizes)
     a_token = found.activations_per_token(*sizes) + LOGIT_COPIES * vocab_size
     num_numbers = (2 + OPTIMIZER_COPIES[optimizer]) * num_params
     num_numbers += round(a_token * batch_size * block_size)
@@ -70,6 +68,19 @@ def compute_facts(
         flops_per_token=3.0 * found.flops_per_token(*sizes),
         memory_bytes=BYTES_PER_NUMBER * num_numbers,
     )
+
+
+def _count_params(
+    found: Architecture, model_config: ModelConfig, vocab_size: int, block_size: int
+) -> int:
+    try:
+        with torch.device("meta"), _NoRandomNumbers():
+            model = found.build(model_config, vocab_size, block_size)
+    except (NotImplementedError, RuntimeError):
+        # A user's constructor may look at numbers, and on the meta device there are none.
+        with torch.random.fork_rng(devices=[]):
+            model = found.build(model_config, vocab_size, block_size)
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 class _NoRandomNumbers(TorchFunctionMode):

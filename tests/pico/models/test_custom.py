@@ -1,0 +1,141 @@
+"""The user's own model: what it must be, what it gets, and what is said when it is not right."""
+
+import pickle
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from pico.decoding import Decoding
+from pico.facts import compute_facts
+from pico.generate import stream
+from pico.models.custom import CustomModel, load_architecture
+from pico.models.lookup import find_architecture
+from pico.neighbours import nearest_tokens
+from pico.trial import TrialConfig, resolve
+
+PATH = "custom_examples:"
+SIZES = {"vocab_size": 11, "block_size": 6}
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    yield
+    load_architecture.cache_clear()
+    sys.modules.pop("custom_examples", None)
+
+
+def test_constructor_becomes_the_configuration() -> None:
+    """Parameters, types and defaults of the constructor are the hyperparameters."""
+    config, training = resolve(PATH + "Good", {"width": 4, "slope": 1, "learning_rate": 0.1})
+    assert (config.width, config.slope, config.kind) == (4, 1.0, "a")
+    assert training.learning_rate == 0.1
+    with pytest.raises(ValueError, match=r"'widht'.*did you mean 'width'"):
+        resolve(PATH + "Good", {"widht": 4})
+    with pytest.raises(ValueError, match=r"width is 'x'; allowed for custom_examples:Good: int"):
+        resolve(PATH + "Good", {"width": "x"})
+
+
+def test_model_trains_and_generates_like_any_other() -> None:
+    """A plain module gets logits, a cache that is right, generation and neighbours."""
+    found = find_architecture(PATH + "Good")
+    model = found.build(found.config_class(), *SIZES.values())
+    assert isinstance(model, CustomModel)
+    model.eval()
+    ids_BT = torch.randint(11, (2, 6))
+    logits, cache = model.step(ids_BT[:, :4], model.init_cache(2))
+    more, _ = model.step(ids_BT[:, 4:], cache)
+    torch.testing.assert_close(torch.cat([logits, more], 1), model(ids_BT))
+    with pytest.raises(ValueError, match="7 tokens; allowed: at most block_size"):
+        model.step(torch.zeros(2, 3, dtype=torch.int64), cache)
+    assert len(list(islice(stream(model, [1], Decoding(temperature=0)), 20))) == 20
+    assert len(nearest_tokens(model, [3])[0]) == 3
+
+
+def test_language_model_keeps_its_own_cache() -> None:
+    """A class derived from `LanguageModel` is used as it is."""
+    found = find_architecture(PATH + "Own")
+    model = found.build(found.config_class(), *SIZES.values())
+    assert type(model).__name__ == "Own"
+    assert model.max_context is None
+
+
+def test_facts_of_a_users_model() -> None:
+    """Parameters are counted, products are two a weight of a matrix, memory is measured."""
+    config = find_architecture(PATH + "Good").config_class(width=8)
+    before = torch.get_rng_state()
+    facts = compute_facts(PATH + "Good", config, **SIZES, batch_size=2)
+    gru, head = 2 * 24 * 8, 8 * 11
+    assert facts.num_params == 11 * 8 + gru + 48 + head + 11
+    assert facts.flops_per_token == 3 * 2 * (gru + head)
+    assert facts.memory_bytes > 16 * facts.num_params
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_constructor_may_look_at_numbers() -> None:
+    """A constructor that cannot run without values is counted all the same; a head has vectors."""
+    found = find_architecture(PATH + "OneHot")
+    facts = compute_facts(PATH + "OneHot", found.config_class(), **SIZES, batch_size=2)
+    assert facts.num_params == 11 * 11 + 11
+    model = found.build(found.config_class(), *SIZES.values())
+    assert model.token_vectors().shape == (11, 11)
+
+
+def test_checks_draw_no_random_numbers() -> None:
+    """Building with checks leaves the random stream where building alone leaves it."""
+    found = find_architecture(PATH + "Good")
+    torch.manual_seed(1)
+    found.config_class.model_class(**SIZES)
+    expected = torch.get_rng_state()
+    torch.manual_seed(1)
+    model = found.build(found.config_class(), *SIZES.values())
+    assert torch.equal(torch.get_rng_state(), expected)
+    assert model.training
+
+
+def test_configuration_crosses_processes() -> None:
+    """A configuration survives pickling and JSON, and stays equal to itself."""
+    config, training = resolve(PATH + "Good", {"width": 4})
+    assert pickle.loads(pickle.dumps(config)) == config
+    trial = TrialConfig(architecture=PATH + "Good", model=config, training=training, block_size=6)
+    assert TrialConfig.from_dict(trial.to_dict()) == trial
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("LooksAhead", "looks ahead: changing token"),
+        ("TimeFirst", "mixes the rows of a batch|looks ahead"),
+        ("AlwaysRandom", "gives other logits for the same ids in evaluation mode"),
+        ("Pair", r"returns tuple for ids of shape \[2, 6\]; allowed: float logits of shape"),
+        ("LastOnly", r"of shape \[2, 11\] for ids of shape \[2, 6\].*\[2, 6, 11\]"),
+        ("FixedLength", r"returns .* of shape \[2, 6, 11\] for ids of shape \[2, 1\]"),
+        ("Infinite", "returns logits that are not finite"),
+    ],
+)
+def test_broken_contract_is_named(name: str, message: str) -> None:
+    """Each way to break the contract gets its own message, at the start."""
+    found = find_architecture(PATH + name)
+    with pytest.raises(ValueError, match=message):
+        found.build(found.config_class(), *SIZES.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("no_such_module:Model", "ModuleNotFoundError"),
+        (PATH + "Missing", "AttributeError"),
+        (PATH + "NOT_A_CLASS", "allowed: a class derived from torch.nn.Module"),
+        (PATH + "NoSizes", "takes no vocab_size"),
+        (PATH + "AnyNames", r"takes \*options; allowed: hyperparameters by their own names"),
+        (PATH + "TakesTraining", "takes batch_size, a setting of training"),
+    ],
+)
+def test_unusable_path_is_named(path: str, message: str) -> None:
+    """A path that leads to no usable class is refused with the reason."""
+    with pytest.raises(ValueError, match=message):
+        find_architecture(path)

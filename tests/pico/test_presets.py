@@ -1,0 +1,53 @@
+"""Presets against the models they build."""
+
+import pytest
+
+from pico.facts import compute_facts
+from pico.models import MODELS
+from pico.presets import PRESETS, find_preset
+from pico.trial import resolve
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_parameters_are_counted_exactly(name: str) -> None:
+    """The count in the preset is that of the built model."""
+    preset = PRESETS[name]
+    facts = compute_facts(
+        preset.architecture,
+        preset.model,
+        vocab_size=preset.vocab_size,
+        block_size=preset.block_size,
+        batch_size=1,
+    )
+    assert facts.num_params == preset.num_params
+
+
+def test_mini_counts_are_the_published_ones() -> None:
+    """The two minis have the published 27,073,024 and 45.95 million parameters."""
+    assert PRESETS["mini-27m"].num_params == 27_073_024
+    assert PRESETS["mini-46m"].num_params == pytest.approx(45.95e6, rel=1e-3)
+
+
+@pytest.mark.parametrize(("name", "millions"), [("a", 85), ("b", 128), ("c", 171)])
+def test_true_counts_stand_in_the_notes(name: str, millions: int) -> None:
+    """Where a published claim was wrong the note names the true count."""
+    preset = PRESETS[f"gpt-char-{name}"]
+    assert round(preset.num_params / 1e6) == millions
+    assert f"have {millions} M" in preset.note
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_hyperparameters_are_a_sweeps(name: str) -> None:
+    """A preset's flat hyperparameters resolve to its own configuration and training."""
+    preset = PRESETS[name]
+    model, training = resolve(preset.architecture, preset.hyperparameters())
+    assert model == preset.model
+    assert isinstance(model, MODELS[preset.architecture].config_class)
+    assert {setting: getattr(training, setting) for setting in preset.training} == preset.training
+
+
+def test_unknown_preset_is_refused_with_a_hint() -> None:
+    """A misspelt name gets the nearest one."""
+    with pytest.raises(ValueError, match=r"'mini-27'.*did you mean 'mini-27m'"):
+        find_preset("mini-27")
+    assert find_preset("gpt-char") is PRESETS["gpt-char"]
