@@ -1,16 +1,22 @@
 """Registry of the names that scripts and notebooks use; each is imported when first asked for."""
 
 import importlib
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-_PUBLIC: Final = {
-    "run": "sweeps.engine",
-    "SweepResult": "sweeps.engine",
+if TYPE_CHECKING:
+    from sweeps.engine import SweepResult, run
+    from sweeps.errors import InputError
+
+__all__ = ["InputError", "SweepResult", "run"]
+
+_HOMES: Final = {
     "InputError": "sweeps.errors",
+    "SweepResult": "sweeps.engine",
+    "run": "sweeps.engine",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

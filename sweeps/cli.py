@@ -75,7 +75,6 @@ def report_command(
 ) -> None:
     """Write the HTML report of one sweep, or of several in one."""
     from analysis.report import write_report  # noqa: PLC0415 - seconds to import
-
     from sweeps.folders import find_sweep  # noqa: PLC0415
 
     folders = [find_sweep(name, results) for name in sweeps]
@@ -106,3 +105,7 @@ def main() -> NoReturn:
         Console(stderr=True).print("interrupted; the same command resumes it")
         sys.exit(INTERRUPTED)
     sys.exit(DONE)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,8 @@ from sweeps.spec import Resources
 OBJECT_STORE_BYTES: Final = 256 * 2**20
 """Ray's shared memory on one machine: checkpoints in flight. The data is mapped from disk."""
 
+log = logging.getLogger("picosweep")
+
 _SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -37,8 +39,18 @@ class Cluster:
         self._resources = resources
         self._running = False
         self._local = not os.environ.get("RAY_ADDRESS")
+        self._num_cpus = len(os.sched_getaffinity(0))
         self.slots = 0
         """Trials that run at once; 0 before `start`."""
+
+    def check(self) -> None:
+        """See whether a trial fits on this machine, if that is where it is to run.
+
+        Raises:
+            InputError: one trial asks for more than there is.
+        """
+        if self._local:
+            self._check_fits({"CPU": self._num_cpus, "GPU": math.inf})
 
     def start(self) -> None:
         """Start Ray or join the cluster, and let worker processes import torch in the meantime.
@@ -55,10 +67,8 @@ class Cluster:
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
         if self._local:
-            cpus = len(os.sched_getaffinity(0))
-            self._check_fits({"CPU": cpus, "GPU": math.inf})
             options |= {
-                "num_cpus": cpus,
+                "num_cpus": self._num_cpus,
                 "include_dashboard": False,
                 "object_store_memory": OBJECT_STORE_BYTES,
             }
@@ -67,6 +77,7 @@ class Cluster:
         available = ray.cluster_resources()  # type: ignore[no-untyped-call]
         self._check_fits(available)
         self.slots = self._count_slots(available)
+        log.info("Ray is up: %s", available)
         from sweeps.trainable import warm_worker  # noqa: PLC0415
 
         request = {"num_cpus": self._resources.cpu, "num_gpus": self._resources.gpu}

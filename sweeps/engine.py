@@ -137,65 +137,74 @@ class _Sweep:
 
     def run(self, console: Console, started: float) -> SweepResult:
         """Do what is left of the sweep."""
-        classes = {name: find_architecture(name).config_class for name in self.spaces}
-        store = Store(self.folder, column_types({**classes, "training": TrainingConfig}))
         with contextlib.ExitStack() as stack:
             background = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
-            stack.enter_context(contextlib.closing(store))
-            stack.enter_context(log_to(self.folder, console))
             stack.enter_context(terminate_as_interrupt())
             cluster = stack.enter_context(Cluster(self.spec.resources))
-            interrupted = False
-            try:
-                coordinator, data = self._set_up(store, cluster, background, console)
-            except KeyboardInterrupt:
-                return self._nothing_done(store, started)
+            cluster.check()
+            with Steps(console) as say:
+                say("preparing the data")
+                data, factory = self._ready(cluster, background, say)
+                store = stack.enter_context(contextlib.closing(self._open_store()))
+                stack.enter_context(log_to(self.folder, console))
+                self._check_same_sweep(store, data)
+                coordinator = self._coordinate(store, factory)
+                self._write_beside(store, data)
+                if not coordinator.finished:
+                    say("starting Ray")
+                    cluster.start()
             background.submit(importlib.import_module, "analysis.report")
+            interrupted = False
             if not coordinator.finished:
                 interrupted = self._train(coordinator, store, data, cluster, console)
+            log.info("training has ended")
             store.seal()
             stopping = background.submit(cluster.stop)
             report = self._report()
             stopping.result()
+            log.info("the report is written, Ray has stopped")
             return self._result(store, coordinator, report, interrupted, cluster, started)
 
-    def _set_up(
+    def _ready(
         self,
-        store: Store,
-        cluster: "Cluster",
+        cluster: Cluster,
         background: concurrent.futures.Executor,
-        console: Console,
-    ) -> tuple[Coordinator, PreparedData]:
-        with Steps(console) as say:
-            say("preparing the data, starting Ray")
-            preparing = background.submit(self._prepare, say)
-            if not store.trials:  # certain to train: let Ray start while the data is prepared
-                cluster.start()
-            data = self._prepared(preparing)
-            self._check_same_sweep(store, data)
-            factory = CandidateFactory(self.spec, data.meta, self.constraints)
-            check_feasibility(self.spec, self.spaces, factory, self.document)
-            coordinator = Coordinator(
-                spec=self.spec,
-                spaces=self.spaces,
-                factory=factory,
-                store=store,
-                elsewhere=find_elsewhere(self.results, self.spec.name),
-            )
-            self._write_beside(store, data)
-            if not coordinator.finished:
-                say("starting Ray")
-                cluster.start()
-        return coordinator, data
+        say: Callable[[str], None],
+    ) -> tuple[PreparedData, CandidateFactory]:
+        """Everything that can turn out to be bad input, before anything is written."""
+        preparing = background.submit(self._prepare, say)
+        # What is wrong with the data mostly shows at once: say so before Ray takes its seconds.
+        concurrent.futures.wait([preparing], timeout=0.5)
+        if not preparing.done() and not (self.folder / "journal").exists():
+            cluster.start()  # certain to be needed: let it start while the data is prepared
+        data = self._prepared(preparing)
+        factory = CandidateFactory(self.spec, data.meta, self.constraints)
+        check_feasibility(self.spec, self.spaces, factory, self.document)
+        return data, factory
+
+    def _open_store(self) -> Store:
+        classes = {name: find_architecture(name).config_class for name in self.spaces}
+        return Store(self.folder, column_types({**classes, "training": TrainingConfig}))
+
+    def _coordinate(self, store: Store, factory: CandidateFactory) -> Coordinator:
+        return Coordinator(
+            spec=self.spec,
+            spaces=self.spaces,
+            factory=factory,
+            store=store,
+            elsewhere=find_elsewhere(self.results, self.spec.name),
+        )
 
     def _prepare(self, say: Callable[[str], None]) -> PreparedData:
-        return prepare(
+        data = prepare(
             self.spec.data_config,
             self.results / ".cache" / "data",
             progress=lambda stage, share: say(f"preparing the data: {stage} {share:.0%}"),
         )
+        log.info("the data is prepared: %s", data.meta.source)
+        return data
 
-    def _prepared(self, preparing: "concurrent.futures.Future[PreparedData]") -> PreparedData:
+    def _prepared(self, preparing: concurrent.futures.Future[PreparedData]) -> PreparedData:
         try:
             return preparing.result()
         except DataError as error:
@@ -242,12 +251,13 @@ class _Sweep:
         coordinator: Coordinator,
         store: Store,
         data: PreparedData,
-        cluster: "Cluster",
+        cluster: Cluster,
         console: Console,
     ) -> bool:
         """Run trials until none is left; whether the user interrupted it."""
         from sweeps.tune_run import run_tune  # noqa: PLC0415 - imports Ray, see `Cluster`
 
+        log.info("training begins in %d slots", cluster.slots)
         sealing = _Sealing(store)
         with LiveView(console, self.spec, cluster.slots) as view:
 
@@ -282,26 +292,13 @@ class _Sweep:
             log.exception("the report could not be written; the tables are complete")
             return None
 
-    def _nothing_done(self, store: Store, started: float) -> SweepResult:
-        return SweepResult(
-            folder=self.folder,
-            report=None,
-            status="interrupted",
-            reason="interrupted before the first trial",
-            wall_seconds=time.monotonic() - started,
-            busy_seconds=0.0,
-            slots=0,
-            new_tokens=0,
-            trials=list(store.trials.values()),
-        )
-
     def _result(
         self,
         store: Store,
         coordinator: Coordinator,
         report: Path | None,
         interrupted: bool,
-        cluster: "Cluster",
+        cluster: Cluster,
         started: float,
     ) -> SweepResult:
         status: Status = "completed"
@@ -361,6 +358,7 @@ def log_to(folder: Path, console: Console) -> Iterator[None]:
     (folder / "logs").mkdir(exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     to_file = logging.FileHandler(folder / "logs" / f"{stamp}-{os.getpid()}.log", encoding="utf-8")
+    started = seconds_since_process_start()
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_screen = RichHandler(
         level=logging.WARNING, console=console, show_time=False, show_path=False
@@ -368,6 +366,7 @@ def log_to(folder: Path, console: Console) -> Iterator[None]:
     log.setLevel(logging.INFO)
     log.addHandler(to_file)
     log.addHandler(to_screen)
+    log.info("started %.1f s ago", started)
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ import optuna
 from pico.models import MODELS
 from pico.models.lookup import find_architecture
 from pico.training_config import TrainingConfig
-from sweeps.candidates import FACTS, CandidateFactory, Rejection
+from sweeps.candidates import FACTS, Candidate, CandidateFactory, Rejection
 from sweeps.errors import InputError, Problem, nearest
 from sweeps.expressions import ALLOWED, Expression, parse_expression
 from sweeps.space import KINDS, Parameter, Space, Value, parse_parameter
@@ -196,11 +196,8 @@ def check_feasibility(
     for name, space in spaces.items():
         listed = space.configurations(CHECKED)
         checked = listed if listed is not None else _sample(space)
-        reasons: collections.Counter[str] = collections.Counter()
-        for chosen in checked:
-            outcome = factory.build(name, chosen, spec.seed)
-            if isinstance(outcome, Rejection):
-                reasons[outcome.reason] += 1
+        outcomes = [_reason(factory.build(name, chosen, spec.seed)) for chosen in checked]
+        reasons = collections.Counter(reason for reason in outcomes if reason is not None)
         results[name] = Feasibility(
             num_checked=len(checked),
             num_feasible=len(checked) - reasons.total(),
@@ -221,32 +218,40 @@ def check_feasibility(
                 )
             )
         else:
-            problems += _impossible_choices(name, space, reasons, document)
+            problems += _impossible_choices(name, checked, outcomes, document)
     if problems:
         raise InputError(*problems)
     return results
 
 
+def _reason(outcome: Candidate | Rejection) -> str | None:
+    return outcome.reason if isinstance(outcome, Rejection) else None
+
+
 def _impossible_choices(
-    architecture: str, space: Space, reasons: collections.Counter[str], document: Document
+    architecture: str,
+    checked: list[dict[str, Value]],
+    outcomes: list[str | None],
+    document: Document,
 ) -> list[Problem]:
     """Choices that a hyperparameter's own range forbids: a slip, not a constraint at work."""
+    by_choice: dict[tuple[str, Value], list[str | None]] = collections.defaultdict(list)
+    for chosen, outcome in zip(checked, outcomes, strict=True):
+        for choice in chosen.items():
+            by_choice[choice].append(outcome)
     problems = []
-    for parameter in space.parameters:
-        for value in parameter.values() or []:
-            complaint = f"{parameter.name}: found {value!r}, "
-            reason = next((text for text in reasons if text.startswith(complaint)), None)
-            if reason is not None:
-                key: KeyPath = ("architectures", architecture, parameter.name)
-                problems.append(
-                    Problem(
-                        message="a choice that is never possible",
-                        where=document.where(key),
-                        key=dotted(key),
-                        found=repr(value),
-                        allowed=reason.removeprefix(complaint).removeprefix("allowed: "),
-                    )
+    for (name, value), reasons in by_choice.items():
+        own = [reason for reason in reasons if reason is not None and reason.startswith(name)]
+        if len(own) == len(reasons):
+            key: KeyPath = ("architectures", architecture, name)
+            problems.append(
+                Problem(
+                    message=f"a choice that is never possible: {own[0]}",
+                    where=document.where(key),
+                    key=dotted(key),
+                    found=repr(value),
                 )
+            )
     return problems
 
 
