@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pico.data.load_tokenizer import tokenizer_from_json
-from pico.data.tokenizer import IntArray, Tokenizer
+from pico.data.tokenizer import IntArray, Tokenizer, text_fingerprint
 
 TokenArray = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -132,7 +132,7 @@ class PreparedData:
     """Training and validation tokens with what is needed to use them.
 
     Pickles as plain arrays and strings, so that an object store can share the arrays without a
-    copy; nothing refers to a file afterwards.
+    copy; no file is needed afterwards.
     """
 
     meta: Meta
@@ -190,17 +190,9 @@ class PreparedData:
                 folder / f"{name}_starts.bin", np.dtype("<i8"), parts[-1].end_start
             )
         tokenizer_json = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        if text_fingerprint(tokenizer_json) != meta.tokenizer_fingerprint:
+            raise ValueError(f"{folder / 'tokenizer.json'} is not the one that was written there")
         return cls(meta=meta, tokenizer_json=tokenizer_json, folder=folder, **arrays)
-
-    def in_memory(self) -> PreparedData:
-        """The same with its arrays read into memory."""
-        return replace(
-            self,
-            train=np.array(self.train),
-            validation=np.array(self.validation),
-            train_starts=np.array(self.train_starts),
-            validation_starts=np.array(self.validation_starts),
-        )
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:

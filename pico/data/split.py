@@ -18,6 +18,8 @@ from pico.data.errors import DataError
 TRAIN, VALIDATION, DROPPED = 0, 1, 2
 Sides = npt.NDArray[np.int8]
 
+_SHARE_TOLERANCE = 0.02
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
@@ -68,11 +70,11 @@ def _first_by_hash(scan: Scan, fraction: float) -> npt.NDArray[np.uint64]:
     # and very unequal documents, which a threshold on the hash does not.
     chosen = []
     total = 0.0
-    for index, size in enumerate(sizes):
-        if total + size / 2 <= target:
+    for index, size in enumerate(sizes.tolist()):
+        if total + size <= (1 + _SHARE_TOLERANCE) * target:
             chosen.append(index)
             total += size
-        if total >= target:
+        if total >= (1 - _SHARE_TOLERANCE) * target:
             break
     if not chosen:
         chosen = [int(np.argmin(sizes))]

@@ -66,7 +66,12 @@ class Tokenizer(ABC):
     @cached_property
     def fingerprint(self) -> str:
         """Hash of everything that decides how this tokenizer encodes."""
-        return hashlib.blake2b(self.to_json().encode(), digest_size=16).hexdigest()
+        return text_fingerprint(self.to_json())
+
+
+def text_fingerprint(tokenizer_json: str) -> str:
+    """Hash of the content of a `tokenizer.json`."""
+    return hashlib.blake2b(tokenizer_json.encode(), digest_size=16).hexdigest()
 
 
 class ListTokenizer(Tokenizer):

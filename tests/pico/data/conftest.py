@@ -3,25 +3,20 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from stories import STORIES
 
 from pico.data.byte_bpe import train_bpe
 from pico.data.config import DataConfig, TokenizerConfig
 from pico.data.prepare import prepare
 
-settings.register_profile("data", deadline=None, max_examples=60, derandomize=True)
+settings.register_profile("data", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("data")
-
-STORIES = [
-    f"Once upon a time, {name} couldn't find {count} {thing}s.\n  \"Where's my {thing}?\" she'd say."
-    for count, name in enumerate(["Lily", "Tom", "Zoë", "Ann-Marie"] * 5)
-    for thing in ("hat", "café table", "égg", "2nd sock")
-]
 
 
 @pytest.fixture(scope="session")
 def small_bpe():
-    """A byte-level BPE of 400 tokens."""
-    return train_bpe(STORIES, 400)
+    """A byte-level BPE of 320 tokens."""
+    return train_bpe(STORIES, 320)
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_an_epoch_of_documents_scores_every_token_once(lengths, block_size, mode
     """Packed or padded, each token but the first mark is a target exactly once an epoch."""
     data = numbered_data(lengths, mode=mode)
     targets = []
-    for x, y in rows_of_epochs(data, block_size=block_size, num_rows=200):
+    for x, y in rows_of_epochs(data, block_size=block_size, num_rows=400):
         targets.append(y[y != IGNORED].tolist())
         if sum(map(len, targets)) >= data.meta.train_tokens - 1:
             break
@@ -139,7 +139,7 @@ def test_given_tokens_and_ends_carry_no_loss():
 def test_a_mixture_draws_rows_by_weight(weights, batch_size):
     """A source's share of the rows is its weight, whatever its size, and evenly spread."""
     weights = [weight / sum(weights) for weight in weights]
-    data = numbered_data(*([[20 * 3**index]] for index in range(len(weights))), weights=weights)
+    data = numbered_data(*([20 * 3**index] for index in range(len(weights))), weights=weights)
     ends = [part.end_token for part in data.meta.train_parts]
     batches = TrainBatches(data, block_size=4, batch_size=batch_size, seed=0)
     firsts = torch.cat([batches.batch(step)[0][:, 0] for step in range(2048 // batch_size)])
