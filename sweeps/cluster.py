@@ -13,8 +13,6 @@ from sweeps.spec import Resources
 OBJECT_STORE_BYTES: Final = 256 * 2**20
 """Ray's shared memory on one machine: checkpoints in flight. The data is mapped from disk."""
 
-log = logging.getLogger("picosweep")
-
 _SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -53,7 +51,7 @@ class Cluster:
             self._check_fits({"CPU": self._num_cpus, "GPU": math.inf})
 
     def start(self) -> None:
-        """Start Ray or join the cluster, and let worker processes import torch in the meantime.
+        """Start Ray or join the cluster.
 
         Raises:
             InputError: one trial asks for more than there is.
@@ -77,12 +75,6 @@ class Cluster:
         available = ray.cluster_resources()  # type: ignore[no-untyped-call]
         self._check_fits(available)
         self.slots = self._count_slots(available)
-        log.info("Ray is up: %s", available)
-        from sweeps.trainable import warm_worker  # noqa: PLC0415
-
-        request = {"num_cpus": self._resources.cpu, "num_gpus": self._resources.gpu}
-        for _ in range(self.slots):
-            warm_worker.options(**request).remote()
 
     def _count_slots(self, available: dict[str, float]) -> int:
         slots = available["CPU"] / self._resources.cpu

@@ -148,9 +148,3 @@ def describe(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{place}"
-
-
-@ray.remote
-def warm_worker() -> None:
-    """Import and warm up in a pooled worker process, which an actor then takes over."""
-    prepare_process()
