@@ -25,6 +25,7 @@ def resolve_precision(
     *,
     device: str | torch.device = "cpu",
     checkpoint: bytes | None = None,
+    initial: bytes | None = None,
 ) -> TrialConfig:
     """Returns the trial with `auto` replaced by the format that trains fastest on this device.
 
@@ -34,6 +35,7 @@ def resolve_precision(
         trial: returned as it is unless its precision is `auto`.
         data: to take the measured steps on.
         device: where to measure.
+        initial: checkpoint of another trial to start from, where the trial has `init_from`.
         checkpoint: of the same trial; its precision is taken without measuring.
     """
     if trial.training.precision != "auto":
@@ -42,7 +44,7 @@ def resolve_precision(
         stored = TrialConfig.from_dict(Checkpoint.from_bytes(checkpoint).section("trial"))
         return _with_precision(trial, stored.training.precision)
     seconds = {
-        name: _seconds_per_step(_with_precision(trial, name), data, device)
+        name: _seconds_per_step(_with_precision(trial, name), data, device, initial)
         for name in candidates(torch.device(device))
     }
     fastest = min(seconds, key=lambda name: seconds[name])
@@ -61,8 +63,10 @@ def _with_precision(trial: TrialConfig, precision: PrecisionName) -> TrialConfig
     return replace(trial, training=replace(trial.training, precision=precision))
 
 
-def _seconds_per_step(trial: TrialConfig, data: PreparedData, device: str | torch.device) -> float:
-    loop = TrainingLoop(trial, data, device=device)
+def _seconds_per_step(
+    trial: TrialConfig, data: PreparedData, device: str | torch.device, initial: bytes | None
+) -> float:
+    loop = TrainingLoop(trial, data, device=device, initial=initial)
     times = []
     for _ in range(WARM_UP_STEPS + TIMED_STEPS):
         started = time.perf_counter()

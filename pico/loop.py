@@ -25,11 +25,13 @@ from pico.evaluate import Evaluation, evaluate
 from pico.facts import compute_facts
 from pico.loss import TrainingLoss, replace_tokens
 from pico.memory import peak_memory_bytes, reset_peak_memory
+from pico.models.architecture import LanguageModel
 from pico.models.lookup import find_architecture
 from pico.optim import GradientSize, build_optimizers, clip_gradients, joint_norm
 from pico.precision import Precision
 from pico.progress import Progress
 from pico.report import Report
+from pico.restore import starting_model, untrained_model
 from pico.schedule import learning_rate_at
 from pico.trial import TRAINING_VERSION, TrialConfig
 
@@ -56,20 +58,26 @@ class TrainingLoop:
         *,
         device: str | torch.device = "cpu",
         checkpoint: bytes | None = None,
+        initial: bytes | None = None,
     ) -> None:
         """Builds the model and its optimizers, or puts them back from a checkpoint.
 
+        Args:
+            trial: the complete configuration.
+            data: prepared data.
+            device: where to train.
+            checkpoint: of this trial on these data, to go on from where it was taken.
+            initial: of another trial, to start from its weights; needed where the trial has
+                `init_from` and there is no `checkpoint`.
+
         Raises:
-            CheckpointError: the checkpoint is damaged or belongs to another trial or data set.
+            CheckpointError: a checkpoint is damaged or not the one that the trial needs.
             ValueError: the validation part has no whole block.
         """
         self.trial, self.data, self.device = trial, data, torch.device(device)
         reset_peak_memory(self.device)
         config, vocab_size = trial.training, data.meta.vocab_size
-        torch.manual_seed(trial.seed)
-        architecture = find_architecture(trial.architecture)
-        model = architecture.build(trial.model, vocab_size, trial.block_size)
-        self.model = model.to(self.device)
+        self.model = self._first_model(initial, resumed=checkpoint is not None)
         self._loss = TrainingLoss(
             self.model,
             config,
@@ -167,6 +175,17 @@ class TrainingLoop:
             "scaler": self._precision.state(),
         }
         return Checkpoint(tensors=tensors, state=state).to_bytes()
+
+    def _first_model(self, initial: bytes | None, *, resumed: bool) -> LanguageModel:
+        trial, meta = self.trial, self.data.meta
+        # Before seeding: importing a user's own class may draw random numbers, once in a process.
+        find_architecture(trial.architecture)
+        torch.manual_seed(trial.seed)
+        if resumed:
+            model = untrained_model(trial, meta.vocab_size)
+        else:
+            model = starting_model(trial, meta.vocab_size, meta.tokenizer_fingerprint, initial)
+        return model.to(self.device)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         expected = {

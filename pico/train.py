@@ -23,6 +23,7 @@ def train(
     *,
     report_steps: Sequence[int],
     checkpoint: bytes | None = None,
+    initial: bytes | None = None,
     device: str | torch.device = "cpu",
     deadline: float | None = None,
 ) -> Iterator[Report]:
@@ -37,6 +38,7 @@ def train(
         report_steps: optimizer steps, from 1, at which to report; the last one ends the run.
         checkpoint: from `Report.checkpoint` of the same trial on the same data; its steps are not
             repeated and its reports not yielded again.
+        initial: checkpoint of another trial to start from, where the trial has `init_from`.
         device: where to train.
         deadline: on `time.monotonic`'s clock; once past it the run ends without a further report.
 
@@ -46,8 +48,8 @@ def train(
     """
     if not report_steps or min(report_steps) < 1:
         raise ValueError(f"report_steps: found {list(report_steps)}, allowed: steps from 1")
-    trial = resolve_precision(trial, data, device=device, checkpoint=checkpoint)
-    loop = TrainingLoop(trial, data, device=device, checkpoint=checkpoint)
+    trial = resolve_precision(trial, data, device=device, checkpoint=checkpoint, initial=initial)
+    loop = TrainingLoop(trial, data, device=device, checkpoint=checkpoint, initial=initial)
     progress, last_step = loop.progress, max(report_steps)
     for due_step in sorted(set(report_steps)):
         while progress.step < due_step and not progress.ended:

@@ -91,6 +91,13 @@ class TrainingConfig:
     patience: int | None = None
     """Reports in a row without a new best validation loss after which a trial ends by itself."""
 
+    lora_rank: int | None = None
+    """Rank of the change that is trained in place of the linear layers' weights, all else frozen;
+    for trials that go on from other weights. `None` trains every weight."""
+
+    lora_alpha: float = 16.0
+    """The low-rank change counts `lora_alpha / lora_rank` times."""
+
     def __post_init__(self) -> None:
         check_choice("optimizer", self.optimizer, get_args(OptimizerName))
         check_choice("schedule", self.schedule, get_args(ScheduleName))
@@ -109,6 +116,9 @@ class TrainingConfig:
         check_count("warmup_steps", self.warmup_steps, minimum=0)
         if self.patience is not None:
             check_count("patience", self.patience)
+        if self.lora_rank is not None:
+            check_count("lora_rank", self.lora_rank)
+        check_positive("lora_alpha", self.lora_alpha)
         if self.batch_size % self.accumulation:
             raise ValueError(
                 f"accumulation is {self.accumulation}; allowed: a divisor of batch_size "

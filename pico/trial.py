@@ -44,6 +44,10 @@ class TrialConfig:
     """Total steps, exactly where the schedule looks at the end; `None` otherwise, so that a larger
     budget continues the same trial instead of being another."""
 
+    init_from: str | None = None
+    """The weights to start from, as `pico.restore.weights_fingerprint` names those of a
+    checkpoint; `None` starts from random ones."""
+
     def __post_init__(self) -> None:
         for name in ("block_size", "validation_tokens"):
             value = getattr(self, name)
@@ -56,6 +60,11 @@ class TrialConfig:
             raise ValueError(
                 f"horizon_steps: found {self.horizon_steps!r}, allowed with schedule "
                 f"{self.training.schedule}: {allowed}"
+            )
+
+        if self.training.lora_rank is not None and self.init_from is None:
+            raise ValueError(
+                f"lora_rank is {self.training.lora_rank}; allowed without init_from: None"
             )
 
     @property

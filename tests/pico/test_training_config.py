@@ -25,6 +25,8 @@ BAD = {
     "precision": ["fp8"],
     "compile": [1],
     "patience": [0],
+    "lora_rank": [0, 2.0],
+    "lora_alpha": [0.0],
 }
 
 

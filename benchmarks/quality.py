@@ -1,0 +1,275 @@
+"""Trains small models to published losses, and says which are reached.
+
+Each case is one training run on the whole training part, judged on the whole validation part:
+
+    python benchmarks/quality.py --data FOLDER
+
+FOLDER holds `tinyshakespeare/input.txt` and `names/names.txt`; a case whose file is missing is
+skipped, with the reason. Ends with exit code 1 when a case misses its anchor.
+"""
+
+import argparse
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from pico.data.config import DataConfig, TokenizerConfig
+from pico.data.prepare import prepare
+from pico.facts import compute_facts
+from pico.train import train, warm_up
+from pico.trial import TrialConfig, resolve
+
+WINDOW: Final = 16
+"""Numbers in one window."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One training run and the loss it has to reach."""
+
+    name: str
+    architecture: str
+    hyperparameters: Mapping[str, object]
+    data: DataConfig
+    steps: int
+    needs: Path | None = None
+    """A file without which the case is skipped."""
+    anchor: float
+    """Largest validation loss that passes, in nats per token."""
+    source: str
+    """Where the anchor comes from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a case; without a loss it was skipped."""
+
+    case: Case
+    loss: float = math.nan
+    num_params: int = 0
+    seconds: float = 0.0
+    skipped: str = field(default="")
+
+    @property
+    def verdict(self) -> str:
+        """One word, or the reason for skipping."""
+        if self.skipped:
+            return f"skipped: {self.skipped}"
+        return "pass" if self.loss <= self.case.anchor else "FAIL"
+
+
+def shakespeare_cases(texts: Path, folder: Path) -> list[Case]:
+    """Characters of Shakespeare at nanoGPT's setting for a CPU, in its shape and in ours.
+
+    Split as there: the first nine tenths of the text, character by character, are for training.
+    """
+    path = texts / "tinyshakespeare" / "input.txt"
+    parts = [folder / "shakespeare_train.txt", folder / "shakespeare_validation.txt"]
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+        cut = len(text) * 9 // 10
+        for part, piece in zip(parts, (text[:cut], text[cut:]), strict=True):
+            part.write_text(piece, encoding="utf-8")
+    data = DataConfig(
+        source=str(parts[0]),
+        validation_source=str(parts[1]),
+        tokenizer=TokenizerConfig(kind="char"),
+        document_unit="file",
+    )
+    training = {
+        "batch_size": 12,
+        "learning_rate": 1e-3,
+        "schedule": "cosine",
+        "warmup_steps": 100,
+        "final_lr_fraction": 0.1,
+        "beta2": 0.99,
+        "weight_decay": 0.1,
+    }
+    size = {"num_layers": 4, "num_heads": 4, "embed_size": 128, "dropout": 0.0}
+    gpt2 = {"position": "learned", "norm": "layer", "activation": "gelu", "tied_head": True}
+    return [
+        Case(
+            name=name,
+            architecture="transformer",
+            hyperparameters={**training, **size, **shape},
+            needs=path,
+            data=data,
+            steps=2000,
+            anchor=1.88,
+            source="nanoGPT's README: 1.88 after 2,000 steps on a CPU",
+        )
+        for name, shape in (("Shakespeare, GPT-2's shape", gpt2), ("Shakespeare, our shape", {}))
+    ]
+
+
+def names_case(texts: Path) -> Case:
+    """Names by characters with an MLP of makemore's size: three characters see the next."""
+    path = texts / "names" / "names.txt"
+    return Case(
+        name="names, K-gram",
+        architecture="kgram",
+        hyperparameters={
+            "context_size": 3,
+            "embed_size": 10,
+            "hidden_size": 200,
+            "num_inner_layers": 0,
+            "activation": "tanh",
+            "batch_size": 256,
+            "learning_rate": 5e-3,
+            "schedule": "linear",
+            "warmup_steps": 100,
+        },
+        needs=path,
+        data=DataConfig(
+            source=str(path),
+            tokenizer=TokenizerConfig(kind="char"),
+            block_size=16,
+            mode="padded",
+        ),
+        steps=6000,
+        anchor=2.11,
+        source="makemore's MLP of 11,897 parameters: 2.105",
+    )
+
+
+def number_windows() -> tuple[list[str], list[str]]:
+    """Windows of consecutive, even and doubling numbers; each tenth window is held out.
+
+    The families have equal shares. Three numbers tell which family it is, and then all is certain.
+    """
+    families = [list(range(1000)), list(range(0, 1000, 2)), [2**n for n in range(60)]]
+    seen, unseen = [], []
+    for numbers in families:
+        windows = [
+            " ".join(map(str, numbers[start : start + WINDOW]))
+            for start in range(len(numbers) - WINDOW + 1)
+        ]
+        held_out = windows[5::10]
+        kept = [window for window in windows if window not in set(held_out)]
+        seen += kept * round(1000 / len(kept))
+        unseen += held_out * round(100 / len(held_out))
+    return seen, unseen
+
+
+def number_cases(folder: Path) -> list[Case]:
+    """The three families of number sequences, on windows that training has not seen."""
+    paths = [folder / "seen.txt", folder / "unseen.txt"]
+    for path, windows in zip(paths, number_windows(), strict=True):
+        path.write_text("\n".join(windows) + "\n")
+    data = DataConfig(
+        source=str(paths[0]),
+        validation_source=str(paths[1]),
+        tokenizer=TokenizerConfig(kind="int"),
+        mode="padded",
+        block_size=WINDOW,
+        context_tokens=3,
+        predict_end=False,
+    )
+    training = {"batch_size": 32, "learning_rate": 3e-3, "schedule": "linear", "warmup_steps": 50}
+    shapes: dict[str, tuple[dict[str, object], float]] = {
+        "transformer": ({"num_layers": 2, "num_heads": 4, "embed_size": 64}, 0.01),
+        "kgram": ({"context_size": 3, "embed_size": 32, "hidden_size": 128}, 0.05),
+        "lstm": ({"num_layers": 1, "embed_size": 32, "hidden_size": 128}, 0.05),
+    }
+    return [
+        Case(
+            name=f"number families, {architecture}",
+            architecture=architecture,
+            hyperparameters={**training, **shape},
+            data=data,
+            steps=1500,
+            anchor=anchor,
+            source="the answers are certain, so a learnt rule costs next to nothing",
+        )
+        for architecture, (shape, anchor) in shapes.items()
+    ]
+
+
+def run(case: Case, cache: Path, console: Console) -> Outcome:
+    """Trains one case from start to end."""
+    if case.needs is not None and not case.needs.exists():
+        return Outcome(case=case, skipped=f"no file {case.needs}")
+    data = prepare(case.data, cache)
+    model, training = resolve(case.architecture, case.hyperparameters)
+    block_size, vocab_size = case.data.block_size, data.meta.vocab_size
+    trial = TrialConfig(
+        architecture=case.architecture,
+        model=model,
+        training=training,
+        block_size=block_size,
+        validation_tokens=1 << 40,
+        horizon_steps=case.steps if training.needs_horizon else None,
+    )
+    facts = compute_facts(
+        case.architecture,
+        model,
+        vocab_size=vocab_size,
+        block_size=block_size,
+        batch_size=training.batch_size,
+    )
+    started = time.perf_counter()
+    for report in train(
+        trial, data, report_steps=range(case.steps // 4, case.steps + 1, case.steps // 4)
+    ):
+        console.log(
+            f"{case.name}: step {report.step:,}, train {report.train_loss:.4f}, "
+            f"validation {report.val_loss:.4f}, {report.tokens_per_second:,.0f} tokens/s"
+        )
+    seconds = time.perf_counter() - started
+    return Outcome(case=case, loss=report.val_loss, num_params=facts.num_params, seconds=seconds)
+
+
+def table_of(outcomes: list[Outcome]) -> Table:
+    """One line a case."""
+    table = Table(title="Validation loss, in nats per token")
+    for name in ("case", "parameters", "anchor", "ours", "seconds", "verdict", "anchor's source"):
+        table.add_column(name, justify="right" if name in {"anchor", "ours", "seconds"} else "left")
+    for outcome in outcomes:
+        ran = not outcome.skipped
+        table.add_row(
+            outcome.case.name,
+            f"{outcome.num_params:,}" if ran else "",
+            f"{outcome.case.anchor:g}",
+            f"{outcome.loss:.4f}" if ran else "",
+            f"{outcome.seconds:.0f}" if ran else "",
+            outcome.verdict,
+            outcome.case.source,
+        )
+    return table
+
+
+def main() -> int:
+    """Runs the cases that the data folder allows."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder with the texts")
+    parser.add_argument("--only", default="", help="run the cases whose name contains this")
+    parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    console = Console()
+    warm_up()
+    with tempfile.TemporaryDirectory() as folder:
+        cases = [
+            *number_cases(Path(folder)),
+            names_case(arguments.data),
+            *shakespeare_cases(arguments.data, Path(folder)),
+        ]
+        chosen = [case for case in cases if arguments.only.lower() in case.name.lower()]
+        outcomes = [run(case, Path(folder), console) for case in chosen]
+    console.print(table_of(outcomes))
+    return int(any(outcome.verdict == "FAIL" for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

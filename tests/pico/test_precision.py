@@ -1,0 +1,122 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_trials import numbers, tiny_trial
+from torch import nn
+
+import pico.auto_precision
+from pico.auto_precision import candidates, resolve_precision
+from pico.checkpoint import Checkpoint
+from pico.loop import TrainingLoop
+from pico.memory import peak_memory_bytes, reset_peak_memory
+from pico.precision import Precision
+from pico.train import train
+
+CPU = torch.device("cpu")
+
+
+def scaled_step(precision, weight_grad):
+    """One optimizer step with that gradient; returns the weight and the gradient it used."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(model.weight)
+    optimizers = [torch.optim.SGD(model.parameters(), lr=1.0)]
+    precision.backward(model(torch.tensor([[weight_grad]])).sum())
+    precision.unscale(optimizers)
+    gradient = model.weight.grad.clone()
+    precision.step(optimizers)
+    return model.weight.item(), gradient.item()
+
+
+def test_scaling_leaves_the_gradient_as_it_is():
+    """Scaled up for the backward pass and down after it, a gradient is what it was."""
+    precision = Precision(torch.float16, CPU, scaled=True)
+    assert scaled_step(precision, 0.25) == (0.75, 0.25)
+
+
+def test_overflow_skips_the_step_and_halves_the_scale():
+    """A gradient that is not finite moves no weight, and the next one is scaled less."""
+    precision = Precision(torch.float16, CPU, scaled=True)
+    before = precision.state()["scale"]
+    weight, _ = scaled_step(precision, float("inf"))
+    assert weight == 1.0
+    assert precision.state()["scale"] == before / 2
+
+
+def test_scale_survives_a_checkpoint():
+    """The scaler's state is plain and comes back."""
+    precision = Precision(torch.float16, CPU, scaled=True)
+    scaled_step(precision, float("inf"))
+    again = Precision(torch.float16, CPU, scaled=True)
+    again.load_state(precision.state())
+    assert again.state() == precision.state()
+    assert Precision(None, CPU, scaled=False).state() == {}
+
+
+@pytest.mark.parametrize("name", ["fp16", "auto"])
+def test_formats_that_a_cpu_cannot_take(name):
+    """fp16 on a CPU, and `auto` where it should have been resolved, are refused by name."""
+    with pytest.raises(ValueError, match=f"precision is '{name}'.*fp32, bf16"):
+        Precision.named(name, CPU)
+
+
+def test_fp16_trains_where_it_is_let(tiny_data, monkeypatch):
+    """The whole loop works with scaling, and resumes with its scale."""
+    monkeypatch.setattr(
+        Precision, "named", lambda _name, device: Precision(torch.float16, device, scaled=True)
+    )
+    trial = tiny_trial("kgram", optimizer="muon", precision="fp16")
+    generator = train(trial, tiny_data, report_steps=[2, 4])
+    middle = next(generator).checkpoint()
+    (whole,) = generator
+    (resumed,) = train(trial, tiny_data, report_steps=[2, 4], checkpoint=middle)
+    assert numbers(resumed) == numbers(whole)
+    assert Checkpoint.from_bytes(middle).section("scaler")["scale"] > 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [({"fp32": 1.0, "bf16": 0.5}, "bf16"), ({"fp32": 1.0, "bf16": 0.99}, "fp32")],
+)
+def test_auto_takes_what_is_clearly_faster(seconds, expected, tiny_data, monkeypatch):
+    """A lower precision has to be faster by more than noise."""
+    monkeypatch.setattr(
+        pico.auto_precision,
+        "_seconds_per_step",
+        lambda trial, *_: seconds[trial.training.precision],
+    )
+    resolved = resolve_precision(tiny_trial(precision="auto"), tiny_data)
+    assert resolved == tiny_trial(precision=expected)
+
+
+def test_auto_measures_and_trains(tiny_data):
+    """`auto` ends in a format that exists, and what was measured changes no number."""
+    trial = tiny_trial(precision="auto")
+    generator = train(trial, tiny_data, report_steps=[2, 3])
+    checkpoint = next(generator).checkpoint()
+    (last,) = generator
+    chosen = Checkpoint.from_bytes(checkpoint).section("trial")["training"]["precision"]
+    assert chosen in candidates(CPU)
+    plain = replace(trial, training=replace(trial.training, precision=chosen))
+    *_, expected = train(plain, tiny_data, report_steps=[2, 3])
+    assert numbers(last) == numbers(expected)
+    (resumed,) = train(trial, tiny_data, report_steps=[2, 3], checkpoint=checkpoint)
+    assert numbers(resumed) == numbers(last)
+
+
+def test_a_named_precision_is_not_measured(tiny_data, monkeypatch):
+    """Only `auto` costs anything."""
+    monkeypatch.delattr(TrainingLoop, "advance")
+    assert resolve_precision(tiny_trial(), tiny_data) == tiny_trial()
+
+
+def test_peak_memory_is_of_this_trial():
+    """A large array counts while it is there, and no longer after the peak was reset."""
+    reset_peak_memory(CPU)
+    start = peak_memory_bytes(CPU)
+    array = torch.ones(40_000_000)
+    high = peak_memory_bytes(CPU)
+    assert high - start > 100_000_000
+    del array
+    reset_peak_memory(CPU)
+    assert peak_memory_bytes(CPU) < high - 100_000_000
