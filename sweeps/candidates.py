@@ -20,6 +20,7 @@ from pico.facts import Facts, compute_facts
 from pico.models.architecture import ModelConfig
 from pico.training_config import TrainingConfig
 from pico.trial import TRAINING_VERSION, TrialConfig, resolve
+from sweeps.architectures import NamedArchitecture
 from sweeps.expressions import Expression
 from sweeps.space import Space, Value
 from sweeps.spec import Budget, Spec
@@ -50,15 +51,12 @@ class Candidate:
     """What the sampler chose; the rest of the configuration is fixed or defaults."""
     facts: Facts
     plan: ReportPlan
+    architecture: str
+    """Its name in the spec."""
     config: str
     """Canonical JSON whose hash is the id."""
     fingerprints: dict[str, str]
     """Those of the data and the tokenizer, by column name."""
-
-    @property
-    def architecture(self) -> str:
-        """Which architecture it is of."""
-        return self.trial.architecture
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -99,14 +97,20 @@ class CandidateFactory:
 
     Args:
         spec: the sweep.
+        architectures: by their names in the spec.
         meta: what the prepared data says of itself.
         constraints: the spec's constraints, parsed.
     """
 
     def __init__(
-        self, spec: Spec, meta: DataIdentity, constraints: tuple[Expression, ...] = ()
+        self,
+        spec: Spec,
+        architectures: Mapping[str, NamedArchitecture],
+        meta: DataIdentity,
+        constraints: tuple[Expression, ...] = (),
     ) -> None:
         self._spec = spec
+        self._architectures = architectures
         self._meta = meta
         self._constraints = constraints
 
@@ -115,8 +119,9 @@ class CandidateFactory:
     ) -> Candidate | Rejection:
         """Complete a configuration, or say why it cannot be trained."""
         try:
-            model, training = resolve(architecture, chosen)
-            facts = self._facts(architecture, model, training)
+            named = self._architectures[architecture]
+            model, training = resolve(named.model, chosen)
+            facts = self._facts(named.model, model, training)
             values = asdict(model) | asdict(training) | asdict(facts)
             for constraint in self._constraints:
                 if constraint.names <= values.keys() and not constraint(values):
@@ -125,7 +130,7 @@ class CandidateFactory:
             tokens_per_step = training.batch_size * block_size
             plan = plan_reports(self._spec.budget, tokens_per_step, facts.flops_per_token)
             trial = TrialConfig(
-                architecture=architecture,
+                architecture=named.model,
                 model=model,
                 training=training,
                 block_size=block_size,
@@ -135,26 +140,26 @@ class CandidateFactory:
             )
         except ValueError as error:
             return Rejection(reason=str(error))
-        return self._candidate(trial, dict(chosen), facts, plan)
+        return self._candidate(named, trial, dict(chosen), facts, plan)
 
     def with_seed(self, candidate: Candidate, seed: int) -> Candidate:
         """The same configuration with another training seed."""
+        named = self._architectures[candidate.architecture]
         trial = replace(candidate.trial, seed=seed)
-        return self._candidate(trial, candidate.chosen, candidate.facts, candidate.plan)
+        return self._candidate(named, trial, candidate.chosen, candidate.facts, candidate.plan)
 
     def from_config(self, config: str, spaces: Mapping[str, Space]) -> Candidate | None:
         """Rebuild a stored trial; None where it was trained on other data or by other code."""
         stored = json.loads(config)
-        fields = {field.name for field in dataclass_fields(TrialConfig)}
         try:
-            trial = TrialConfig.from_dict({k: v for k, v in stored.items() if k in fields})
+            named = self._architectures[stored["name"]]
+            trial = stored_trial(stored)
             facts = self._facts(trial.architecture, trial.model, trial.training)
             plan = plan_reports(self._spec.budget, trial.tokens_per_step, facts.flops_per_token)
         except (ValueError, KeyError):
             return None
-        space = spaces.get(trial.architecture, Space(parameters=()))
-        chosen = space.extract(asdict(trial.model) | asdict(trial.training))
-        candidate = self._candidate(trial, chosen, facts, plan)
+        chosen = spaces[named.name].extract(asdict(trial.model) | asdict(trial.training))
+        candidate = self._candidate(named, trial, chosen, facts, plan)
         return candidate if candidate.config == config else None
 
     def _facts(self, architecture: str, model: ModelConfig, training: TrainingConfig) -> Facts:
@@ -168,15 +173,21 @@ class CandidateFactory:
         )
 
     def _candidate(
-        self, trial: TrialConfig, chosen: dict[str, Value], facts: Facts, plan: ReportPlan
+        self,
+        named: NamedArchitecture,
+        trial: TrialConfig,
+        chosen: dict[str, Value],
+        facts: Facts,
+        plan: ReportPlan,
     ) -> Candidate:
-        config = self._canonical(trial)
+        config = self._canonical(named, trial)
         return Candidate(
             trial_id=hashlib.blake2b(config.encode(), digest_size=8).hexdigest(),
             trial=trial,
             chosen=chosen,
             facts=facts,
             plan=plan,
+            architecture=named.name,
             config=config,
             fingerprints={
                 "data_fingerprint": self._meta.fingerprint,
@@ -184,7 +195,7 @@ class CandidateFactory:
             },
         )
 
-    def _canonical(self, trial: TrialConfig) -> str:
+    def _canonical(self, named: NamedArchitecture, trial: TrialConfig) -> str:
         """Everything that decides a trial's rows, always in the same characters.
 
         The number of rungs is left out: a longer budget continues the same trial.
@@ -192,12 +203,24 @@ class CandidateFactory:
         budget = self._spec.budget
         complete = trial.to_dict() | {
             "task": self._spec.task,
+            "name": named.name,
+            "source": named.source_hash,
             "data": self._meta.fingerprint,
             "tokenizer": self._meta.tokenizer_fingerprint,
             "reports": [budget.unit, budget.min, budget.factor, budget.reports_per_rung],
             "training_version": TRAINING_VERSION,
         }
         return json.dumps(complete, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def stored_trial(stored: Mapping[str, Any]) -> TrialConfig:
+    """The training configuration inside a trial's stored one.
+
+    Raises:
+        ValueError: it names an architecture or a field that this version does not have.
+    """
+    fields = {field.name for field in dataclass_fields(TrialConfig)}
+    return TrialConfig.from_dict({k: v for k, v in stored.items() if k in fields})
 
 
 def plan_reports(budget: Budget, tokens_per_step: int, flops_per_token: float) -> ReportPlan:

@@ -2,13 +2,14 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
 
-from sweeps.errors import InputError
+from sweeps.errors import InputError, input_error
 
 DONE: Final = 0
 BAD_INPUT: Final = 2
@@ -27,6 +28,7 @@ app = typer.Typer(
 ResultsOption = Annotated[
     Path, typer.Option("--results", help="The folder in which sweeps land, one folder each.")
 ]
+TrialArgument = Annotated[str, typer.Argument(help="A trial's id, or a beginning of it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -46,8 +48,6 @@ def run_command(
     The same command resumes an interrupted sweep, and extends one whose spec asks for more.
     """
     from sweeps.engine import run  # noqa: PLC0415 - seconds to import, and help should not wait
-    from sweeps.spaces import build_spaces  # noqa: PLC0415
-    from sweeps.spec import load_spec  # noqa: PLC0415
     from sweeps.summary import print_summary  # noqa: PLC0415
 
     console = Console(stderr=as_json)
@@ -55,8 +55,7 @@ def run_command(
     if as_json:
         _print_json(result.session() | {"folder": result.folder, "report": result.report})
     else:
-        spaces, _ = build_spaces(*load_spec(spec))
-        print_summary(console, result, {name: space.searched for name, space in spaces.items()})
+        print_summary(console, result)
     if result.status != "completed":
         console.print(f"[bold]not complete:[/bold] {result.reason}; the same command resumes it")
     if result.status == "interrupted":
@@ -80,6 +79,128 @@ def report_command(
     folders = [find_sweep(name, results) for name in sweeps]
     target = output or folders[0] / "report.html"
     Console().print(write_report(folders, target), soft_wrap=True, highlight=False)
+
+
+@app.command("status")
+def status_command(
+    sweep: Annotated[str | None, typer.Argument(help="A sweep; all of them by default.")] = None,
+    results: ResultsOption = Path("results"),
+    as_json: JsonOption = False,
+) -> None:
+    """Say how far sweeps are, and whether they are running."""
+    from sweeps.status import all_statuses, print_statuses  # noqa: PLC0415
+
+    found = all_statuses(results, sweep)
+    if as_json:
+        _print_json(found)
+    else:
+        print_statuses(Console(), found)
+
+
+@app.command("show")
+def show_command(
+    trial: TrialArgument, results: ResultsOption = Path("results"), as_json: JsonOption = False
+) -> None:
+    """Show everything that is known of one trial."""
+    from sweeps.status import describe_trial, print_trial  # noqa: PLC0415
+
+    found = describe_trial(trial, results)
+    if as_json:
+        _print_json(found)
+    else:
+        print_trial(Console(), found)
+
+
+@app.command("replay")
+def replay_command(
+    trial: TrialArgument, results: ResultsOption = Path("results"), as_json: JsonOption = False
+) -> None:
+    """Train one trial again from its row and say whether every number is the same."""
+    from sweeps.replay import replay  # noqa: PLC0415 - imports torch
+
+    console = Console(stderr=as_json)
+    with console.status("training it again"):
+        found = replay(trial, results)
+    if as_json:
+        _print_json({"trial_id": found.trial_id, "same": found.same, **asdict(found)})
+    elif found.same:
+        console.print(f"the same to the last bit, over {found.num_reports} reports")
+    else:
+        console.print(f"{len(found.differences)} numbers differ, the first of them:")
+        for difference in found.differences[:5]:
+            console.print(
+                f"  step {difference.step} {difference.column}: "
+                f"{difference.stored!r} then, {difference.replayed!r} now"
+            )
+    if not found.same:
+        sys.exit(1)
+
+
+@app.command("generate")
+def generate_command(
+    trial: TrialArgument,
+    prompt: Annotated[
+        list[str] | None, typer.Option("--prompt", "-p", help="May be given several times.")
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="Most tokens to write.")] = 100,
+    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.75,
+    top_k: Annotated[int | None, typer.Option(min=1)] = None,
+    top_p: Annotated[float, typer.Option(help="Above 0, at most 1.")] = 1.0,
+    repetition_penalty: Annotated[float, typer.Option(help="1 is none.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    table: Annotated[bool, typer.Option("--table", help="All decoders side by side.")] = False,
+    neighbours: Annotated[
+        bool, typer.Option("--neighbours", help="Say what each token is near to.")
+    ] = False,
+    interactive: Annotated[bool, typer.Option("--interactive", "-i")] = False,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Let a trained model write."""
+    from pico.decoding import Decoding  # noqa: PLC0415 - imports torch
+    from sweeps.writing import Writer, write_interactively, write_once  # noqa: PLC0415
+
+    try:
+        decoding = Decoding(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            repetition_penalty=repetition_penalty,
+        )
+    except ValueError as error:
+        raise input_error(str(error)) from error
+    console = Console()
+    writer = Writer(trial, results)
+    prompts = prompt or [""]
+    if table:
+        console.print(writer.decoder_table(prompts, num_tokens=tokens, seed=seed))
+    elif interactive:
+        write_interactively(writer, console, decoding, num_tokens=tokens, seed=seed)
+    else:
+        for text in prompts:
+            write_once(writer, console, text, decoding, num_tokens=tokens, seed=seed)
+    if neighbours:
+        for text in prompts:
+            console.print(writer.neighbours(text))
+
+
+@app.command("presets")
+def presets_command() -> None:
+    """List the models that go by a name, with their true parameter counts."""
+    from rich.table import Table  # noqa: PLC0415
+
+    from pico.presets import PRESETS  # noqa: PLC0415 - imports torch
+
+    table = Table("preset", "architecture", "parameters", "vocabulary", "context", "note")
+    for name, preset in PRESETS.items():
+        table.add_row(
+            name,
+            preset.architecture,
+            f"{preset.num_params:,}",
+            f"{preset.vocab_size:,}",
+            f"{preset.block_size:,}",
+            preset.note,
+        )
+    Console().print(table)
 
 
 @app.command("schema")

@@ -331,10 +331,14 @@ class Coordinator:
     def _answer_from(self, folder: Path, trial: Trial) -> None:
         """Take a trial's rows from another sweep, and its checkpoint where they do not suffice."""
         trial.row["source_sweep"] = folder.name
-        reports = [r for r in read_rows(folder, "reports") if r["trial_id"] == trial.trial_id]
+        reports, samples = (
+            [row for row in read_rows(folder, table) if row["trial_id"] == trial.trial_id]
+            for table in ("reports", "samples")
+        )
         for report in sorted(reports, key=lambda row: row["step"]):
             metrics = {name: report[name] for name in REPORTS.names if name not in _OURS}
-            if self._take_report(trial, metrics, cached=True):
+            texts = [row for row in samples if row["step"] == report["step"]]
+            if self._take_report(trial, metrics, samples=texts, cached=True):
                 return
         checkpoint = read_checkpoint(folder, trial.trial_id)
         if checkpoint is not None:
@@ -348,6 +352,7 @@ class Coordinator:
         metrics: Mapping[str, Any],
         *,
         checkpoint: bytes | None = None,
+        samples: Iterable[Row] = (),
         finished: bool = False,
         node: str = "",
         device: str = "",
@@ -358,6 +363,7 @@ class Coordinator:
             trial_id: whose.
             metrics: the columns of `reports` that training measures.
             checkpoint: the training state at this point.
+            samples: texts that the model wrote at this point.
             finished: whether the trial ends here by itself (its patience ran out).
             node: where it ran.
             device: on what.
@@ -378,7 +384,7 @@ class Coordinator:
         before = known[-1] if known else {"seconds": 0.0, "tokens": 0}
         self.busy_seconds += metrics["seconds"] - before["seconds"]
         self.new_tokens += metrics["tokens"] - before["tokens"]
-        ended = self._take_report(trial, metrics, finished=finished)
+        ended = self._take_report(trial, metrics, samples=samples, finished=finished)
         if not ended:
             self._check_limits()
         leave = ended or self.stop_reason is not None
@@ -391,6 +397,7 @@ class Coordinator:
         trial: Trial,
         metrics: Mapping[str, Any],
         *,
+        samples: Iterable[Row] = (),
         cached: bool = False,
         finished: bool = False,
     ) -> bool:
@@ -403,6 +410,8 @@ class Coordinator:
             "time": self._micros(),
         }
         entries: list[Entry] = [("reports", report)]
+        place = {"trial_id": trial.trial_id, "rung": rung, "step": metrics["step"]}
+        entries += [("samples", place | sample) for sample in samples]
         trial.row |= {name: metrics[name] for name in _FROM_REPORT}
         trial.row["best_val_loss"] = _least(trial.row["best_val_loss"], metrics["val_loss"])
         trial.row["rung"] = trial.row["rung"] if rung is None else rung

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,16 +19,15 @@ from rich.logging import RichHandler
 from pico.data.errors import DataError
 from pico.data.prepare import prepare
 from pico.data.prepared import PreparedData
-from pico.models.lookup import find_architecture
+from pico.data.quality import check_prepared
 from pico.training_config import TrainingConfig
+from sweeps.architectures import find_architectures
 from sweeps.candidates import CandidateFactory, column_types
 from sweeps.cluster import Cluster
 from sweeps.coordinator import Coordinator
 from sweeps.environment import describe_environment, seconds_since_process_start
 from sweeps.errors import input_error
-from sweeps.expressions import Expression
 from sweeps.live import LiveView, Steps
-from sweeps.space import Space
 from sweeps.spaces import build_spaces, check_feasibility
 from sweeps.spec import Spec, load_spec, parse_spec
 from sweeps.store import Store, find_elsewhere
@@ -63,6 +62,8 @@ class SweepResult:
     new_tokens: int
     trials: list[dict[str, Any]]
     """The rows of the `trials` table."""
+    settings: dict[str, tuple[str, ...]]
+    """The searched hyperparameters of each architecture."""
 
     @property
     def busy_share(self) -> float | None:
@@ -112,26 +113,18 @@ def run(
         parsed = parse_spec(spec, document)
     else:
         parsed, document = load_spec(spec)
-    spaces, constraints = build_spaces(parsed, document)
-    sweep = _Sweep(parsed, document, spaces, constraints, Path(results).absolute())
+    sweep = _Sweep(parsed, document, Path(results).absolute())
     return sweep.run(console, started)
 
 
 class _Sweep:
     """One call of `run`: what it holds open, and the order in which things are done."""
 
-    def __init__(
-        self,
-        spec: Spec,
-        document: Document,
-        spaces: Mapping[str, Space],
-        constraints: tuple[Expression, ...],
-        results: Path,
-    ) -> None:
+    def __init__(self, spec: Spec, document: Document, results: Path) -> None:
         self.spec = spec
         self.document = document
-        self.spaces = spaces
-        self.constraints = constraints
+        self.architectures = find_architectures(spec, document)
+        self.spaces, self.constraints = build_spaces(spec, document, self.architectures)
         self.results = results
         self.folder = results / spec.name
 
@@ -178,12 +171,12 @@ class _Sweep:
         if not preparing.done() and not (self.folder / "journal").exists():
             cluster.start()  # certain to be needed: let it start while the data is prepared
         data = self._prepared(preparing)
-        factory = CandidateFactory(self.spec, data.meta, self.constraints)
+        factory = CandidateFactory(self.spec, self.architectures, data.meta, self.constraints)
         check_feasibility(self.spec, self.spaces, factory, self.document)
         return data, factory
 
     def _open_store(self) -> Store:
-        classes = {name: find_architecture(name).config_class for name in self.spaces}
+        classes = {name: found.config_class for name, found in self.architectures.items()}
         return Store(self.folder, column_types({**classes, "training": TrainingConfig}))
 
     def _coordinate(self, store: Store, factory: CandidateFactory) -> Coordinator:
@@ -245,6 +238,10 @@ class _Sweep:
         resolved = self.spec.model_dump(mode="json")
         store.write_json("spec.json", resolved | {"comparable": self._comparable(data)})
         store.write_json("environment.json", describe_environment())
+        if store.read_json("data.json") is None:
+            quality = asdict(check_prepared(data))
+            store.write_json("data.json", asdict(data.meta) | {"tokenizer_quality": quality})
+            store.write_text("tokenizer.json", data.tokenizer_json)
 
     def _train(
         self,
@@ -268,8 +265,8 @@ class _Sweep:
             try:
                 run_tune(
                     coordinator,
+                    spec=self.spec,
                     data=cluster.share(data),
-                    resources=self.spec.resources,
                     beat=beat,
                 )
             except KeyboardInterrupt:
@@ -318,6 +315,7 @@ class _Sweep:
             slots=cluster.slots,
             new_tokens=coordinator.new_tokens,
             trials=list(store.trials.values()),
+            settings={name: space.searched for name, space in self.spaces.items()},
         )
         sessions = (store.read_json("sessions.json") or []) + [result.session()]
         store.write_json("sessions.json", sessions)

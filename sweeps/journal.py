@@ -60,8 +60,12 @@ class Journal:
                 f"cannot create the folder: {error.strerror}", where=str(folder)
             ) from error
 
-    def read(self) -> Iterator[Transaction]:
-        """Every transaction so far, oldest first; cuts off a half-written last line."""
+    def read(self, *, repair: bool = True) -> Iterator[Transaction]:
+        """Every transaction so far, oldest first.
+
+        Args:
+            repair: whether to cut off a half-written last line; not while somebody else writes.
+        """
         segments = sorted(self._folder.glob("*.jsonl"))
         self.damaged_lines = 0
         for path in segments:
@@ -73,7 +77,8 @@ class Journal:
                 entries = _decode(line)
                 if entries is None:
                     if path == segments[-1] and good_bytes + len(line) == len(content):
-                        os.truncate(path, good_bytes)
+                        if repair:
+                            os.truncate(path, good_bytes)
                         break
                     self.damaged_lines += 1
                 else:

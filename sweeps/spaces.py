@@ -9,9 +9,8 @@ from typing import Any, Final
 
 import optuna
 
-from pico.models import MODELS
-from pico.models.lookup import find_architecture
 from pico.training_config import TrainingConfig
+from sweeps.architectures import SOURCE_KEYS, NamedArchitecture
 from sweeps.candidates import FACTS, Candidate, CandidateFactory, Rejection
 from sweeps.errors import InputError, Problem, nearest
 from sweeps.expressions import ALLOWED, Expression, parse_expression
@@ -23,30 +22,21 @@ CHECKED: Final = 200
 """Configurations per architecture that are tried out before a sweep starts."""
 
 
-def build_spaces(spec: Spec, document: Document) -> tuple[dict[str, Space], tuple[Expression, ...]]:
+def build_spaces(
+    spec: Spec, document: Document, architectures: Mapping[str, NamedArchitecture]
+) -> tuple[dict[str, Space], tuple[Expression, ...]]:
     """Each architecture's search space, and the constraints.
 
     Raises:
         InputError: with one problem for each thing that is wrong.
     """
     problems: list[Problem] = []
-    spaces: dict[str, Space] = {}
-    for name, written in spec.architectures.items():
-        key: KeyPath = ("architectures", name)
-        if name not in MODELS:
-            problems.append(
-                Problem(
-                    message="unknown architecture",
-                    where=document.where(key),
-                    key=dotted(key),
-                    found=name,
-                    allowed=", ".join(MODELS),
-                    hint=nearest(name, MODELS),
-                )
-            )
-            continue
-        spaces[name] = _build_space(spec, name, written, document, problems)
-    constraints = _parse_constraints(spec, spaces, document, problems)
+    types = {name: hyperparameter_types(found) for name, found in architectures.items()}
+    spaces = {
+        name: _build_space(spec, found, types, document, problems)
+        for name, found in architectures.items()
+    }
+    constraints = _parse_constraints(spec, types, document, problems)
     if problems:
         raise InputError(*problems)
     return spaces, constraints
@@ -54,21 +44,30 @@ def build_spaces(spec: Spec, document: Document) -> tuple[dict[str, Space], tupl
 
 def _build_space(
     spec: Spec,
-    architecture: str,
-    written: Mapping[str, Any],
+    architecture: NamedArchitecture,
+    all_types: Mapping[str, Mapping[str, Any]],
     document: Document,
     problems: list[Problem],
 ) -> Space:
-    types = hyperparameter_types(architecture)
+    types = all_types[architecture.name]
+    own = spec.architectures[architecture.name]
     parameters: list[Parameter] = []
-    sections = [(("common",), spec.common), (("architectures", architecture), written)]
     merged: dict[str, tuple[KeyPath, Any]] = {}
+    sections: list[tuple[KeyPath, Mapping[str, Any]]] = [
+        (("architectures", architecture.name, "preset"), architecture.preset),
+        (("common",), spec.common),
+        (("architectures", architecture.name), own),
+    ]
     for section, values in sections:
-        merged |= {name: ((*section, name), value) for name, value in values.items()}
+        merged |= {
+            name: ((*section, name), value)
+            for name, value in values.items()
+            if name not in SOURCE_KEYS
+        }
     for name, (key, value) in merged.items():
         place = {"where": document.where(key), "key": dotted(key)}
         if name not in types:
-            if key[0] == "common" and any(name in hyperparameter_types(a) for a in MODELS):
+            if key[0] == "common" and any(name in other for other in all_types.values()):
                 continue  # common to those architectures that have it
             problems.append(
                 Problem(
@@ -98,10 +97,10 @@ def _build_space(
     return Space(parameters=tuple(parameters))
 
 
-def hyperparameter_types(architecture: str) -> dict[str, Any]:
+def hyperparameter_types(architecture: NamedArchitecture) -> dict[str, Any]:
     """The type of every hyperparameter that an architecture has, in model and in training."""
     types: dict[str, Any] = {}
-    for config_class in (find_architecture(architecture).config_class, TrainingConfig):
+    for config_class in (architecture.config_class, TrainingConfig):
         hints = typing.get_type_hints(config_class)
         types |= {field.name: hints[field.name] for field in dataclasses.fields(config_class)}
     return types
@@ -144,10 +143,12 @@ def _check_condition(parameter: Parameter, before: list[Parameter]) -> None:
 
 
 def _parse_constraints(
-    spec: Spec, spaces: Mapping[str, Space], document: Document, problems: list[Problem]
+    spec: Spec,
+    all_types: Mapping[str, Mapping[str, Any]],
+    document: Document,
+    problems: list[Problem],
 ) -> tuple[Expression, ...]:
-    known = {name for architecture in spaces for name in hyperparameter_types(architecture)}
-    known |= set(FACTS)
+    known = {name for types in all_types.values() for name in types} | set(FACTS)
     parsed = []
     for index, text in enumerate(spec.constraints):
         key: KeyPath = ("constraints", index)
@@ -158,7 +159,7 @@ def _parse_constraints(
             problems.append(Problem(message=str(error), allowed=ALLOWED, **place))
             continue
         unknown = sorted(expression.names - known)
-        if unknown and spaces:
+        if unknown:
             problems.append(
                 Problem(
                     message=f"no architecture of this sweep has {unknown[0]}",

@@ -94,6 +94,14 @@ class Confirm(_Section):
     seeds: int = Field(default=2, ge=1, description="Fresh seeds for each setting.")
 
 
+class Samples(_Section):
+    """Texts that trials write as they learn, for people to read."""
+
+    prompts: list[str] = Field(default_factory=list, description="None: no texts.")
+    num_tokens: int = Field(default=48, ge=1, description="Most tokens after each prompt.")
+    rungs: Literal["last", "all"] = "last"
+
+
 class Resources(_Section):
     """What one trial occupies; as many trials run at once as the machine or cluster holds."""
 
@@ -147,6 +155,7 @@ class Spec(_Section):
     search: Search = Field(default_factory=Search)
     early_stopping: EarlyStopping = Field(default_factory=EarlyStopping)
     confirm: Confirm = Field(default_factory=Confirm)
+    samples: Samples = Field(default_factory=Samples)
     resources: Resources = Field(default_factory=Resources)
     limits: Limits = Field(default_factory=Limits)
     common: dict[str, Any] = Field(

@@ -131,8 +131,11 @@ class Store:
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a file such as `spec.json` beside the tables."""
-        text = json.dumps(content, indent=2, sort_keys=False, default=str)
-        replace_file(self.folder / name, (text + "\n").encode())
+        self.write_text(name, json.dumps(content, indent=2, default=str) + "\n")
+
+    def write_text(self, name: str, content: str) -> None:
+        """Write a text file beside the tables."""
+        replace_file(self.folder / name, content.encode())
 
     def read_json(self, name: str) -> Any:
         """A file written by `write_json`; None where it is missing or damaged."""
@@ -186,6 +189,19 @@ def lock_folder(folder: Path) -> IO[str]:
     file.write(f"process {os.getpid()} on {socket.gethostname()}")
     file.flush()
     return file
+
+
+def running_driver(folder: Path) -> str | None:
+    """Which process is running a sweep, None where none is."""
+    try:
+        with (folder / ".lock").open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return file.read().strip() or "another process"
+    except OSError:
+        return None
+    return None
 
 
 def replace_file(path: Path, content: bytes) -> None:

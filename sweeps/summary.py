@@ -13,22 +13,15 @@ from sweeps.live import duration
 Row = Mapping[str, Any]
 
 
-def print_summary(
-    console: Console, result: SweepResult, settings: Mapping[str, Sequence[str]]
-) -> None:
-    """The winner of each architecture, what it cost, and where everything lies.
-
-    Args:
-        console: where to print.
-        result: what the sweep left behind.
-        settings: the searched hyperparameters of each architecture, to be shown.
-    """
+def print_summary(console: Console, result: SweepResult) -> None:
+    """The winner of each architecture, what it cost, and where everything lies."""
+    settings = result.settings
     winners = [winner for name in settings if (winner := best_trial(result.trials, name))]
     if winners:
         console.print(winners_table(result, winners, settings))
         for row in sorted(winners, key=lambda row: row["val_loss"]):
             names = settings[row["architecture"]]
-            told = " ".join(f"{name}={_short(row[name])}" for name in names)
+            told = " ".join(f"{name}={short(row[name])}" for name in names)
             console.print(f"[bold]{row['architecture']}[/bold]: {told}", highlight=False)
     else:
         console.print("No trial has reached a validation loss yet.")
@@ -117,5 +110,6 @@ def _over_seeds(rows: Sequence[Row], winner: Row, settings: Sequence[str]) -> st
     return f"{mean:.4f} ± {deviation:.4f}"
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A hyperparameter's value in few characters."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -6,7 +6,7 @@ taking its first optimizer step cost seconds, and are paid once per process.
 
 import platform
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,9 @@ import torch
 from ray import tune
 
 from pico.data.prepared import PreparedData
+from pico.report import Report
+from pico.restore import restore_model
+from pico.samples import write_samples
 from pico.train import train, warm_up
 from pico.trial import TrialConfig
 
@@ -48,6 +51,15 @@ def _open_data(shared: Shared) -> PreparedData:
 
 
 @dataclass(frozen=True)
+class SamplePlan:
+    """Texts to write, and after which steps."""
+
+    prompts: tuple[str, ...]
+    num_tokens: int
+    steps: frozenset[int]
+
+
+@dataclass(frozen=True)
 class Work:
     """One trial for an actor. Opaque to Tune, which would otherwise take it for a search space."""
 
@@ -55,6 +67,7 @@ class Work:
     trial: dict[str, Any]
     report_steps: tuple[int, ...]
     data: Shared
+    samples: SamplePlan
     checkpoint: "ray.ObjectRef[bytes] | None"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Work":
@@ -68,6 +81,7 @@ class Delivery:
 
     metrics: dict[str, Any]
     checkpoint: bytes | None = None
+    samples: list[dict[str, Any]] = field(default_factory=list)
     finished: bool = False
     error: str | None = None
     node: str = ""
@@ -91,6 +105,7 @@ class TrialActor(tune.Trainable):
 
     def _take_up(self, config: dict[str, Any]) -> None:
         work: Work = config["work"]
+        self._work = work
         # Tune sends this back with every result.
         self.config = {"trial_id": work.trial_id}
         self._device = "cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu"
@@ -116,9 +131,11 @@ class TrialActor(tune.Trainable):
         if self._failure is None:
             try:
                 report = next(self._reports)
+                checkpoint = report.checkpoint()
                 return Delivery(
                     metrics=report.metrics(),
-                    checkpoint=report.checkpoint(),
+                    checkpoint=checkpoint,
+                    samples=self._samples(report, checkpoint),
                     finished=report.finished,
                     node=self._node,
                     device=self._device,
@@ -128,6 +145,15 @@ class TrialActor(tune.Trainable):
             except Exception as error:  # noqa: BLE001 - any failure is a recorded status
                 self._failure = describe(error)
         return Delivery(metrics={}, error=self._failure, node=self._node, device=self._device)
+
+    def _samples(self, report: Report, checkpoint: bytes) -> list[dict[str, Any]]:
+        plan = self._work.samples
+        if report.step not in plan.steps or report.diverged:
+            return []
+        model = restore_model(checkpoint).model
+        tokenizer = self._work.data.open().tokenizer
+        texts = write_samples(model, tokenizer, plan.prompts, num_tokens=plan.num_tokens)
+        return [asdict(text) for text in texts]
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: checkpoints travel with reports, and Tune's own are switched off."""

@@ -16,9 +16,10 @@ from ray.tune import Callback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from sweeps.candidates import Candidate
 from sweeps.coordinator import Coordinator
-from sweeps.spec import Resources
-from sweeps.trainable import Delivery, Shared, TrialActor, Work
+from sweeps.spec import Spec
+from sweeps.trainable import Delivery, SamplePlan, Shared, TrialActor, Work
 
 LOST = "the process that trained it died"
 
@@ -32,8 +33,9 @@ class _Bridge:
     cannot go on (a full disk) is kept here, and ends the run.
     """
 
-    def __init__(self, coordinator: Coordinator, data: Shared) -> None:
+    def __init__(self, coordinator: Coordinator, spec: Spec, data: Shared) -> None:
         self.coordinator = coordinator
+        self._spec = spec
         self.fatal: OSError | None = None
         self._data = data
         self._trial_ids: dict[str, str] = {}
@@ -56,9 +58,19 @@ class _Bridge:
             trial=candidate.trial.to_dict(),
             report_steps=candidate.plan.all_steps,
             data=self._data,
+            samples=self._samples(candidate),
             checkpoint=checkpoint,
         )
         return {"work": work}
+
+    def _samples(self, candidate: Candidate) -> SamplePlan:
+        wanted, rungs = self._spec.samples, candidate.plan.rung_steps
+        steps = rungs if wanted.rungs == "all" else rungs[-1:]
+        return SamplePlan(
+            prompts=tuple(wanted.prompts),
+            num_tokens=wanted.num_tokens,
+            steps=frozenset(steps if wanted.prompts else ()),
+        )
 
     def report(self, tune_id: str, delivery: Delivery) -> bool:
         """Pass a delivery on; whether the trial is to stop."""
@@ -75,6 +87,7 @@ class _Bridge:
                 trial_id,
                 delivery.metrics,
                 checkpoint=checkpoint,
+                samples=delivery.samples,
                 finished=delivery.finished,
                 node=delivery.node,
                 device=delivery.device,
@@ -138,8 +151,8 @@ class _Pulse(Callback):
 def run_tune(
     coordinator: Coordinator,
     *,
+    spec: Spec,
     data: Shared,
-    resources: Resources,
     beat: Callable[[], None],
 ) -> None:
     """Run until the coordinator has no more work.
@@ -147,7 +160,8 @@ def run_tune(
     Raises:
         OSError: results could not be written any more.
     """
-    bridge = _Bridge(coordinator, data)
+    bridge = _Bridge(coordinator, spec, data)
+    resources = spec.resources
     request = {"CPU": resources.cpu} | ({"GPU": resources.gpu} if resources.gpu else {})
     with tempfile.TemporaryDirectory(prefix="picosweep-") as folder:
         # `tune.run`, not `tune.Tuner`: the latter pickles the searcher, and with it the results.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pico.training_config import TrainingConfig
+from sweeps.architectures import find_architectures
 from sweeps.candidates import CandidateFactory, column_types
 from sweeps.coordinator import Assignment, Coordinator
 from sweeps.spaces import build_spaces
@@ -56,12 +58,16 @@ class Simulation:
         diverging: float = 0.0,
     ) -> None:
         parsed = parse_spec(spec)
-        spaces, constraints = build_spaces(parsed, Document(path=Path("spec"), content=0, lines={}))
-        self.store = Store(folder / parsed.name, column_types(spaces_types(spaces)))
+        document = Document(path=Path("spec"), content=0, lines={})
+        architectures = find_architectures(parsed, document)
+        spaces, constraints = build_spaces(parsed, document, architectures)
+        classes = {name: found.config_class for name, found in architectures.items()}
+        types = column_types({**classes, "training": TrainingConfig})
+        self.store = Store(folder / parsed.name, types)
         self.coordinator = Coordinator(
             spec=parsed,
             spaces=spaces,
-            factory=CandidateFactory(parsed, SimulatedData(), constraints),
+            factory=CandidateFactory(parsed, architectures, SimulatedData(), constraints),
             store=self.store,
             elsewhere=elsewhere,
         )
@@ -126,12 +132,3 @@ class Simulation:
     def kill(self) -> None:
         """End this driver as SIGKILL would: what is not on disk is gone."""
         self.store.close()
-
-
-def spaces_types(names: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration classes behind the hyperparameter columns."""
-    from pico.models.lookup import find_architecture
-    from pico.training_config import TrainingConfig
-
-    classes = {name: find_architecture(name).config_class for name in names}
-    return {**classes, "training": TrainingConfig}

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pico.data.config import DataConfig
+from sweeps.architectures import find_architectures
 from sweeps.candidates import CandidateFactory
 from sweeps.errors import InputError
 from sweeps.spaces import build_spaces, check_feasibility
@@ -28,8 +29,9 @@ def _refusal(tmp_path: Path, spec: Any) -> str:
 
 def _check(path: Path) -> None:
     parsed, document = load_spec(path)
-    spaces, constraints = build_spaces(parsed, document)
-    factory = CandidateFactory(parsed, SimulatedData(), constraints)
+    architectures = find_architectures(parsed, document)
+    spaces, constraints = build_spaces(parsed, document, architectures)
+    factory = CandidateFactory(parsed, architectures, SimulatedData(), constraints)
     check_feasibility(parsed, spaces, factory, document)
 
 
@@ -163,4 +165,5 @@ def test_the_specs_that_come_along_are_right() -> None:
     paths = sorted((ROOT / "sweeps/specs").glob("*.yaml"))
     assert paths
     for path in paths:
-        build_spaces(*load_spec(path))
+        spec, document = load_spec(path)
+        build_spaces(spec, document, find_architectures(spec, document))

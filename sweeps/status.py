@@ -1,0 +1,114 @@
+"""Looking at sweeps and trials from any terminal, whether they run or not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sweeps.folders import find_sweep, find_trial, sweep_folders
+from sweeps.journal import Journal
+from sweeps.store import checkpoint_path, read_rows, running_driver
+from sweeps.summary import best_trial, short
+
+
+def sweep_status(folder: Path) -> dict[str, Any]:
+    """How far a sweep is, from its journal, so that it is true to the second."""
+    trials: dict[str, dict[str, Any]] = {}
+    num_reports = 0
+    for transaction in Journal(folder / "journal").read(repair=False):
+        for table, row in transaction.entries:
+            if table == "trials":
+                trials[row["trial_id"]] = row
+            num_reports += table == "reports"
+    status = [row["status"] for row in trials.values()]
+    best = [
+        winner
+        for name in dict.fromkeys(row["architecture"] for row in trials.values())
+        if (winner := best_trial(list(trials.values()), name)) is not None
+    ]
+    return {
+        "sweep": folder.name,
+        "driver": running_driver(folder),
+        "num_trials": len(trials),
+        "num_reports": num_reports,
+        "statuses": {name: status.count(name) for name in sorted(set(status))},
+        "best": {row["architecture"]: [row["trial_id"], row["val_loss"]] for row in best},
+    }
+
+
+def all_statuses(results: Path, name: str | None) -> list[dict[str, Any]]:
+    """The status of one sweep, or of all."""
+    folders = sweep_folders(results) if name is None else [find_sweep(name, results)]
+    return [sweep_status(folder) for folder in folders]
+
+
+def print_statuses(console: Console, statuses: list[dict[str, Any]]) -> None:
+    """A row for each sweep."""
+    table = Table()
+    for name in ("sweep", "now", "trials", "statuses", "best val_loss"):
+        table.add_column(name, overflow="fold")
+    for status in statuses:
+        best = sorted(status["best"].items(), key=lambda item: item[1][1])
+        table.add_row(
+            status["sweep"],
+            f"run by {status['driver']}" if status["driver"] else "not running",
+            str(status["num_trials"]),
+            ", ".join(f"{count} {name}" for name, count in status["statuses"].items()),
+            ", ".join(f"{name} {loss:.4f}" for name, (_, loss) in best[:2]),
+        )
+    console.print(table)
+
+
+def describe_trial(trial_id: str, results: Path) -> dict[str, Any]:
+    """Everything that is known of one trial."""
+    folder, row = find_trial(trial_id, results)
+    tables = {
+        name: [r for r in read_rows(folder, name) if r["trial_id"] == row["trial_id"]]
+        for name in ("reports", "decisions", "samples")
+    }
+    path = checkpoint_path(folder, row["trial_id"])
+    return {"trial": row, **tables, "checkpoint": str(path) if path.exists() else None}
+
+
+def print_trial(console: Console, found: dict[str, Any]) -> None:
+    """One trial: what it is, how it learnt, what was decided about it."""
+    row = found["trial"]
+    hyperparameters = json.loads(row["config"])
+    console.print(
+        f"[bold]{row['trial_id']}[/bold]  {row['architecture']}  {row['status']}  "
+        f"(sweep {row['sweep']}, {row['cohort']}, seed {row['seed']})",
+        highlight=False,
+    )
+    for part in ("model", "training"):
+        told = " ".join(f"{name}={short(value)}" for name, value in hyperparameters[part].items())
+        console.print(f"{part}: {told}", highlight=False)
+    console.print(
+        f"{row['num_params']:,} parameters, {row['flops_per_token']:,.0f} FLOPs a token",
+        style="dim",
+    )
+    actions = {decision["rung"]: decision["action"] for decision in found["decisions"]}
+    table = Table()
+    for name in ("rung", "step", "tokens", "train_loss", "val_loss", "accuracy", "bits/byte"):
+        table.add_column(name, justify="right")
+    table.add_column("decision")
+    for report in found["reports"]:
+        rung = report["rung"]
+        table.add_row(
+            "" if rung is None else str(rung),
+            f"{report['step']:,}",
+            f"{report['tokens']:,}",
+            f"{report['train_loss']:.4f}",
+            f"{report['val_loss']:.4f}",
+            f"{report['val_accuracy']:.1%}",
+            f"{report['bits_per_byte']:.3f}",
+            "" if rung is None else actions.get(rung, ""),
+        )
+    console.print(table)
+    for sample in found["samples"]:
+        console.print(f"{sample['decoder']}:", style="dim", end=" ")
+        console.print(repr(sample["prompt"] + sample["text"]), markup=False, highlight=False)
+    if row["error"]:
+        console.print(f"error: {row['error']}", markup=False)
+    console.print(f"checkpoint: {found['checkpoint'] or 'none'}", soft_wrap=True, highlight=False)
