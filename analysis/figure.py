@@ -20,6 +20,17 @@ Chart: TypeAlias = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quote:
+    """A text that a model wrote; hostile until the page has escaped it."""
+
+    architecture: str
+    trial_id: str
+    heading: str
+    prompt: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Panel:
     """One view of a figure; a figure with several panels shows them as tabs."""
 
@@ -34,6 +45,8 @@ class Panel:
     """The data behind the chart, offered as CSV and as a table."""
     show_table: bool = False
     """Whether the table is the exhibit itself rather than the chart's fine print."""
+    quotes: tuple[Quote, ...] = ()
+    """Texts to read side by side."""
     columns: tuple[str, ...] = ()
     """Columns to show, all when empty; the CSV has all of them."""
 

@@ -58,7 +58,8 @@ def heatmap_table(frame: pl.DataFrame, x: str, y: str) -> pl.DataFrame:
         y: Setting up.
 
     Returns:
-        x, y (labels), x_order, y_order, mean, best, trials, light (whether it wants dark ink).
+        x, y (labels), x_order, y_order, mean, best, trials, light (whether the cell wants dark
+        ink), text (what is written in it).
     """
     known = frame.filter(pl.col(x).is_not_null() & pl.col(y).is_not_null())
     across, up = binned(known[x]), binned(known[y])
@@ -72,7 +73,10 @@ def heatmap_table(frame: pl.DataFrame, x: str, y: str) -> pl.DataFrame:
         .sort("y_order", "x_order")
     )  # fmt: skip
     low, high = pl.col("mean").min(), pl.col("mean").max()
-    return table.with_columns(light=(pl.col("mean") - low) > 0.45 * (high - low))
+    texts = [f"{mean:.3f}\n{trials}" for mean, trials in table.select("mean", "trials").iter_rows()]
+    return table.with_columns(
+        light=(pl.col("mean") - low) > 0.45 * (high - low), text=pl.Series(texts, dtype=pl.String)
+    )
 
 
 def heatmap_sentence(table: pl.DataFrame, x: str, y: str, metric: Metric) -> str:
@@ -113,14 +117,11 @@ def heatmap_chart(table: pl.DataFrame, x: str, y: str, metric: Metric) -> Chart:
                  alt.Tooltip("trials:Q")],
     )  # fmt: skip
     ink = alt.ColorValue("#ffffff", condition={"test": "datum.light", "value": "#10151b"})
-    means = base.mark_text(fontSize=12, fontWeight=600, dy=-7).encode(
-        text=alt.Text("mean:Q", format=".3f"), color=ink
-    )
-    counts = base.mark_text(fontSize=10.5, dy=8).encode(
-        text=alt.Text("trials:Q", format="d"), color=ink
+    texts = base.mark_text(fontSize=11.5, lineBreak="\n", lineHeight=15, dy=-6).encode(
+        text=alt.Text("text:N"), color=ink
     )
     height = rows(len(sort_y), max(44, 220 // max(1, len(sort_y))))
-    return to_width(alt.layer(cells, means, counts), height)
+    return to_width(alt.layer(cells, texts), height)
 
 
 def pairs(names: Sequence[str]) -> list[tuple[str, str]]:

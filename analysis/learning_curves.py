@@ -9,7 +9,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
-from analysis.style import color, dash, shape, to_width
+from analysis.style import PICKED, color, dash, pickable, to_width, when
 
 COSTS: Final = {
     "tokens": ("Tokens", "Training tokens"),
@@ -96,22 +96,28 @@ def learning_curves_chart(
               axis=alt.Axis(format="~s", grid=False, labelOverlap=True))  # fmt: skip
     y = alt.Y("loss:Q", title=metric.label, scale=scale)
     base = alt.Chart(table).encode(
-        x=x, y=y, color=color(architectures), detail=alt.Detail("trial_id:N")
+        x=x, y=y, color=color(architectures, lines=True), detail=alt.Detail("trial_id:N")
     )
-    thin = base.transform_filter(~alt.datum.best).mark_line(strokeWidth=1, opacity=0.28, clip=True)
-    heavy = base.transform_filter(alt.datum.best).mark_line(strokeWidth=2.6, clip=True).encode(
+    thin = (
+        base.transform_filter("!datum.best")
+        .mark_line(clip=True)
+        .encode(
+            strokeWidth=alt.StrokeWidthValue(**when(1, (PICKED, 4))),
+            opacity=alt.OpacityValue(**when(0.28, (PICKED, 1))),
+        )
+    )
+    heavy = base.transform_filter("datum.best").mark_line(strokeWidth=2.6, clip=True).encode(
         strokeDash=dash(architectures)
     )  # fmt: skip
     marks = (
-        base.transform_filter(alt.datum.best)
+        base.transform_filter("datum.best")
         .mark_point(size=55, clip=True)
         .encode(
-            shape=shape(architectures),
             tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("trial_id:N"),
                      alt.Tooltip(f"{cost}:Q", format=".3~s"), alt.Tooltip("loss:Q", format=".4f")],
         )
     )  # fmt: skip
-    return to_width(alt.layer(thin, heavy, marks), 340)
+    return to_width(pickable(alt.layer(thin, heavy, marks)), 340)
 
 
 def figure(results: Results) -> Figure:

@@ -11,7 +11,7 @@ from typing import Final
 
 from analysis.answer import Answer
 from analysis.bundle import vega_bundle
-from analysis.figure import Figure, Panel
+from analysis.figure import Figure, Panel, Quote
 from analysis.payload import Payload
 from analysis.style import CATEGORY, theme
 
@@ -203,6 +203,10 @@ def _panel(figure: Figure, index: int, panel: Panel, payload: Payload, *, tabs: 
     role = f' role="tabpanel" aria-labelledby="{figure.key}-tab-{index}"' if tabs else ""
     parts = [f'<p class="finding">{escape(panel.sentence)}</p>']
     tools = []
+    if panel.quotes:
+        parts.append(
+            f'<div class="quotes">{"".join(_quote(quote) for quote in panel.quotes)}</div>'
+        )
     if panel.chart is not None:
         payload.add_chart(key, panel.chart)
         parts.append(
@@ -235,3 +239,14 @@ def _panel(figure: Figure, index: int, panel: Panel, payload: Payload, *, tabs: 
         parts.append(f'<div class="exports" aria-label="Downloads">{"".join(tools)}</div>')
     hidden = " hidden" if index else ""
     return f'<div class="panel" id="{key}"{role}{hidden}>{"".join(parts)}</div>'
+
+
+def _quote(quote: Quote) -> str:
+    name = escape(quote.architecture)
+    return (
+        f'<figure class="quote"><figcaption><span data-architecture="{name}">{name}</span> '
+        f"<small>{escape(quote.heading)}</small> "
+        f'<button type="button" class="open-trial" data-open="{escape(quote.trial_id)}">'
+        f"{escape(quote.trial_id)}</button></figcaption>"
+        f"<blockquote><b>{escape(quote.prompt)}</b>{escape(quote.text)}</blockquote></figure>"
+    )

@@ -10,7 +10,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
-from analysis.style import color, shape, to_width
+from analysis.style import PICKED, color, pickable, shape, to_width, when
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,11 @@ class Price:
     label: str
     noun: str
     maximize: bool = False
+
+    @property
+    def tab(self) -> str:
+        """The label without its unit."""
+        return self.label.partition(" (")[0]
 
 
 PRICES: Final = (
@@ -89,19 +94,19 @@ def pareto_chart(
     y = alt.Y("loss:Q", title=metric.label, scale=alt.Scale(zero=False, padding=12))
     base = alt.Chart(table).encode(x=x, y=y)
     step: Literal["step-after", "step-before"] = "step-before" if price.maximize else "step-after"
-    line = base.transform_filter(alt.datum.on_front).mark_line(
+    line = base.transform_filter("datum.on_front").mark_line(
         interpolate=step, strokeWidth=1.5, strokeDash=[5, 3], color="gray"
     )
     points = base.mark_point().encode(
         color=color(architectures),
         shape=shape(architectures),
-        opacity=alt.OpacityValue(0.32, condition={"test": "datum.on_front", "value": 1}),
-        size=alt.SizeValue(50, condition={"test": "datum.on_front", "value": 120}),
+        opacity=alt.OpacityValue(**when(0.32, (PICKED, 1), ("datum.on_front", 1))),
+        size=alt.SizeValue(**when(50, (PICKED, 360), ("datum.on_front", 120))),
         tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("trial_id:N"), alt.Tooltip("cohort:N"),
                  alt.Tooltip(f"{price.column}:Q", format=".1%" if price.maximize else ".4~s"),
                  alt.Tooltip("loss:Q", format=".4f")],
     )  # fmt: skip
-    return to_width(alt.layer(line, points), 340)
+    return to_width(pickable(alt.layer(line, points)), 340)
 
 
 def figure(results: Results) -> Figure:
@@ -116,7 +121,7 @@ def figure(results: Results) -> Figure:
             None if table.is_empty()
             else pareto_chart(table, price, results.architectures, results.metric)
         )  # fmt: skip
-        panels.append(Panel(label=price.label, sentence=sentence, chart=chart, table=table))
+        panels.append(Panel(label=price.tab, sentence=sentence, chart=chart, table=table))
     return Figure(
         key="pareto",
         title="Pareto fronts",

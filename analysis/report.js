@@ -55,9 +55,10 @@
     duration,
     bytes: (value) => (value >= 2 ** 30 ? `${significant(value / 2 ** 30, 3)} GiB` : `${significant(value / 2 ** 20, 3)} MiB`),
     number: (value) => significant(value, 4).replace("-", "−"),
+    p: (value) => (value < 0.001 ? "< 0.001" : value.toFixed(3)),
     time: (value) => value.replace("T", " ").replace(/\.\d+Z$/, ""),
   };
-  const NUMERIC = new Set(["loss", "count", "percent", "duration", "bytes", "number"]);
+  const NUMERIC = new Set(["loss", "count", "percent", "duration", "bytes", "number", "p"]);
   const format = (kind, value) => (value == null ? "–" : typeof value === "boolean" ? (value ? "yes" : "no") : FORMATS[kind] ? FORMATS[kind](value) : String(value));
 
   function architecture(name) {
@@ -169,7 +170,7 @@
 
   /* ---------- charts ---------- */
   const mode = () => root.dataset.mode;
-  function fitted(spec, width) {
+  function fitted(spec, width, cell) {
     const copy = structuredClone(spec);
     const names = new Set();
     (function walk(node) {
@@ -181,10 +182,14 @@
     const facet = copy.facet?.field;
     if (facet && copy.spec) {
       const count = new Set(copy.datasets[copy.data.name].map((row) => row[facet])).size;
-      const margin = copy.usermeta?.margin ?? 84;
-      const least = copy.usermeta?.least ?? 210;
-      copy.columns = Math.max(1, Math.min(count, copy.columns || count, Math.floor(width / (least + margin))));
-      copy.spec.width = Math.max(120, Math.floor(width / copy.columns) - margin);
+      copy.columns = Math.max(1, Math.min(count, copy.columns || count, Math.floor((width - 30) / 225)));
+      copy.spec.width = cell ?? Math.max(110, Math.floor((width - 70) / copy.columns) - 24);
+    }
+    if (copy.usermeta?.marginals) {
+      const [above, beside] = copy.vconcat;
+      const inner = Math.max(160, width - copy.usermeta.marginals - 90);
+      above.width = inner;
+      beside.hconcat[0].width = inner;
     }
     return copy;
   }
@@ -197,10 +202,18 @@
     host.dataset.state = "drawing";
     views.get(host)?.finalize();
     try {
-      const result = await vegaEmbed(host, fitted(spec, host.clientWidth), {
+      const options = {
         ast: true, actions: false, renderer: "svg", defaultStyle: false, config: payload.themes[theme], loader: none,
         tooltip: { disableDefaultStyle: true, theme: "plain" },
-      });
+      };
+      const first = fitted(spec, host.clientWidth);
+      let result = await vegaEmbed(host, first, options);
+      const spare = host.clientWidth - host.querySelector("svg").getBoundingClientRect().width;
+      if (first.facet && Math.abs(spare) > 4) { /* how wide axes are is known only once they are drawn */
+        result.finalize();
+        const cell = Math.max(90, first.spec.width + Math.floor(spare / first.columns) - 1);
+        result = await vegaEmbed(host, fitted(spec, host.clientWidth, cell), options);
+      }
       views.set(host, result);
       result.view.addEventListener("click", (_, item) => { if (item?.datum?.trial_id) select(item.datum.trial_id); });
       show(result.view);
@@ -300,6 +313,8 @@
       if (!view) return;
       if (button.dataset.format === "svg") save(`${button.dataset.of}.svg`, await view.toSVG(), "image/svg+xml");
       else (await view.toCanvas(2)).toBlob((blob) => save(`${button.dataset.of}.png`, blob));
+    } else if (button.dataset.open) {
+      select(button.dataset.open);
     } else if (button.id === "print") {
       await drawAll("light");
       const before = root.dataset.mode;
@@ -338,9 +353,11 @@
     links.forEach((link) => { if (link.hash === `#${entry.target.id}`) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current"); });
   }), { rootMargin: "-20% 0px -70% 0px" });
 
+  all("[data-architecture]").forEach((name) => name.replaceWith(architecture(name.dataset.architecture)));
   applyTheme();
   all(".table").forEach(drawTable);
   all(".chart").forEach((host) => watcher.observe(host));
   all("main > section").forEach((section) => reader.observe(section));
+  if (payload.refresh) setInterval(() => { if (!document.hidden && inspector.hidden) location.reload(); }, 1000 * payload.refresh);
   window.picosweep = { drawAll, select, errors, warnings, csv, selected: () => selected, chooseTab };
 })();

@@ -64,13 +64,24 @@ def _cycle(values: Sequence[Any], names: Sequence[str]) -> list[Any]:
     return [values[position % len(values)] for position in range(len(names))]
 
 
-def color(names: Sequence[str], *, legend: bool = True) -> alt.Color:
-    """The architecture's colour; `names` are all architectures, in their fixed order."""
+def color(names: Sequence[str], *, legend: bool = True, lines: bool = False) -> alt.Color:
+    """The architecture's colour.
+
+    Args:
+        names: All architectures, in their fixed order.
+        legend: Whether to explain it; all layers of a chart must say the same.
+        lines: Whether the legend shows strokes, for charts that tell lines apart by their dashes.
+    """
+    key = (
+        alt.Legend(symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=500, symbolOpacity=1)
+        if lines
+        else alt.Legend(symbolOpacity=1)
+    )
     return alt.Color(
         "architecture:N",
         title=None,
         scale=alt.Scale(domain=list(names)),
-        legend=alt.Legend(symbolStrokeWidth=2, symbolOpacity=1) if legend else None,
+        legend=key if legend else None,
     )
 
 
@@ -88,6 +99,22 @@ def dash(names: Sequence[str], *, legend: bool = True) -> alt.StrokeDash:
     return alt.StrokeDash(
         "architecture:N", title=None, scale=scale, legend=alt.Legend() if legend else None
     )
+
+
+PICKED: Final = "datum.trial_id === trial"
+"""True for the trial that the reader has picked anywhere on the page; see `pickable`."""
+
+
+def pickable(chart: Chart) -> Chart:
+    """Declares the parameter that `PICKED` reads; the page sets it in all charts at once."""
+    with_parameter: Chart = chart.add_params(alt.param(name="trial", value=""))
+    return with_parameter
+
+
+def when(value: float, *conditions: tuple[str, float]) -> dict[str, Any]:
+    """A channel's value, and other values where a test on the datum holds; first test wins."""
+    tests = [{"test": test, "value": other} for test, other in conditions]
+    return {"value": value, "condition": tests}
 
 
 def to_width(chart: Chart, height: int) -> Chart:
@@ -128,6 +155,7 @@ def theme(mode: Mode) -> dict[str, Any]:
             "tickSize": 4,
             "labelLimit": 160,
         },
+        "axisX": {"labelOverlap": True, "labelSeparation": 8},
         "axisY": {"domain": False, "ticks": False},
         "axisYQuantitative": {"tickCount": 6},
         "axisXQuantitative": {"tickCount": 6},
@@ -156,9 +184,9 @@ def theme(mode: Mode) -> dict[str, Any]:
         "text": {"font": FONT, "fontSize": 11.5, "color": ink["ink"]},
         "rule": {"color": ink["muted"]},
         "line": {"strokeWidth": 2, "strokeCap": "round", "strokeJoin": "round"},
-        "point": {"size": 70, "filled": True, "strokeWidth": 1.5, "color": ink["muted"]},
+        "point": {"size": 70, "filled": True, "strokeWidth": 1.5, "color": CATEGORY[mode][0]},
         "bar": {"color": CATEGORY[mode][0], "cornerRadiusEnd": 2},
-        "rect": {"color": ink["line"]},
+        "rect": {"color": CATEGORY[mode][0]},
         "tick": {"color": ink["ink"]},
         "area": {"opacity": 0.16},
         "range": {

@@ -186,12 +186,12 @@ def _trial(
         report = {
             "trial_id": trial_id, "rung": None if between else rung, "step": tokens // 2048,
             "tokens": tokens, "flops": tokens * flops_per_token, "seconds": seconds,
-            "train_loss": loss - 0.05, "val_loss": loss, "val_accuracy": 0.55 - 0.09 * loss + 0.2,
+            "train_loss": loss - 0.05, "val_loss": loss, "val_accuracy": 0.75 - 0.09 * loss + 0.004 * rng.standard_normal(),
             "val_perplexity": math.exp(loss) if math.isfinite(loss) else math.nan,
             "bits_per_byte": loss / 2.1, "learning_rate": settings["learning_rate"],
             "grad_norm": 1.5 * tokens**-0.1 * math.exp(0.2 * rng.standard_normal()),
             "grad_norm_clipped": min(1.0, 1.5 * tokens**-0.1), "weight_norm": 10 + tokens**0.2,
-            "max_param_grad": 0.2, "tokens_per_second": 6e10 / flops_per_token,
+            "max_param_grad": 0.2 * math.exp(0.3 * rng.standard_normal()), "tokens_per_second": 6e10 / flops_per_token,
             "peak_memory_bytes": 200_000_000 + 16 * size,
             "time": start + timedelta(seconds=seconds),
         }  # fmt: skip
@@ -215,7 +215,7 @@ def _trial(
             "trial_id": trial_id, "rung": rung, "milestone": tokens, "value": loss,
             "cutoff": cutoff, "action": action, "time": report["time"],
         })  # fmt: skip
-        if action == "stop":
+        if action == "stop" and fate != "failed":
             row["status"] = "stopped"
             break
     rows.trials.append(row)

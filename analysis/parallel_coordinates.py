@@ -1,0 +1,183 @@
+"""Which combinations of settings are the good ones? Every trial as a line across its settings.
+
+A setting that an architecture does not have is drawn on a rail below the others, so a conditional
+trial keeps its line instead of being dropped.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from analysis import words
+from analysis.comparison import comparisons
+from analysis.figure import Chart, Figure, Panel
+from analysis.heatmap import binned
+from analysis.regression import is_logarithmic
+from analysis.results import Results
+from analysis.style import color, to_width
+
+MAX_SETTINGS: Final = 10
+MAX_TRIALS: Final = 240
+ABSENT_PLACE: Final = -0.22
+BEST: Final = 0.15
+
+
+def parallel_coordinates_table(
+    frame: pl.DataFrame, settings: Sequence[str], seed: int = 0
+) -> pl.DataFrame:
+    """One row a trial and setting.
+
+    Args:
+        frame: One row a trial with `architecture` and `loss`.
+        settings: Hyperparameters in the order of the axes; the loss becomes the last axis.
+        seed: Of the draw of trials when there are more than 240; the best are always kept.
+
+    Returns:
+        trial_id, architecture, axis, rank (the axis's position), value (label), place (0 to 1;
+        -0.22 for a setting that the trial does not have), loss, best.
+    """
+    ranked = frame.sort("loss", "trial_id")
+    cut = max(1, round(BEST * ranked.height))
+    best, rest = ranked.head(cut), ranked.tail(ranked.height - cut)
+    kept = best.head(MAX_TRIALS // 2)
+    others = min(rest.height, MAX_TRIALS - kept.height)
+    kept = pl.concat([kept, rest.sample(others, seed=seed)])
+    parts = []
+    for rank, name in enumerate([*settings, "loss"]):
+        labels = [words.loss(v) if name == "loss" else words.setting(v) for v in kept[name]]
+        parts.append(
+            kept.select("trial_id", "architecture", "loss").with_columns(
+                axis=pl.lit(name),
+                rank=pl.lit(rank),
+                value=pl.Series(labels, dtype=pl.String),
+                place=_places(kept[name]).fill_null(ABSENT_PLACE),
+                best=pl.Series([True] * min(cut, MAX_TRIALS // 2) + [False] * others),
+            )
+        )
+    return pl.concat(parts).with_columns(
+        value=pl.when(pl.col("place") < 0).then(pl.lit("not a setting of it")).otherwise("value")
+    )
+
+
+def _places(values: pl.Series) -> pl.Series:
+    """Each value's place from 0 to 1 along its axis."""
+    if values.dtype.is_numeric():
+        number = values.log10() if is_logarithmic(values) else values.cast(pl.Float64)
+    else:
+        number = binned(values)["order"].cast(pl.Float64)
+    known = number.drop_nulls().to_numpy()
+    span = float(np.ptp(known)) if len(known) else 0.0
+    places: pl.Series = (number - known.min()) / span if span else number * 0 + 0.5
+    return places
+
+
+def axis_ends_table(table: pl.DataFrame) -> pl.DataFrame:
+    """The least and largest value of each axis, to write at its ends."""
+    present = table.filter(pl.col("place") >= 0)
+    ends = [
+        present.filter(pl.col("place") == pl.col("place").max().over("axis")).with_columns(
+            place=pl.lit(1.0), top=pl.lit(value=True)
+        ),
+        present.filter(pl.col("place") == pl.col("place").min().over("axis")).with_columns(
+            place=pl.lit(0.0), top=pl.lit(value=False)
+        ),
+    ]
+    return (
+        pl.concat(ends)
+        .unique(["axis", "top"], keep="first", maintain_order=True)
+        .select("axis", "rank", "value", "place", "top")
+    )
+
+
+def parallel_coordinates_sentence(table: pl.DataFrame) -> str:
+    """What the best trials have in common."""
+    best = table.filter(pl.col("best") & (pl.col("axis") != "loss") & (pl.col("place") >= 0))
+    trials = table.filter("best")["trial_id"].n_unique()
+    if trials < 3:
+        return "Too few trials to say what the best have in common."
+    spread = (
+        best.group_by("axis", "rank")
+        .agg(
+            share=pl.col("value").value_counts().struct.field("count").max() / trials,
+            value=pl.col("value").mode().sort().first(),
+        )
+        .sort("share", "rank", descending=[True, False])
+    )
+    common = spread.filter(pl.col("share") >= 0.6).head(3)
+    if common.is_empty():
+        return f"The best {trials} trials share no single value of any setting."
+    parts = [
+        f"{row['axis']} {row['value']} ({words.percent(row['share'])})"
+        for row in common.iter_rows(named=True)
+    ]
+    return f"What the best {trials} trials have in common: {words.listing(parts)}."
+
+
+def parallel_coordinates_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
+    """Lines across axes; the best trials are heavy."""
+    order = table.sort("rank")["axis"].unique(maintain_order=True).to_list()
+    x = alt.X("axis:N", sort=order, title=None,
+              axis=alt.Axis(labelAngle=-25, domain=False, ticks=False, grid=True, labelLimit=130,
+                        labelOverlap=False),
+              scale=alt.Scale(type="point", padding=0.4))  # fmt: skip
+    y = alt.Y("place:Q", axis=None, scale=alt.Scale(domain=[-0.26, 1.08]))
+    base = alt.Chart(table).encode(
+        x=x,
+        y=y,
+        detail=alt.Detail("trial_id:N"),
+        order=alt.Order("rank:Q"),
+        color=color(architectures),
+    )
+    thin = base.transform_filter("!datum.best").mark_line(strokeWidth=1, opacity=0.16)
+    heavy = base.transform_filter("datum.best").mark_line(strokeWidth=2, opacity=0.85)
+    points = base.transform_filter("datum.best").mark_point(size=26, opacity=1).encode(
+        tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("architecture:N"), alt.Tooltip("axis:N"),
+                 alt.Tooltip("value:N"), alt.Tooltip("loss:Q", format=".4f")],
+    )  # fmt: skip
+    ends = alt.Chart(axis_ends_table(table)).encode(x=x, y=y, text=alt.Text("value:N"))
+    tops = ends.transform_filter("datum.top").mark_text(fontSize=10.5, dy=-11)
+    feet = ends.transform_filter("!datum.top").mark_text(fontSize=10.5, dy=11)
+    return to_width(alt.layer(thin, heavy, points, tops, feet), 320)
+
+
+def figure(results: Results) -> Figure | None:
+    """All architectures first, then one panel each."""
+    found = comparisons(results)
+    if not found:
+        return None
+    groups = (
+        [("All", pl.concat([one.frame for one in found], how="diagonal_relaxed"))]
+        if len(found) > 1
+        else []
+    )
+    groups += [(one.architecture, one.frame) for one in found]
+    panels = []
+    for name, frame in groups:
+        varied = [results.varied[one] for one in results.architectures if name in {"All", one}]
+        counts = [setting for names in varied for setting in names]
+        settings = sorted(set(counts), key=lambda setting: (-counts.count(setting), setting))
+        if not settings:
+            continue
+        table = parallel_coordinates_table(frame, settings[:MAX_SETTINGS])
+        panels.append(
+            Panel(
+                label=name,
+                sentence=f"{name}: {parallel_coordinates_sentence(table)}",
+                chart=parallel_coordinates_chart(table, results.architectures),
+                table=table.drop("rank"),
+            )
+        )
+    if not panels:
+        return None
+    return Figure(
+        key="parallel-coordinates",
+        title="Every trial across its settings",
+        panels=tuple(panels),
+        note=(
+            "Heavy lines are the best 15 % of trials at their common rung. The rail below the axes "
+            "holds settings that an architecture does not have. Wide numeric axes are logarithmic."
+        ),
+    )

@@ -1,0 +1,123 @@
+"""Can the regression be trusted? Residuals against fitted losses, and against a normal law."""
+
+from typing import Final
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from analysis import words
+from analysis.comparison import comparisons
+from analysis.figure import Chart, Figure, Panel
+from analysis.regression import Fit, fit_regression
+from analysis.results import Results
+
+FITTED: Final = "Residual against fitted loss"
+NORMAL: Final = "Residual against a normal law (Q-Q)"
+MAX_POINTS: Final = 1000
+SIGNIFICANT: Final = 0.05
+
+
+def residuals_table(fit: Fit) -> pl.DataFrame:
+    """Both plots' points and reference lines.
+
+    Returns:
+        plot, trial_id (null on a reference line), x, y, line (whether it is one of a line's ends).
+    """
+    from scipy.stats import probplot  # noqa: PLC0415 - slow to import
+
+    residuals = fit.residuals.sort("residual").with_columns(
+        scaled=pl.col("residual") / pl.col("residual").std()
+    )
+    (quantiles, _), (slope, intercept, _) = probplot(residuals["scaled"].to_numpy())
+    every = -(-residuals.height // MAX_POINTS)
+    fitted = residuals.select(
+        "trial_id", plot=pl.lit(FITTED), x="fitted", y="residual", line=pl.lit(value=False)
+    )
+    normal = residuals.select(
+        "trial_id",
+        plot=pl.lit(NORMAL),
+        x=pl.Series(quantiles),
+        y="scaled",
+        line=pl.lit(value=False),
+    )
+    low, high = residuals.select(pl.col("fitted").min(), b=pl.col("fitted").max()).row(0)
+    ends = np.array([quantiles[0], quantiles[-1]])
+    lines = pl.DataFrame(
+        {
+            "plot": [FITTED, FITTED, NORMAL, NORMAL],
+            "x": [low, high, *ends],
+            "y": [0.0, 0.0, *(intercept + slope * ends)],
+            "line": [True] * 4,
+        }
+    )
+    points = [part.gather_every(every) for part in (fitted, normal)]
+    return pl.concat([*points, lines], how="diagonal")
+
+
+def residuals_sentence(fit: Fit) -> str:
+    """Whether the residuals look normal and even, by test, and the oddest trial."""
+    from scipy.stats import shapiro  # noqa: PLC0415 - slow to import
+    from statsmodels.stats.diagnostic import het_breuschpagan  # noqa: PLC0415
+
+    residual = fit.residuals["residual"].to_numpy()
+    fitted = fit.residuals["fitted"].to_numpy()
+    if np.ptp(residual) < 1e-12:
+        return "The model fits every trial exactly, so there is nothing left to look at."
+    normal = shapiro(residual).pvalue
+    even = het_breuschpagan(residual, np.column_stack([np.ones_like(fitted), fitted]))[1]
+    text = "Residuals look " + ("normal" if normal > SIGNIFICANT else "far from normal")
+    text += f" (Shapiro and Wilk's p {words.significant(float(normal), 2)}) and "
+    text += "equally spread" if even > SIGNIFICANT else "unequally spread"
+    text += f" (Breusch and Pagan's p {words.significant(float(even), 2)}"
+    text += ")." if even > SIGNIFICANT else "; the robust errors allow for it)."
+    worst = fit.residuals.sort(pl.col("residual").abs(), descending=True).row(0, named=True)
+    miss = words.signed(worst["residual"])
+    return f"{text} The model misses trial {worst['trial_id']} most, by {miss}."
+
+
+def residuals_chart(table: pl.DataFrame) -> Chart:
+    """Two plots side by side."""
+    base = alt.Chart(table).encode(
+        x=alt.X("x:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
+        y=alt.Y("y:Q", title=None, scale=alt.Scale(zero=False)),
+    )
+    lines = base.transform_filter("datum.line").mark_line(strokeDash=[4, 3], strokeWidth=1.5)
+    points = base.transform_filter("!datum.line").mark_point(size=40, opacity=0.7).encode(
+        tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("x:Q", format=".4f"),
+                 alt.Tooltip("y:Q", format=".4f")],
+    )  # fmt: skip
+    pair: Chart = (
+        alt.layer(lines, points)
+        .properties(width=360, height=230)
+        .facet(facet=alt.Facet("plot:N", title=None), columns=2)
+        .resolve_scale(x="independent", y="independent")
+    )
+    return pair
+
+
+def figure(results: Results) -> Figure | None:
+    """One panel an architecture that has a regression."""
+    panels = []
+    for common in comparisons(results):
+        fit = fit_regression(common.frame, results.varied[common.architecture])
+        if fit is None:
+            continue
+        flat = np.ptp(fit.residuals["residual"].to_numpy()) < 1e-12
+        table = None if flat else residuals_table(fit)
+        panels.append(
+            Panel(
+                label=common.architecture,
+                sentence=f"{common.architecture}: {residuals_sentence(fit)}",
+                chart=None if table is None else residuals_chart(table),
+                table=table,
+            )
+        )
+    if not panels:
+        return None
+    return Figure(
+        key="residuals",
+        title="Can the regression be trusted?",
+        panels=tuple(panels),
+        note="Points along the dashed lines and without a pattern are what a good model leaves.",
+    )

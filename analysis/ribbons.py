@@ -1,0 +1,143 @@
+"""What do all learning curves look like together? Quantile ribbons, diverged trials marked."""
+
+from typing import Final
+
+import altair as alt
+import polars as pl
+
+from analysis import words
+from analysis.figure import Chart, Figure, Panel
+from analysis.results import Metric, Results
+from analysis.style import color
+
+MAX_PLACES: Final = 40
+MAX_MARKS: Final = 400
+
+
+def by_budget(reports: pl.DataFrame) -> pl.DataFrame:
+    """Reports with `at`, the tokens rounded to at most 40 places an architecture."""
+    places = reports["tokens"].n_unique()
+    if places <= MAX_PLACES:
+        return reports.with_columns(at=pl.col("tokens").cast(pl.Float64))
+    known = reports.filter(pl.col("tokens") > 0)
+    low, high = (
+        words.number(known["tokens"].log().min()),
+        words.number(known["tokens"].log().max()),
+    )
+    width = ((high or 0.0) - (low or 0.0)) / (MAX_PLACES - 1) or 1.0
+    bins = ((pl.col("tokens").log() - low) / width).round()
+    return known.with_columns(at=(bins * width + low).exp())
+
+
+def ribbons_table(reports: pl.DataFrame, column: str = "val_loss") -> pl.DataFrame:
+    """Quantiles of the loss over all trials that reported at a budget.
+
+    Returns:
+        architecture, tokens, q10, q25, median, q75, q90, trials.
+    """
+    value = pl.col(column)
+    placed = by_budget(reports.filter(value.is_not_null()))
+    return (
+        placed.group_by("architecture", tokens="at")
+        .agg(
+            q10=value.quantile(0.10, "linear"),
+            q25=value.quantile(0.25, "linear"),
+            median=value.median(),
+            q75=value.quantile(0.75, "linear"),
+            q90=value.quantile(0.90, "linear"),
+            trials=pl.col("trial_id").n_unique(),
+        )
+        .sort("architecture", "tokens")
+    )
+
+
+def divergences_table(trials: pl.DataFrame, reports: pl.DataFrame) -> pl.DataFrame:
+    """Where each diverged trial ended; null tokens are put at the first report of any trial.
+
+    Returns:
+        architecture, trial_id, tokens.
+    """
+    diverged = trials.filter(status="diverged").select("architecture", "trial_id", "tokens")
+    return diverged.with_columns(
+        pl.col("tokens").fill_null(reports["tokens"].min()).cast(pl.Float64)
+    ).head(MAX_MARKS)
+
+
+def ribbons_sentence(table: pl.DataFrame, diverged: pl.DataFrame, trials: int) -> str:
+    """Where trials spread and how many diverged."""
+    text = "No trial diverged."
+    if diverged.height:
+        counts = diverged["architecture"].value_counts(sort=True)
+        parts = [f"{row['count']} of {row['architecture']}" for row in counts.iter_rows(named=True)]
+        share = words.percent(diverged.height / trials)
+        text = (
+            f"{words.plural(diverged.height, 'trial')} diverged ({share}): {words.listing(parts)}."
+        )
+    ends = table.group_by("architecture").agg(
+        pl.all().sort_by("tokens").last()
+    ).with_columns(spread=pl.col("q90") - pl.col("q10")).sort("spread")  # fmt: skip
+    if ends.height < 2:
+        return text
+    narrow, wide = ends.row(0, named=True), ends.row(-1, named=True)
+    return (
+        f"{text} At their last report {narrow['architecture']} trials lie closest together (10 to "
+        f"90 % span {words.significant(narrow['spread'], 2)}), {wide['architecture']} trials "
+        f"furthest apart ({words.significant(wide['spread'], 2)})."
+    )
+
+
+def ribbons_chart(table: pl.DataFrame, diverged: pl.DataFrame, metric: Metric) -> Chart:
+    """A ribbon chart an architecture, on common axes."""
+    names = table["architecture"].unique().sort().to_list()
+    top = words.number(table["q90"].quantile(0.98, "higher")) or 1.0
+    marks = diverged.with_columns(top=pl.lit(top))
+    both = pl.concat([table, marks], how="diagonal")
+    hue = color(names, legend=False)
+    x = alt.X("tokens:Q", title="Training tokens", scale=alt.Scale(type="log", nice=False),
+              axis=alt.Axis(format="~s", grid=False, tickCount=4, labelOverlap=True))  # fmt: skip
+    scale = alt.Scale(zero=False, domain=[words.number(table["q10"].min()), top])
+    base = alt.Chart(both).encode(x=x, color=hue)
+    curve = base.transform_filter("datum.median !== null")
+    outer = curve.mark_area(opacity=0.13, clip=True).encode(
+        y=alt.Y("q10:Q", title=metric.label, scale=scale), y2=alt.Y2("q90:Q")
+    )
+    inner = curve.mark_area(opacity=0.22, clip=True).encode(
+        y=alt.Y("q25:Q", scale=scale), y2=alt.Y2("q75:Q")
+    )
+    middle = curve.mark_line(clip=True).encode(
+        y=alt.Y("median:Q", scale=scale),
+        tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("tokens:Q", format=".3~s"),
+                 alt.Tooltip("median:Q", format=".4f"), alt.Tooltip("trials:Q")],
+    )  # fmt: skip
+    crosses = base.mark_point(shape="cross", angle=45, size=70, opacity=1).encode(
+        y=alt.Y("top:Q", scale=scale), tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("tokens:Q")]
+    )
+    small: Chart = (
+        alt.layer(outer, inner, middle, crosses)
+        .properties(width=260, height=210)
+        .facet(facet=alt.Facet("architecture:N", title=None), columns=4)
+    )
+    return small
+
+
+def figure(results: Results) -> Figure | None:
+    """One small chart an architecture."""
+    table = ribbons_table(results.reports, results.metric.column)
+    diverged = divergences_table(results.trials, results.reports)
+    if table.is_empty():
+        return None
+    return Figure(
+        key="ribbons",
+        title="All learning curves",
+        panels=(
+            Panel(
+                sentence=ribbons_sentence(table, diverged, results.trials.height),
+                chart=ribbons_chart(table, diverged, results.metric),
+                table=table,
+            ),
+        ),
+        note=(
+            "Lines are medians, ribbons 25 to 75 % and 10 to 90 % of the trials that got that far: "
+            "early stopping thins them out to the right. Crosses mark where diverged trials ended."
+        ),
+    )

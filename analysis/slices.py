@@ -1,0 +1,120 @@
+"""Where in each setting's range do the good trials lie?"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import altair as alt
+import polars as pl
+
+from analysis import words
+from analysis.comparison import comparisons
+from analysis.figure import Chart, Figure, Panel
+from analysis.regression import is_logarithmic
+from analysis.results import Metric, Results
+
+MAX_SETTINGS: Final = 9
+MAX_POINTS: Final = 1500
+BEST: Final = 0.25
+
+
+def slices_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0) -> pl.DataFrame:
+    """One row a numeric setting and trial: its place in the setting's range, and the loss.
+
+    Args:
+        frame: One row a trial with `loss`.
+        settings: Hyperparameters; those that are not numeric are left out.
+        seed: Of the draw when there are more than 1,500 trials.
+
+    Returns:
+        setting, trial_id, value, place (0 to 1, on a log scale for wide settings), loss, best
+        (whether the trial is in the best quarter).
+    """
+    cut = frame["loss"].quantile(BEST, "lower")
+    drawn = frame.sample(min(frame.height, MAX_POINTS), seed=seed) if frame.height else frame
+    parts = []
+    for name in [name for name in settings if frame.schema[name].is_numeric()][:MAX_SETTINGS]:
+        known = drawn.filter(pl.col(name).is_not_null())
+        values = known[name].cast(pl.Float64)
+        if values.n_unique() < 2:
+            continue
+        scaled = values.log10() if is_logarithmic(known[name]) else values
+        low, high = scaled.to_numpy().min(), scaled.to_numpy().max()
+        parts.append(
+            known.select("trial_id", "loss", best=pl.col("loss") <= cut).with_columns(
+                setting=pl.lit(f"log10 {name}" if is_logarithmic(known[name]) else name),
+                value=values,
+                place=(scaled - low) / (high - low),
+                at=scaled,
+            )
+        )
+    schema = {
+        "trial_id": pl.String, "loss": pl.Float64, "best": pl.Boolean, "setting": pl.String,
+        "value": pl.Float64, "place": pl.Float64, "at": pl.Float64,
+    }  # fmt: skip
+    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def slices_sentence(table: pl.DataFrame) -> str:
+    """Settings whose best trials sit at the edge of the range: a space that should be widened."""
+    if table.is_empty():
+        return "No numeric setting varies."
+    places = (
+        table.filter("best").group_by("setting", maintain_order=True).agg(pl.col("place").median())
+    )
+    edges = [
+        f"{row['setting']} ({'upper' if row['place'] > 0.5 else 'lower'} end)"
+        for row in places.iter_rows(named=True)
+        if not 0.15 <= row["place"] <= 0.85
+    ]
+    if edges:
+        return (
+            "The best quarter of the trials crowds an edge of the range that was searched, so a "
+            f"wider range may pay: {words.listing(edges)}."
+        )
+    return "The best quarter of the trials lies inside every range that was searched, at no edge."
+
+
+def slices_chart(table: pl.DataFrame, metric: Metric) -> Chart:
+    """A small scatter plot a setting; the best quarter is filled in."""
+    points = (
+        alt.Chart(table)
+        .mark_point(size=34)
+        .encode(
+            x=alt.X("at:Q", title=None, scale=alt.Scale(zero=False, nice=False, padding=8),
+                    axis=alt.Axis(tickCount=4, grid=False)),
+            y=alt.Y("loss:Q", title=metric.label, scale=alt.Scale(zero=False)),
+            opacity=alt.OpacityValue(0.3, condition={"test": "datum.best", "value": 1}),
+            tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("value:Q", format=".4~g"),
+                     alt.Tooltip("loss:Q", format=".4f")],
+        )
+        .properties(width=240, height=180)
+    )  # fmt: skip
+    small: Chart = points.facet(facet=alt.Facet("setting:N", title=None), columns=3).resolve_scale(
+        x="independent"
+    )
+    return small
+
+
+def figure(results: Results) -> Figure | None:
+    """One panel an architecture."""
+    panels = []
+    for common in comparisons(results):
+        table = slices_table(common.frame, results.varied[common.architecture])
+        if table.is_empty():
+            continue
+        panels.append(
+            Panel(
+                label=common.architecture,
+                sentence=f"{common.architecture}: {slices_sentence(table)} {common.sentence}",
+                chart=slices_chart(table, results.metric),
+                table=table.drop("place", "at"),
+            )
+        )
+    if not panels:
+        return None
+    return Figure(
+        key="slices",
+        title="Where the good trials lie",
+        panels=tuple(panels),
+        note="Each dot is a trial; full ones are the best quarter. Wide ranges are logarithms.",
+    )
