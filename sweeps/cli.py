@@ -190,7 +190,7 @@ def presets_command() -> None:
 
     from pico.presets import PRESETS  # noqa: PLC0415 - imports torch
 
-    table = Table("preset", "architecture", "parameters", "vocabulary", "context", "note")
+    table = Table("preset", "architecture", "parameters", "vocabulary", "context")
     for name, preset in PRESETS.items():
         table.add_row(
             name,
@@ -198,9 +198,12 @@ def presets_command() -> None:
             f"{preset.num_params:,}",
             f"{preset.vocab_size:,}",
             f"{preset.block_size:,}",
-            preset.note,
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for name, preset in PRESETS.items():
+        if preset.note:
+            console.print(f"{name}: {preset.note}", highlight=False)
 
 
 @app.command("schema")
