@@ -69,10 +69,12 @@ class EmbeddedContext(nn.Module):
 
     def forward(self, ids_BT: Tensor, length: int) -> Tensor:
         """Return `[B, length, H]` for the last `length` of the ids; -1 stands for no token."""
-        present_BT1 = (ids_BT >= 0).unsqueeze(-1)
-        embedded_BTE = self.embedding(ids_BT.clamp_min(0)) * present_BT1
-        windows_BTEK = embedded_BTE.unfold(1, self.context_size, 1)[:, -length:]
-        return self.linear(windows_BTEK.transpose(2, 3).flatten(2))  # type: ignore[no-any-return]
+        windows_BTK = ids_BT.unfold(1, self.context_size, 1)[:, -length:]
+        table_VE = self.embedding.weight
+        # One row more: no token has a vector of zeros.
+        rows = torch.cat([table_VE, table_VE.new_zeros(1, table_VE.shape[1])])
+        embedded_BTKE = F.embedding(torch.where(windows_BTK < 0, len(table_VE), windows_BTK), rows)
+        return self.linear(embedded_BTKE.flatten(2))  # type: ignore[no-any-return]
 
     def token_vectors(self) -> Tensor:
         """Return the embedding, `[V, E]`."""
