@@ -100,6 +100,7 @@ class CandidateFactory:
         architectures: by their names in the spec.
         meta: what the prepared data says of itself.
         constraints: the spec's constraints, parsed.
+        init_from: fingerprint of the weights that every trial starts from, if not random ones.
     """
 
     def __init__(
@@ -108,11 +109,13 @@ class CandidateFactory:
         architectures: Mapping[str, NamedArchitecture],
         meta: DataIdentity,
         constraints: tuple[Expression, ...] = (),
+        init_from: str | None = None,
     ) -> None:
         self._spec = spec
         self._architectures = architectures
         self._meta = meta
         self._constraints = constraints
+        self._init_from = init_from
 
     def build(
         self, architecture: str, chosen: Mapping[str, Value], seed: int
@@ -136,6 +139,7 @@ class CandidateFactory:
                 block_size=block_size,
                 validation_tokens=self._spec.evaluation.tokens,
                 seed=seed,
+                init_from=self._init_from,
                 horizon_steps=plan.rung_steps[-1] if training.needs_horizon else None,
             )
         except ValueError as error:

@@ -183,6 +183,33 @@ def generate_command(
             console.print(writer.neighbours(text))
 
 
+@app.command("tokenizer")
+def tokenizer_command(
+    sweep: Annotated[str, typer.Argument(help="A sweep's name, or its folder.")],
+    results: ResultsOption = Path("results"),
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether a sweep's tokenizer does its work."""
+    from sweeps.folders import find_sweep  # noqa: PLC0415
+
+    path = find_sweep(sweep, results) / "data.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["tokenizer_quality"]
+    except (OSError, ValueError, KeyError) as error:
+        raise input_error("the check of the tokenizer is missing", where=str(path)) from error
+    if as_json:
+        _print_json(found)
+        return
+    console = Console(highlight=False)
+    console.print(f"{found['kind']}, {found['vocab_size']:,} tokens, checked on unseen text")
+    console.print(
+        f"texts that came back unchanged  {found['num_round_trips']}/{found['num_texts']}"
+    )
+    console.print(f"words broken by false blanks    {found['num_broken_words']}")
+    console.print(f"characters per token            {found['characters_per_token']:.2f}")
+    console.print(f"share of the tokens in use      {found['used_fraction']:.0%}")
+
+
 @app.command("presets")
 def presets_command() -> None:
     """List the models that go by a name, with their true parameter counts."""

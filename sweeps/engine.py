@@ -27,10 +27,11 @@ from sweeps.cluster import Cluster
 from sweeps.coordinator import Coordinator
 from sweeps.environment import describe_environment, seconds_since_process_start
 from sweeps.errors import input_error
+from sweeps.folders import find_trial
 from sweeps.live import LiveView, Steps
 from sweeps.spaces import build_spaces, check_feasibility
 from sweeps.spec import Spec, load_spec, parse_spec
-from sweeps.store import Store, find_elsewhere
+from sweeps.store import Store, find_elsewhere, read_checkpoint
 from sweeps.yaml_file import Document
 
 SEAL_SECONDS: Final = 15.0
@@ -126,6 +127,7 @@ class _Sweep:
         self.architectures = find_architectures(spec, document)
         self.spaces, self.constraints = build_spaces(spec, document, self.architectures)
         self.results = results
+        self.initial = self._initial_checkpoint()
         self.folder = results / spec.name
 
     def run(self, console: Console, started: float) -> SweepResult:
@@ -171,9 +173,29 @@ class _Sweep:
         if not preparing.done() and not (self.folder / "journal").exists():
             cluster.start()  # certain to be needed: let it start while the data is prepared
         data = self._prepared(preparing)
-        factory = CandidateFactory(self.spec, self.architectures, data.meta, self.constraints)
+        factory = CandidateFactory(
+            self.spec,
+            self.architectures,
+            data.meta,
+            self.constraints,
+            None if self.initial is None else weights_fingerprint(self.initial),
+        )
         check_feasibility(self.spec, self.spaces, factory, self.document)
         return data, factory
+
+    def _initial_checkpoint(self) -> bytes | None:
+        if self.spec.init_from is None:
+            return None
+        folder, row = find_trial(self.spec.init_from, self.results)
+        checkpoint = read_checkpoint(folder, row["trial_id"])
+        if checkpoint is None:
+            raise input_error(
+                "this trial has no checkpoint to start from",
+                where=self.document.where(("init_from",)),
+                key="init_from",
+                found=self.spec.init_from,
+            )
+        return checkpoint
 
     def _open_store(self) -> Store:
         classes = {name: found.config_class for name, found in self.architectures.items()}
@@ -267,6 +289,7 @@ class _Sweep:
                     coordinator,
                     spec=self.spec,
                     data=cluster.share(data),
+                    initial=self.initial,
                     beat=beat,
                 )
             except KeyboardInterrupt:

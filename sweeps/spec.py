@@ -148,6 +148,9 @@ class Spec(_Section):
     name: _Name
     task: Literal["language_modeling"] = "language_modeling"
     seed: int = Field(default=0, ge=0, description="Training seed of every searched trial.")
+    init_from: str | None = Field(
+        default=None, description="A trial, by its id, whose weights every trial starts from."
+    )
     data: DataSection  # type: ignore[valid-type]
     objectives: list[Objective] = Field(default_factory=lambda: [Objective()], min_length=1)
     budget: Budget

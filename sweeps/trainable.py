@@ -68,6 +68,8 @@ class Work:
     report_steps: tuple[int, ...]
     data: Shared
     samples: SamplePlan
+    initial: "ray.ObjectRef[bytes] | None"
+    """The checkpoint whose weights all trials start from."""
     checkpoint: "ray.ObjectRef[bytes] | None"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Work":
@@ -118,6 +120,7 @@ class TrialActor(tune.Trainable):
                 work.data.open(),
                 report_steps=work.report_steps,
                 checkpoint=checkpoint,
+                initial=None if work.initial is None else ray.get(work.initial),
                 device=self._device,
             )
         except Exception as error:  # noqa: BLE001 - any failure is a recorded status

@@ -33,11 +33,14 @@ class _Bridge:
     cannot go on (a full disk) is kept here, and ends the run.
     """
 
-    def __init__(self, coordinator: Coordinator, spec: Spec, data: Shared) -> None:
+    def __init__(
+        self, coordinator: Coordinator, spec: Spec, data: Shared, initial: bytes | None
+    ) -> None:
         self.coordinator = coordinator
         self._spec = spec
         self.fatal: OSError | None = None
         self._data = data
+        self._initial = None if initial is None else ray.put(initial)
         self._trial_ids: dict[str, str] = {}
 
     def suggest(self, tune_id: str) -> dict[str, Any] | str | None:
@@ -59,6 +62,7 @@ class _Bridge:
             report_steps=candidate.plan.all_steps,
             data=self._data,
             samples=self._samples(candidate),
+            initial=self._initial,
             checkpoint=checkpoint,
         )
         return {"work": work}
@@ -153,6 +157,7 @@ def run_tune(
     *,
     spec: Spec,
     data: Shared,
+    initial: bytes | None,
     beat: Callable[[], None],
 ) -> None:
     """Run until the coordinator has no more work.
@@ -160,7 +165,7 @@ def run_tune(
     Raises:
         OSError: results could not be written any more.
     """
-    bridge = _Bridge(coordinator, spec, data)
+    bridge = _Bridge(coordinator, spec, data, initial)
     resources = spec.resources
     request = {"CPU": resources.cpu} | ({"GPU": resources.gpu} if resources.gpu else {})
     with tempfile.TemporaryDirectory(prefix="picosweep-") as folder:
