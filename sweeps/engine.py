@@ -20,6 +20,7 @@ from pico.data.errors import DataError
 from pico.data.prepare import prepare
 from pico.data.prepared import PreparedData
 from pico.data.quality import check_prepared
+from pico.restore import weights_fingerprint
 from pico.training_config import TrainingConfig
 from sweeps.architectures import find_architectures
 from sweeps.candidates import CandidateFactory, column_types
