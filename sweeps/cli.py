@@ -41,12 +41,20 @@ def _root() -> None:
 def run_command(
     spec: Annotated[Path, typer.Argument(help="A sweep's YAML file.")],
     results: ResultsOption = Path("results"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would do and cost; train nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a sweep, or what is left of it, and write its report.
 
     The same command resumes an interrupted sweep, and extends one whose spec asks for more.
     """
+    if dry_run:
+        from sweeps.dry_run import plan_sweep, print_plan  # noqa: PLC0415
+
+        print_plan(Console(), plan_sweep(spec, results))
+        return
     from sweeps.engine import run  # noqa: PLC0415 - seconds to import, and help should not wait
     from sweeps.summary import print_summary  # noqa: PLC0415
 

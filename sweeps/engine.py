@@ -16,8 +16,6 @@ from typing import Any, Final, Literal
 from rich.console import Console
 from rich.logging import RichHandler
 
-from pico.data.errors import DataError
-from pico.data.prepare import prepare
 from pico.data.prepared import PreparedData
 from pico.data.quality import check_prepared
 from pico.restore import weights_fingerprint
@@ -26,6 +24,7 @@ from sweeps.architectures import find_architectures
 from sweeps.candidates import CandidateFactory, column_types
 from sweeps.cluster import Cluster
 from sweeps.coordinator import Coordinator
+from sweeps.data import prepare_data
 from sweeps.environment import describe_environment, seconds_since_process_start
 from sweeps.errors import input_error
 from sweeps.folders import find_trial
@@ -173,7 +172,7 @@ class _Sweep:
         concurrent.futures.wait([preparing], timeout=0.5)
         if not preparing.done() and not (self.folder / "journal").exists():
             cluster.start()  # certain to be needed: let it start while the data is prepared
-        data = self._prepared(preparing)
+        data = preparing.result()
         factory = CandidateFactory(
             self.spec,
             self.architectures,
@@ -212,26 +211,9 @@ class _Sweep:
         )
 
     def _prepare(self, say: Callable[[str], None]) -> PreparedData:
-        data = prepare(
-            self.spec.data_config,
-            self.results / ".cache" / "data",
-            progress=lambda stage, share: say(f"preparing the data: {stage} {share:.0%}"),
-        )
+        data = prepare_data(self.spec, self.document, self.results, say)
         log.info("the data is prepared: %s", data.meta.source)
         return data
-
-    def _prepared(self, preparing: concurrent.futures.Future[PreparedData]) -> PreparedData:
-        try:
-            return preparing.result()
-        except DataError as error:
-            key = tuple(error.field.split("."))
-            raise input_error(
-                error.problem,
-                where=self.document.where(key),
-                key=error.field,
-                found="" if error.found is None else str(error.found),
-                allowed="" if error.allowed is None else str(error.allowed),
-            ) from error
 
     def _comparable(self, data: PreparedData) -> dict[str, Any]:
         """What all trials of one results folder must share, or early stopping compares nothing."""

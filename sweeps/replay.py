@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pico.data.prepare import prepare
 from pico.data.prepared import PreparedData
 from pico.train import train
 from pico.trial import TRAINING_VERSION
 from sweeps.candidates import stored_trial
+from sweeps.data import prepare_data
 from sweeps.errors import input_error
 from sweeps.folders import find_trial
 from sweeps.spec import Spec
 from sweeps.store import read_rows
 from sweeps.trainable import prepare_process
+from sweeps.yaml_file import Document
 
 MEASURED: Final = frozenset({"seconds", "tokens_per_second", "peak_memory_bytes"})
 """Columns that depend on the machine's mood and may differ."""
@@ -57,7 +58,8 @@ def open_data(folder: Path, results: Path) -> PreparedData:
         spec = Spec.model_validate(stored)
     except (OSError, ValueError, KeyError) as error:
         raise input_error("cannot be read", where=str(folder / "spec.json")) from error
-    data = prepare(spec.data_config, results / ".cache" / "data")
+    nowhere = Document(path=folder / "spec.json", content=stored, lines={})
+    data = prepare_data(spec, nowhere, results)
     if data.meta.fingerprint != comparable["data"]:
         raise input_error(
             "the data is no longer what this sweep was trained on",

@@ -195,20 +195,19 @@ def check_feasibility(
     results = {}
     problems: list[Problem] = []
     for name, space in spaces.items():
-        listed = space.configurations(CHECKED)
-        checked = listed if listed is not None else _sample(space)
+        checked, complete = _checked(space)
         outcomes = [_reason(factory.build(name, chosen, spec.seed)) for chosen in checked]
         reasons = collections.Counter(reason for reason in outcomes if reason is not None)
         results[name] = Feasibility(
             num_checked=len(checked),
             num_feasible=len(checked) - reasons.total(),
-            complete=listed is not None,
+            complete=complete,
             reasons=reasons,
         )
         if results[name].num_feasible == 0:
             key: KeyPath = ("architectures", name)
             worst = "; ".join(f"{count}× {reason}" for reason, count in reasons.most_common(3))
-            how_many = "every configuration" if listed is not None else f"{len(checked)} at random"
+            how_many = "every configuration" if complete else f"{len(checked)} at random"
             problems.append(
                 Problem(
                     message="nothing in this space can be trained",
@@ -223,6 +222,20 @@ def check_feasibility(
     if problems:
         raise InputError(*problems)
     return results
+
+
+def feasible_candidates(
+    spec: Spec, name: str, space: Space, factory: CandidateFactory
+) -> list[Candidate]:
+    """The candidates among the configurations that `check_feasibility` tries out."""
+    outcomes = [factory.build(name, chosen, spec.seed) for chosen in _checked(space)[0]]
+    return [outcome for outcome in outcomes if isinstance(outcome, Candidate)]
+
+
+def _checked(space: Space) -> tuple[list[dict[str, Value]], bool]:
+    """Configurations to try out, and whether they are all there are."""
+    listed = space.configurations(CHECKED)
+    return (listed, True) if listed is not None else (_sample(space), False)
 
 
 def _reason(outcome: Candidate | Rejection) -> str | None:

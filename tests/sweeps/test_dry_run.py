@@ -1,0 +1,58 @@
+"""The plan of a sweep, before anything is trained."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console
+
+from sweeps.dry_run import plan_sweep, print_plan
+from sweeps.errors import InputError
+
+
+def _write(folder: Path, **changes: Any) -> Path:
+    text = folder / "text.txt"
+    text.write_text("\n\n".join(f"line {i} says {i * 7 % 31} and {i % 5}." for i in range(2000)))
+    spec = {
+        "name": "planned",
+        "data": {
+            "source": str(text),
+            "tokenizer": {"kind": "char"},
+            "block_size": 8,
+        },
+        "budget": {"unit": "tokens", "min": 512, "factor": 3, "rungs": 3},
+        "search": {"trials_per_architecture": 100},
+        "common": {"batch_size": [4, 8]},
+        "architectures": {
+            "kgram": {"context_size": [1, 2], "embed_size": [4, 8], "hidden_size": 8},
+        },
+        "constraints": ["context_size * embed_size != 8"],
+    }
+    path = folder / "spec.yaml"
+    path.write_text(yaml.safe_dump(spec | changes))
+    return path
+
+
+def test_the_plan_counts_what_is_feasible(tmp_path: Path) -> None:
+    """Half of a finite space breaks a constraint: the plan says so, and trains nothing."""
+    plan = plan_sweep(_write(tmp_path), tmp_path / "results")
+    (kgram,) = plan.architectures
+    assert plan.rungs == (512, 1536, 4608)
+    assert kgram.num_configurations == 8
+    assert (kgram.feasibility.num_checked, kgram.feasibility.num_feasible) == (8, 4)
+    assert kgram.num_trials == 4
+    assert kgram.worst_tokens == 4 * 4608
+    assert kgram.expected_tokens == pytest.approx(4 * (512 + 1024 / 3 + 3072 / 9))
+    assert kgram.tokens_per_second > 0
+    assert not (tmp_path / "results" / "planned").exists()
+    console = Console(record=True, width=100)
+    print_plan(console, plan)
+    assert "50% rejected by context_size * embed_size != 8" in console.export_text()
+
+
+def test_bad_data_is_told_with_its_place(tmp_path: Path) -> None:
+    """A plan for a missing file is refused like the sweep itself."""
+    path = _write(tmp_path, data={"source": "none.txt"})
+    with pytest.raises(InputError, match=r"spec.yaml:\d+: data.source"):
+        plan_sweep(path, tmp_path / "results")
