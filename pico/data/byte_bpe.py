@@ -10,7 +10,6 @@ import numpy as np
 from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from pico.data.engine_threads import engine_threads
 from pico.data.pieces import encode_by_piece, thinned_pieces
 from pico.data.text_files import END_OF_TEXT
 from pico.data.tokenizer import IntArray, Tokenizer
@@ -63,10 +62,9 @@ class ByteBPE(Tokenizer):
     def encode_documents(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
         """All ids one after another and the number of ids of each text, on all cores."""
         texts = [_writable(text) for text in texts]
-        with engine_threads():
-            if self._cuts_like_gpt2:
-                return encode_by_piece(texts, self._encode_pieces)
-            rows = self._engine.encode_batch_fast(texts, add_special_tokens=False)
+        if self._cuts_like_gpt2:
+            return encode_by_piece(texts, self._encode_pieces)
+        rows = self._engine.encode_batch_fast(texts, add_special_tokens=False)
         return _concatenate([row.ids for row in rows])
 
     def _encode_pieces(self, pieces: list[str]) -> tuple[IntArray, IntArray]:
@@ -146,6 +144,5 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> ByteBPE:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    with engine_threads():
-        engine.train_from_iterator(sample, trainer)
+    engine.train_from_iterator(sample, trainer)
     return ByteBPE(engine.to_str())

@@ -88,7 +88,7 @@ def test_the_second_time_is_answered_from_disk(prepared, tmp_path, monkeypatch):
     "change",
     [
         {"seed": 1},
-        {"mode": "padded"},
+        {"mode": "packed"},
         {"tokenizer": TokenizerConfig(vocab_size=270)},
         {"validation_fraction": 0.3},
         {"mode": "padded", "context_tokens": 1},
@@ -99,6 +99,23 @@ def test_the_second_time_is_answered_from_disk(prepared, tmp_path, monkeypatch):
 def test_fingerprints_tell_data_apart(prepared, change):
     """Whatever changes what a training step sees changes the fingerprint."""
     assert prepared(**change).meta.fingerprint != prepared().meta.fingerprint
+
+
+def test_fingerprints_tell_tokenizers_apart(tmp_path):
+    """The same ids of other characters are other data: a loss in bits per byte may differ."""
+    fingerprints = set()
+    for letters in ("abc", "äöü"):
+        path = tmp_path / f"{letters}.txt"
+        path.write_text("\n".join(letters[index % 3] * (index + 9) for index in range(30)))
+        config = DataConfig(
+            source=str(path),
+            split="tail",
+            tokenizer=CHARACTERS,
+            document_unit="line",
+            block_size=8,
+        )
+        fingerprints.add(prepare(config, tmp_path / "cache").meta.fingerprint)
+    assert len(fingerprints) == 2
 
 
 def test_fingerprints_do_not_know_paths_and_times(prepared, story_folder, tmp_path):

@@ -6,10 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from stories import STORIES
 from tokenizers import Tokenizer as Engine
+from tokenizers import pre_tokenizers
 
 from pico.data.byte_bpe import train_bpe
 from pico.data.config import TokenizerConfig
@@ -46,10 +47,26 @@ def test_encoding_by_piece_is_encoding_whole(small_bpe, texts):
     assert ids.tolist() == [token for row in rows for token in row]
 
 
+@settings(max_examples=400)
 @given(text=st.one_of(HARD, st.text(max_size=40)))
-def test_pieces_joined_are_the_text(text):
-    """Cutting a text loses and adds nothing."""
-    assert "".join(split_pieces(text)) == text
+@example("don't ('s) a's'b x'll'")
+@example("café(éa) a1(2b) _a-_")
+@example("foo\x1c bar \x1c\u00a0 \u00a0a\x1c  b \x1c")
+def test_pieces_end_where_words_do(text):
+    """No piece ends inside a word of the pre-tokenizer, and joined the pieces are the text."""
+    cutter = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pieces = split_pieces(text)
+    assert "".join(pieces) == text
+    words = [word for piece in pieces for word, _ in cutter.pre_tokenize_str(piece)]
+    assert words == [word for word, _ in cutter.pre_tokenize_str(text)]
+
+
+def test_marks_in_a_text_are_text(small_bpe):
+    """A document that quotes `<|endoftext|>` does not end there."""
+    text = "a <|endoftext|> b"
+    ids, _ = small_bpe.encode_documents([text])
+    assert ids.tolist() == small_bpe.encode(text)
+    assert small_bpe.end_of_text_id not in ids
 
 
 def test_code_is_cut_finely():
@@ -106,7 +123,7 @@ def test_forked_processes_encode_without_a_warning():
     code = (
         "import os\n"
         "from pico.data.byte_bpe import train_bpe\n"
-        f"texts = {STORIES!r} * 50\n"
+        "texts = [f'word{number} and{number}' for number in range(9000)]\n"
         "bpe = train_bpe(texts, 300)\n"
         "expected = bpe.encode_documents(texts)[0].tolist()\n"
         "pid = os.fork()\n"
