@@ -61,17 +61,25 @@ def test_formats_that_a_cpu_cannot_take(name):
 
 
 def test_fp16_trains_where_it_is_let(tiny_data, monkeypatch):
-    """The whole loop works with scaling, and resumes with its scale."""
+    """The whole loop works with scaling, sees true gradients, and resumes with its scale."""
     monkeypatch.setattr(
         Precision, "named", lambda _name, device: Precision(torch.float16, device, scaled=True)
     )
     trial = tiny_trial("kgram", optimizer="muon", precision="fp16")
     generator = train(trial, tiny_data, report_steps=[2, 4])
-    middle = next(generator).checkpoint()
+    first = next(generator)
+    middle = first.checkpoint()
     (whole,) = generator
     (resumed,) = train(trial, tiny_data, report_steps=[2, 4], checkpoint=middle)
     assert numbers(resumed) == numbers(whole)
-    assert Checkpoint.from_bytes(middle).section("scaler")["scale"] > 1
+    scalers = [Checkpoint.from_bytes(r.checkpoint()).section("scaler") for r in (whole, resumed)]
+    assert scalers[0] == scalers[1]
+    assert scalers[0]["scale"] > 1
+    monkeypatch.undo()
+    plain = tiny_trial("kgram", optimizer="muon")
+    assert first.grad_norm == pytest.approx(
+        next(train(plain, tiny_data, report_steps=[2])).grad_norm, rel=0.01
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import pytest
 import torch
 from tiny_trials import numbers, tiny_trial
 
+import pico.loop
 from pico.checkpoint import Checkpoint
+from pico.data.batches import TrainBatches, validation_batches
 from pico.loop import TrainingLoop
 from pico.models import MODELS
 from pico.train import train
@@ -32,11 +34,24 @@ def test_same_seed_and_configuration_give_the_same_bits(architecture, tiny_data)
 
 
 @pytest.mark.parametrize("architecture", MODELS)
-def test_another_seed_gives_another_run(architecture, tiny_data):
-    """The seed reaches the weights and the order of the data."""
-    trials = [tiny_trial(architecture, seed=seed) for seed in (0, 1)]
-    one, other = (next(train(trial, tiny_data, report_steps=[2])) for trial in trials)
-    assert one.train_loss != other.train_loss
+def test_the_seed_reaches_the_weights(architecture, tiny_data):
+    """Another seed starts from other weights."""
+    one, other = (TrainingLoop(tiny_trial(architecture, seed=s), tiny_data) for s in (0, 1))
+    assert not torch.equal(one.model.head.weight, other.model.head.weight)
+
+
+def test_the_seed_reaches_the_order_of_the_data(tiny_data, monkeypatch):
+    """Another seed sees the data in another order."""
+    seeds = []
+
+    def spy(data, **sizes):
+        seeds.append(sizes["seed"])
+        return TrainBatches(data, **sizes)
+
+    monkeypatch.setattr(pico.loop, "TrainBatches", spy)
+    for seed in (3, 4):
+        TrainingLoop(tiny_trial(seed=seed), tiny_data)
+    assert seeds == [3, 4]
 
 
 @pytest.mark.parametrize("architecture", MODELS)
@@ -220,13 +235,18 @@ def test_schedule_reaches_the_optimizer(tiny_data):
     assert reports[5].weight_norm == reports[3].weight_norm != reports[2].weight_norm
 
 
-def test_validation_loss_does_not_depend_on_the_batch_size(tiny_data):
-    """Two trials of one model are compared on the same numbers, to the bit."""
-    losses = []
+def test_validation_batches_do_not_depend_on_the_training(tiny_data, monkeypatch):
+    """Two trials of one model are judged on the same batches, so on the same bits."""
+    asked = []
+
+    def spy(data, **sizes):
+        asked.append(sizes)
+        return validation_batches(data, **sizes)
+
+    monkeypatch.setattr(pico.loop, "validation_batches", spy)
     for batch_size in (2, 8):
-        trial = tiny_trial("lstm", batch_size=batch_size, learning_rate=1e-30, weight_decay=0.0)
-        losses.append(next(train(trial, tiny_data, report_steps=[1])).val_loss)
-    assert losses[0] == losses[1]
+        TrainingLoop(tiny_trial(batch_size=batch_size), tiny_data)
+    assert asked[0] == asked[1]
 
 
 def test_compiled_model_is_the_one_that_trains(tiny_data, monkeypatch):
