@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test check format clean
+.PHONY: help install sweep test check quality bench format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,13 @@ check: $(INSTALLED) ## lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+quality: $(INSTALLED) ## train to published losses (DATA=folder with the texts; tens of minutes)
+	$(BIN)/python benchmarks/quality.py $(if $(DATA),--data $(DATA))
+
+bench: $(INSTALLED) ## measure speed and memory against peers
+	$(BIN)/python benchmarks/kgram.py
+	$(BIN)/python benchmarks/linear_attention.py
 
 format: $(INSTALLED) ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
