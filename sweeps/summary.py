@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +23,8 @@ def print_summary(console: Console, result: SweepResult) -> None:
         for row in sorted(winners, key=lambda row: row["val_loss"]):
             names = settings[row["architecture"]]
             told = " ".join(f"{name}={short(row[name])}" for name in names)
-            console.print(f"[bold]{row['architecture']}[/bold]: {told}", highlight=False)
+            name = f"[bold]{row['architecture']}[/bold]"
+            console.print(f"{name} {row['trial_id']}: {told}", highlight=False)
     else:
         console.print("No trial has reached a validation loss yet.")
     counts = {s: sum(row["status"] == s for row in result.trials) for s in _STATUS_ORDER}
@@ -49,7 +51,8 @@ def winners_table(
 ) -> Table:
     """One row an architecture, the best first."""
     confirmed = any(row["cohort"] == "confirm" for row in result.trials)
-    table = Table(title="best trial of each architecture", title_justify="left")
+    title = "best trial of each architecture"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("architecture")
     table.add_column("val_loss", justify="right")
     if confirmed:
@@ -57,7 +60,6 @@ def winners_table(
     table.add_column("acc.", justify="right")
     table.add_column("bits/byte", justify="right")
     table.add_column("params", justify="right")
-    table.add_column("trial")
     for row in sorted(winners, key=lambda row: row["val_loss"]):
         cells = [row["architecture"], f"{row['val_loss']:.4f}"]
         if confirmed:
@@ -66,7 +68,6 @@ def winners_table(
             f"{row['val_accuracy']:.1%}",
             f"{row['bits_per_byte']:.3f}",
             f"{row['num_params']:,}",
-            row["trial_id"],
         ]
         table.add_row(*cells)
     return table
