@@ -67,14 +67,13 @@ def best_so_far_sentence(table: pl.DataFrame, cost: str, metric: Metric) -> str:
     """Who is ahead once every architecture has spent as much as the thriftiest."""
     if table.is_empty():
         return "No trial found a finite loss."
-    reach = table.group_by("architecture").agg(pl.col(cost).max())[cost].min()
+    spend = words.number(table.group_by("architecture").agg(pl.col(cost).max())[cost].min()) or 0.0
     at = (
-        table.filter(pl.col(cost) <= reach)
+        table.filter(pl.col(cost) <= spend)
         .group_by("architecture")
         .agg(pl.col("median", "low", "high").sort_by(cost).last())
         .sort("median")
     )
-    spend = words.number(reach) or 0.0
     amount = words.duration(spend) if cost == "seconds" else f"{words.count(spend)} {_unit(cost)}"
     parts = [
         f"{row['architecture']} {words.loss(row['median'])} "

@@ -87,9 +87,8 @@ def correlation_chart(table: pl.DataFrame) -> Chart:
     texts = base.mark_text(fontSize=10.5).encode(
         text=alt.Text("correlation:Q", format=".2f"),
         color=alt.ColorValue("#ffffff", condition={"test": "datum.light", "value": "#10151b"}),
-        opacity=alt.OpacityValue(0, condition={"test": "width > 520", "value": 1}),
     )
-    return to_width(alt.layer(cells, texts), rows(len(order), 27))
+    return to_width(alt.layer(cells, texts), rows(len(order), 27), least=620)
 
 
 def figure(results: Results) -> Figure | None:

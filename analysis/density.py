@@ -67,7 +67,7 @@ def marginal_table(trials: pl.DataFrame, column: str, points: int = 60) -> pl.Da
         values = frame[column].drop_nulls().to_numpy()
         if len(values) < 3 or values.std() == 0:
             continue
-        margin = 0.12 * (everything.max() - everything.min())
+        margin = 0.25 * (everything.max() - everything.min())
         at = np.linspace(everything.min() - margin, everything.max() + margin, points)
         parts.append(
             pl.DataFrame({"at": at, "density": gaussian_kde(values)(at)}).select(

@@ -119,7 +119,7 @@ def improvement_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Char
         text=alt.Text("probability:Q", format=".0%"),
         color=alt.ColorValue("#ffffff", condition={"test": "datum.light", "value": "#10151b"}),
     )
-    return to_width(alt.layer(cells, texts), rows(len(order), 48))
+    return to_width(alt.layer(cells, texts), rows(len(order), 48), least=480)
 
 
 def figure(results: Results) -> Figure:

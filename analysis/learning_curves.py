@@ -55,7 +55,7 @@ def equal_cost_table(reports: pl.DataFrame, cost: str, column: str = "val_loss")
         architecture, loss, trial_id and cost (the same in every row), best first.
     """
     finite = reports.filter(pl.col(column).is_not_null() & pl.col(cost).is_not_null())
-    reach = finite.group_by("architecture").agg(pl.col(cost).max())[cost].min()
+    reach = words.number(finite.group_by("architecture").agg(pl.col(cost).max())[cost].min()) or 0.0
     return (
         finite.filter(pl.col(cost) <= reach)
         .sort(column)

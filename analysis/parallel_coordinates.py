@@ -140,7 +140,7 @@ def parallel_coordinates_chart(table: pl.DataFrame, architectures: Sequence[str]
     ends = alt.Chart(axis_ends_table(table)).encode(x=x, y=y, text=alt.Text("value:N"))
     tops = ends.transform_filter("datum.top").mark_text(fontSize=10.5, dy=-11)
     feet = ends.transform_filter("!datum.top").mark_text(fontSize=10.5, dy=11)
-    return to_width(alt.layer(thin, heavy, points, tops, feet), 320)
+    return to_width(alt.layer(thin, heavy, points, tops, feet), 320, least=680)
 
 
 def figure(results: Results) -> Figure | None:

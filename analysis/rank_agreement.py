@@ -37,7 +37,7 @@ def control_table(results: Results) -> pl.DataFrame:
             "tokens",
             loss=pl.col(column),
             final=pl.col("final"),
-            last=pl.col("rung") == results.last_rung,
+            last=pl.col("rung").eq_missing(results.last_rung),
         )
         .unique(["trial_id", "rung"], keep="last")
         .sort("rung", "architecture", "trial_id")
@@ -69,9 +69,8 @@ def rank_agreement_table(control: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
         taus = ((counts @ agree) * counts).sum(axis=1)[pairs > 0] / pairs[pairs > 0]
         known = pairs[0] > 0
         num_pairs = round(float(pairs[0]) / 2)
-        low, high = (
-            np.quantile(taus[1:], (0.025, 0.975)) if known and len(taus) > 1 else (None,) * 2
-        )
+        wide = known and len(taus) > 1
+        low, high = np.quantile(taus[1:], (0.025, 0.975)) if wide else (None, None)
         found.append(
             {
                 "rung": rung,
@@ -85,8 +84,8 @@ def rank_agreement_table(control: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
             }
         )
     schema = {
-        "rung": pl.Int64, "tokens": pl.Int64, "trials": pl.Int64, "pairs": pl.Int64, "correlation": pl.Float64,
-        "low": pl.Float64, "high": pl.Float64, "agreement": pl.Float64,
+        "rung": pl.Int64, "tokens": pl.Int64, "trials": pl.Int64, "pairs": pl.Int64,
+        "correlation": pl.Float64, "low": pl.Float64, "high": pl.Float64, "agreement": pl.Float64,
     }  # fmt: skip
     return pl.DataFrame(found, schema=schema)
 

@@ -9,7 +9,7 @@ Source: J. S. Long and L. H. Ervin, Using heteroscedasticity consistent standard
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import altair as alt
@@ -24,9 +24,10 @@ from analysis.style import rows, to_width
 
 LOG_SPAN: Final = 20
 TRIALS_PER_TERM: Final = 3
+TRIALS_PER_INTERACTION: Final = 6
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Regressor:
     """One setting as the model sees it, under a plain name that no formula can misread."""
 
@@ -36,6 +37,8 @@ class Regressor:
     levels: tuple[str, ...]
     """Values of a categorical setting; empty for a number."""
     logarithm: bool
+    strength: float = 0.0
+    """How much it goes with the loss, alone; from 0 to 1."""
 
     @property
     def term(self) -> str:
@@ -92,7 +95,8 @@ def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
     """Ordinary least squares of `loss` on the settings; null when there are too few trials.
 
     With fewer than three trials a coefficient, the settings that go least with the loss are left
-    out and named; p-values are then a little too small.
+    out and named; p-values are then a little too small. Where trials are left over, the two
+    strongest settings also get an interaction.
     """
     from formulaic import model_matrix  # noqa: PLC0415 - a second to import
     from statsmodels.regression.linear_model import OLS  # noqa: PLC0415
@@ -102,8 +106,9 @@ def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
     parts = _affordable([regressor(f"s{i}", known[name]) for i, name in enumerate(usable)], known)
     if not parts:
         return None
+    terms = _terms(parts, known.height)
     design = model_matrix(
-        " + ".join(part.term for part in parts),
+        " + ".join(":".join(part.term for part in term) for term in terms),
         pl.DataFrame([part.values.alias(part.key) for part in parts]),
         output="numpy",
     )
@@ -123,7 +128,7 @@ def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
     )
     names = {part.name for part in parts}
     return Fit(
-        formula="loss ~ " + " + ".join(part.label for part in parts),
+        formula="loss ~ " + " + ".join(" × ".join(part.label for part in term) for term in terms),
         table=table.fill_nan(None),
         residuals=known.select("trial_id").with_columns(
             fitted=pl.Series(model.fittedvalues), residual=pl.Series(model.resid)
@@ -133,24 +138,38 @@ def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
     )
 
 
+def _terms(parts: Sequence[Regressor], num_trials: int) -> list[tuple[Regressor, ...]]:
+    """Each regressor alone, and the two strongest together if the trials can carry that too."""
+    terms: list[tuple[Regressor, ...]] = [(part,) for part in parts]
+    if len(parts) > 1:
+        first, second = sorted(parts, key=lambda part: -part.strength)[:2]
+        spent = 1 + sum(part.num_terms for part in parts)
+        if TRIALS_PER_INTERACTION * (spent + first.num_terms * second.num_terms) <= num_trials:
+            terms.append(tuple(part for part in parts if part in {first, second}))
+    return terms
+
+
 def _affordable(parts: Sequence[Regressor], frame: pl.DataFrame) -> list[Regressor]:
     """The regressors that go most with the loss, as many as the trials can carry."""
     loss = frame["loss"].to_numpy()
-    strength = {}
-    for part in parts:
-        if part.levels:
-            means = pl.DataFrame({"level": part.values, "loss": loss})
-            fitted = means.select(pl.col("loss").mean().over("level"))["loss"].to_numpy()
-        else:
-            fitted = part.values.to_numpy()
-        varies = np.std(fitted) > 0 and np.std(loss) > 0
-        strength[part.key] = abs(np.corrcoef(fitted, loss)[0, 1]) if varies else 0.0
+    measured = [replace(part, strength=_strength(part, loss)) for part in parts]
     chosen, terms = set(), 1
-    for part in sorted(parts, key=lambda part: -strength[part.key]):
+    for part in sorted(measured, key=lambda part: -part.strength):
         if TRIALS_PER_TERM * (terms + part.num_terms) <= frame.height:
             chosen.add(part.key)
             terms += part.num_terms
-    return [part for part in parts if part.key in chosen]
+    return [part for part in measured if part.key in chosen]
+
+
+def _strength(part: Regressor, loss: np.ndarray) -> float:
+    """Correlation of the loss with a number, or with the means of a category's levels."""
+    if part.levels:
+        means = pl.DataFrame({"level": part.values, "loss": loss})
+        fitted = means.select(pl.col("loss").mean().over("level"))["loss"].to_numpy()
+    else:
+        fitted = part.values.to_numpy()
+    varies = np.std(fitted) > 0 and np.std(loss) > 0
+    return float(abs(np.corrcoef(fitted, loss)[0, 1])) if varies else 0.0
 
 
 def _readable(column: str, parts: dict[str, Regressor]) -> str:

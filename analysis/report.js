@@ -185,6 +185,7 @@
       copy.columns = Math.max(1, Math.min(count, copy.columns || count, Math.floor((width - 30) / 225)));
       copy.spec.width = cell ?? Math.max(110, Math.floor((width - 70) / copy.columns) - 24);
     }
+    if (copy.width === "container" && width < copy.usermeta?.least) copy.width = copy.usermeta.least;
     if (copy.usermeta?.marginals) {
       const [above, beside] = copy.vconcat;
       const inner = Math.max(160, width - copy.usermeta.marginals - 90);
@@ -202,8 +203,10 @@
     host.dataset.state = "drawing";
     views.get(host)?.finalize();
     try {
+      const config = { ...payload.themes[theme] };
+      if (host.clientWidth < 460) config.legend = { ...config.legend, columns: 2 };
       const options = {
-        ast: true, actions: false, renderer: "svg", defaultStyle: false, config: payload.themes[theme], loader: none,
+        ast: true, actions: false, renderer: "svg", defaultStyle: false, config, loader: none,
         tooltip: { disableDefaultStyle: true, theme: "plain" },
       };
       const first = fitted(spec, host.clientWidth);

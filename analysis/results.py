@@ -211,7 +211,9 @@ def _clean_trials(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
         if not (rows.schema[name].is_numeric() or rows.schema[name] in (pl.String, pl.Boolean))
     ]
     plain = rows.with_columns(
-        pl.col(name).map_elements(str, return_dtype=pl.String) for name in set(odd) - set(empty)
+        pl.Series(name, [None if value is None else str(value) for value in rows[name]])
+        for name in odd
+        if name not in empty
     )
     plain = plain.with_columns(
         pl.col("status").fill_null("running"), pl.col("cohort").fill_null("searched")

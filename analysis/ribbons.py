@@ -123,9 +123,9 @@ def ribbons_chart(table: pl.DataFrame, diverged: pl.DataFrame, metric: Metric) -
 def figure(results: Results) -> Figure | None:
     """One small chart an architecture."""
     table = ribbons_table(results.reports, results.metric.column)
-    diverged = divergences_table(results.trials, results.reports)
     if table.is_empty():
         return None
+    diverged = divergences_table(results.trials, results.reports)
     return Figure(
         key="ribbons",
         title="All learning curves",

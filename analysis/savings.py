@@ -39,7 +39,7 @@ def savings_sentence(table: pl.DataFrame) -> str:
         return "Early stopping ended no trial, so it saved nothing."
     return (
         f"Early stopping ended {words.plural(stopped, 'trial')} and saved {words.count(saved)} "
-        f"tokens, {words.percent(saved / (saved + used))} of what running every trial to the end "
+        f"tokens, {words.percent(saved / max(1, saved + used))} of what running every trial to the end "
         "would have taken."
     )
 

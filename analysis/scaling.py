@@ -1,15 +1,6 @@
-"""How does the loss fall with size and compute? A power law, fitted and not stretched.
-
-loss = floor + scale · x^(-exponent), by least squares: for each exponent on a fine grid the other
-two follow in closed form (neither may be negative). The floor is kept only where it earns its
-place by the corrected Akaike criterion. Nothing is ever predicted outside the range of the data.
-
-Source: J. Kaplan et al., Scaling Laws for Neural Language Models, 2020, for the form; K. P. Burnham
-and D. R. Anderson, Multimodel Inference, 2004, for the criterion.
-"""
+"""How does the loss fall with size and compute? A power law, fitted and not stretched."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import altair as alt
@@ -18,133 +9,15 @@ import polars as pl
 
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
+from analysis.power_law import MIN_POINTS, MIN_SPAN, PowerLaw, fit_power_law
 from analysis.results import Metric, Results
 from analysis.style import color, shape, to_width
 
-MIN_POINTS: Final = 5
-MIN_SPAN: Final = 4.0
-NUM_RESAMPLES: Final = 250
-EXPONENTS: Final = np.geomspace(0.01, 3.0, 160)
 BINS_PER_DECADE: Final = 8
 AXES: Final[Mapping[str, str]] = {"num_params": "Parameters", "flops": "Training FLOPs"}
 
-
-@dataclass(frozen=True, kw_only=True)
-class PowerLaw:
-    """loss = floor + scale · (x / centre)^(-exponent), with resampled parameters."""
-
-    floor: float
-    scale: float
-    exponent: float
-    centre: float
-    low: float
-    """Least x that was measured."""
-    high: float
-    """Largest x that was measured."""
-    resamples: np.ndarray
-    """Shape [B, 3]: floor, scale and exponent of each bootstrap resample."""
-
-    def interval(self) -> tuple[float, float]:
-        """95 % bootstrap interval of the exponent."""
-        low, high = np.quantile(self.resamples[:, 2], (0.025, 0.975))
-        return float(low), float(high)
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """Loss with its 95 % band, shape [3, K]: middle, low, high.
-
-        Raises:
-            ValueError: Some x lies outside what was measured; a power law says nothing there.
-        """
-        if x.min() < self.low * (1 - 1e-9) or x.max() > self.high * (1 + 1e-9):
-            raise ValueError(
-                f"the fit covers {self.low:g} to {self.high:g}, not {x.min():g} to {x.max():g}"
-            )
-        z = x / self.centre
-        floor, scale, exponent = self.resamples.T[:, :, None]
-        many = floor + scale * z[None, :] ** -exponent
-        low, high = np.quantile(many, (0.025, 0.975), axis=0)
-        return np.stack([self.floor + self.scale * z**-self.exponent, low, high])
-
-
 Fitted = tuple[str, PowerLaw | None, pl.DataFrame]
 """An architecture, its law (null where there are not enough points) and its points."""
-
-
-def fit_power_law(x: np.ndarray, loss: np.ndarray, seed: int = 0) -> PowerLaw | None:
-    """Fits the law; null with fewer than five distinct x or when they span less than fourfold.
-
-    Args:
-        x: Sizes or compute, positive, shape [N].
-        loss: Shape [N].
-        seed: Of the bootstrap over points.
-    """
-    if len(np.unique(x)) < MIN_POINTS or x.max() / x.min() < MIN_SPAN:
-        return None
-    centre = float(np.exp(np.log(x).mean()))
-    weights = np.ones((1, len(x)))
-    plain, plain_error = _solve(x / centre, loss, weights, with_floor=False)
-    lifted, lifted_error = _solve(x / centre, loss, weights, with_floor=True)
-    with_floor = _criterion(lifted_error[0], len(x), 3) < _criterion(plain_error[0], len(x), 2)
-    floor, scale, exponent = (lifted if with_floor else plain)[0]
-    counts = np.random.default_rng(seed).multinomial(
-        len(x), np.full(len(x), 1 / len(x)), NUM_RESAMPLES
-    )
-    counts = counts[(counts > 0).sum(axis=1) >= 3]
-    resamples, _ = _solve(x / centre, loss, counts.astype(float), with_floor=with_floor)
-    return PowerLaw(
-        floor=float(floor), scale=float(scale), exponent=float(exponent), centre=centre,
-        low=float(x.min()), high=float(x.max()), resamples=resamples,
-    )  # fmt: skip
-
-
-def _criterion(error: float, points: int, parameters: int) -> float:
-    """Akaike's criterion corrected for few points; infinite where it is not defined."""
-    free = points - parameters - 2
-    if free <= 0:
-        return float("inf")
-    k = parameters + 1
-    return points * float(np.log(max(error, 1e-12) / points)) + 2 * k + 2 * k * (k + 1) / free
-
-
-def _solve(
-    z: np.ndarray, loss: np.ndarray, weights: np.ndarray, *, with_floor: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted least squares for each row of weights.
-
-    Args:
-        z: Shape [N].
-        loss: Shape [N].
-        weights: Shape [B, N].
-        with_floor: Whether the floor may be above zero.
-
-    Returns:
-        Parameters (floor, scale, exponent), shape [B, 3], and squared errors, shape [B].
-    """
-    basis = z[:, None] ** -EXPONENTS[None, :]
-    total = weights.sum(axis=1, keepdims=True)
-    one, two = weights @ basis, weights @ basis**2
-    cross, mean = weights @ (basis * loss[:, None]), (weights @ loss)[:, None]
-    if with_floor:
-        spread = total * two - one**2
-        scale = np.where(
-            spread > 1e-12, (total * cross - one * mean) / np.maximum(spread, 1e-12), 0
-        )
-        floor = (mean - scale * one) / total
-        bad = (floor < 0) | (scale < 0)
-    else:
-        bad = np.ones_like(cross, dtype=bool)
-        scale, floor = np.zeros_like(cross), np.zeros_like(cross)
-    scale = np.where(bad, np.maximum(cross, 0) / two, scale)
-    floor = np.where(bad, 0.0, floor)
-    squares = (weights @ loss**2)[:, None]
-    error = (
-        squares - 2 * (floor * mean + scale * cross)
-        + total * floor**2 + 2 * floor * scale * one + scale**2 * two
-    )  # fmt: skip
-    best = error.argmin(axis=1)
-    rows = np.arange(len(best))
-    found = np.stack([floor[rows, best], scale[rows, best], EXPONENTS[best]], axis=1)
-    return found, np.maximum(error[rows, best], 0.0)
 
 
 def scaling_points(results: Results, axis: str) -> pl.DataFrame:

@@ -117,12 +117,19 @@ def when(value: float, *conditions: tuple[str, float]) -> dict[str, Any]:
     return {"value": value, "condition": tests}
 
 
-def to_width(chart: Chart, height: int) -> Chart:
-    """As wide as its place on the page, `height` pixels high without its axes."""
+def to_width(chart: Chart, height: int, *, least: int = 0) -> Chart:
+    """As wide as its place on the page.
+
+    Args:
+        chart: Any chart but a faceted one.
+        height: In pixels, without the axes.
+        least: Width below which the page lets the chart scroll instead of squeezing it.
+    """
     sized: Chart = chart.properties(
         width="container",
         height=height,
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        usermeta={"least": least},
     )
     return sized
 

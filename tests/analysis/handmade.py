@@ -155,6 +155,26 @@ def spec(name: str, architectures: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def _report(
+    rng: np.random.Generator, row: dict[str, Any], rung: int | None, tokens: int, loss: float
+) -> dict[str, Any]:
+    seconds = tokens * row["flops_per_token"] / 6e10
+    return {
+        "trial_id": row["trial_id"], "rung": rung, "step": tokens // 2048, "tokens": tokens,
+        "flops": tokens * row["flops_per_token"], "seconds": seconds,
+        "train_loss": loss - 0.05, "val_loss": loss,
+        "val_accuracy": 0.75 - 0.09 * loss + 0.004 * rng.standard_normal(),
+        "val_perplexity": math.exp(loss) if math.isfinite(loss) else math.nan,
+        "bits_per_byte": loss / 2.1, "learning_rate": row["learning_rate"],
+        "grad_norm": 1.5 * tokens**-0.1 * math.exp(0.2 * rng.standard_normal()),
+        "grad_norm_clipped": min(1.0, 1.5 * tokens**-0.1), "weight_norm": 10 + tokens**0.2,
+        "max_param_grad": 0.2 * math.exp(0.3 * rng.standard_normal()),
+        "tokens_per_second": 6e10 / row["flops_per_token"],
+        "peak_memory_bytes": 200_000_000 + 16 * row["num_params"],
+        "time": row["start_time"] + timedelta(seconds=seconds),
+    }  # fmt: skip
+
+
 def _trial(
     rows: Rows, rng: np.random.Generator, sweep: str, architecture: str, settings: dict[str, Any],
     cohort: str, seed: int, fate: str, clock: float, noise: float, shift: float,
@@ -169,7 +189,8 @@ def _trial(
         "trial_id": trial_id, "sweep": sweep, "architecture": architecture, "status": "completed",
         "cohort": cohort, "seed": seed, "num_params": size, "flops_per_token": flops_per_token,
         "start_time": start, "node": "127.0.0.1", "device": "cpu", "num_attempts": 1,
-        "config": config, "data_fingerprint": "d0", "tokenizer_fingerprint": "t0", "best_val_loss": None, **settings,
+        "config": config, "data_fingerprint": "d0", "tokenizer_fingerprint": "t0",
+        "best_val_loss": None, **settings,
     }  # fmt: skip
     first = None
     for position in range(2 * RUNGS - 1):
@@ -182,19 +203,7 @@ def _trial(
         if fate == "failed" and position == 1:
             row |= {"status": "failed", "error": "RuntimeError: out of memory"}
             break
-        seconds = tokens * flops_per_token / 6e10
-        report = {
-            "trial_id": trial_id, "rung": None if between else rung, "step": tokens // 2048,
-            "tokens": tokens, "flops": tokens * flops_per_token, "seconds": seconds,
-            "train_loss": loss - 0.05, "val_loss": loss, "val_accuracy": 0.75 - 0.09 * loss + 0.004 * rng.standard_normal(),
-            "val_perplexity": math.exp(loss) if math.isfinite(loss) else math.nan,
-            "bits_per_byte": loss / 2.1, "learning_rate": settings["learning_rate"],
-            "grad_norm": 1.5 * tokens**-0.1 * math.exp(0.2 * rng.standard_normal()),
-            "grad_norm_clipped": min(1.0, 1.5 * tokens**-0.1), "weight_norm": 10 + tokens**0.2,
-            "max_param_grad": 0.2 * math.exp(0.3 * rng.standard_normal()), "tokens_per_second": 6e10 / flops_per_token,
-            "peak_memory_bytes": 200_000_000 + 16 * size,
-            "time": start + timedelta(seconds=seconds),
-        }  # fmt: skip
+        report = _report(rng, row, None if between else rung, tokens, loss)
         rows.reports.append(report)
         shared = {key: report[key] for key in report if key in TRIALS.names and key != "rung"}
         row |= {**shared, "end_time": report["time"]}

@@ -1,0 +1,116 @@
+import json
+import re
+from pathlib import Path
+
+import altair as alt
+import polars as pl
+import pytest
+from handmade import write_sweep
+
+from analysis.answer import commands, results_option
+from analysis.payload import MAX_ROWS, Payload, encode, label, safe_json
+from analysis.report import render_report
+from analysis.results import Results, load
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&"
+
+
+@pytest.fixture(scope="module")
+def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page whose every name, prompt, sample, error and setting is markup."""
+    folder = write_sweep(
+        tmp_path_factory.mktemp("evil") / "sweep",
+        trials_per_architecture=3,
+        architectures=("lstm",),
+    )
+    for table in ("trials", "reports", "samples", "decisions"):
+        file = folder / table / "part-000000.parquet"
+        frame = pl.read_parquet(file)
+        texts = {"sweep", "architecture", "error", "decoder", "prompt", "text", "node", "device"}
+        columns = [pl.lit(EVIL).alias(name) for name in texts & set(frame.columns)]
+        frame = frame.with_columns(*columns, trial_id=pl.col("trial_id") + EVIL)
+        if table == "trials":
+            frame = frame.rename({"dropout": EVIL}).with_columns(kind=pl.lit(EVIL))
+        frame.write_parquet(file)
+    (folder / "spec.json").write_text(json.dumps({EVIL: EVIL, "data": {"source": EVIL}}))
+    return render_report(load(folder))
+
+
+def test_hostile_text_stays_text(hostile_page: str) -> None:
+    """No markup from the data survives unescaped, in HTML or in the JSON."""
+    assert "alert(1)</script>" not in hostile_page
+    assert "<img src=x" not in hostile_page
+    assert hostile_page.count("<script") == 3
+    assert "&lt;img src=x onerror=alert(2)&gt;" in hostile_page
+
+
+def test_scripts_and_styles_are_the_hashed_ones(hostile_page: str) -> None:
+    """The policy allows exactly the page's own scripts and style, and no attribute styles."""
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', hostile_page)
+    assert policy is not None
+    assert "default-src 'none'" in policy[1]
+    assert "unsafe" not in policy[1]
+    assert policy[1].count("'sha256-") == 3
+
+
+def payload_of(page: str) -> dict[str, object]:
+    """The page's JSON."""
+    found = re.search(r'id="payload">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    return dict(json.loads(found[1]))
+
+
+def test_equal_datasets_are_stored_once() -> None:
+    """Two charts of the same frame share it, and so do equal frames."""
+    payload = Payload()
+    frame = pl.DataFrame({"x": [1, 2], "y": [0.5, None]})
+    chart = alt.Chart(frame).mark_point().encode(x=alt.X("x:Q"), y=alt.Y("y:Q"))
+    payload.add_chart("one", chart)
+    payload.add_chart("two", alt.layer(chart, chart))
+    assert payload.add_table(frame.clone()) in payload.datasets
+    assert len(payload.datasets) == 1
+    assert "values" not in json.dumps(payload.charts)
+
+
+def test_json_holds_no_number_that_json_lacks() -> None:
+    """NaN and infinities become null, floats keep six digits, times become text."""
+    frame = pl.DataFrame({"x": [float("nan"), float("inf"), 1.23456789]})
+    assert encode(frame)["values"] == [[None, None, 1.23457]]
+    assert "</" not in safe_json({"a": "</script>"})
+
+
+def test_a_chart_of_too_many_rows_is_a_mistake() -> None:
+    """Drawing raw rows by the ten thousand is refused."""
+    with pytest.raises(ValueError, match="rows for one chart"):
+        encode(pl.DataFrame({"x": range(MAX_ROWS + 1)}))
+
+
+def test_settings_keep_their_names() -> None:
+    """Known columns get headings, hyperparameters stay as the spec has them."""
+    assert label("val_loss") == "Val. loss"
+    assert label("embed_size") == "embed_size"
+
+
+def test_commands_say_where_the_results_lie(results: Results, tmp_path: Path) -> None:
+    """The usual folder goes without saying; any other is named and quoted."""
+    folder = tmp_path / "my results" / "demo"
+    moved = Results(
+        trials=results.trials, reports=results.reports, decisions=results.decisions,
+        samples=results.samples, folders=(folder,),
+    )  # fmt: skip
+    assert f"--results '{folder.parent}'" in commands("abc", moved)[0][1]
+    usual = Results(
+        trials=results.trials, reports=results.reports, decisions=results.decisions,
+        samples=results.samples, folders=(Path("results/demo"),),
+    )  # fmt: skip
+    assert results_option(usual) == ""
+
+
+def test_the_payload_is_read_back(hostile_page: str) -> None:
+    """The JSON in the page parses, and every chart's data is among its datasets."""
+    payload = payload_of(hostile_page)
+    datasets, charts = payload["datasets"], payload["charts"]
+    assert isinstance(datasets, dict)
+    names = set(re.findall(r'"name": "(d[0-9a-f]{10})"', json.dumps(charts)))
+    assert names
+    assert names <= set(datasets)

@@ -1,0 +1,192 @@
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+from statsmodels.formula.api import ols
+
+from analysis.correlation import correlation_sentence, correlation_table
+from analysis.importance import importance_sentence, importance_table
+from analysis.partial_dependence import partial_dependence_sentence, partial_dependence_table
+from analysis.regression import fit_regression, is_logarithmic, regression_sentence
+from analysis.residuals import FITTED, NORMAL, residuals_sentence, residuals_table
+from analysis.results import METRICS
+
+METRIC = METRICS["val_loss"]
+
+
+def trials(number: int = 60, seed: int = 0) -> pl.DataFrame:
+    """Loss = 3 + 0.5 (log10 rate + 3)² + 0.2 [relu] + noise; width does nothing."""
+    generator = np.random.default_rng(seed)
+    rate = 10 ** generator.uniform(-4, -2, number)
+    activation = generator.choice(["gelu", "relu"], number)
+    noise = 0.02 * generator.standard_normal(number)
+    loss = 3 + 0.5 * (np.log10(rate) + 3) ** 2 + 0.2 * (activation == "relu") + noise
+    return pl.DataFrame(
+        {
+            "trial_id": [f"t{index:03d}" for index in range(number)],
+            "rate": rate, "activation": activation, "width": generator.choice([32, 64], number),
+            "loss": loss,
+        }
+    )  # fmt: skip
+
+
+def test_regression_recovers_what_made_the_data() -> None:
+    """A linear law comes back within its own interval, in the units of the table."""
+    generator = np.random.default_rng(0)
+    x = 10 ** generator.uniform(-4, -2, 200)
+    kind = generator.choice(["a", "b"], 200)
+    loss = 2 - 0.3 * np.log10(x) + 0.5 * (kind == "b") + 0.01 * generator.standard_normal(200)
+    frame = pl.DataFrame(
+        {"trial_id": [str(i) for i in range(200)], "x": x, "kind": kind, "loss": loss}
+    )
+    fit = fit_regression(frame, ["x", "kind"])
+    assert fit is not None
+    rows = {row["term"]: row for row in fit.table.iter_rows(named=True)}
+    slope = -0.3 * np.log10(x).std(ddof=1)
+    assert rows["log10(x)"]["low"] < slope < rows["log10(x)"]["high"]
+    assert rows["kind b (not a)"]["estimate"] == pytest.approx(0.5, abs=0.01)
+    assert fit.formula == "loss ~ log10(x) + kind + log10(x) × kind"
+
+
+def test_regression_agrees_with_the_formula_interface() -> None:
+    """Estimates, HC3 errors and intervals are those of statsmodels' own formula route."""
+    frame = trials(40)
+    fit = fit_regression(frame, ["width", "activation"])
+    assert fit is not None
+    pandas = frame.with_columns(
+        z=(pl.col("width") - pl.col("width").mean()) / pl.col("width").std()
+    )
+    oracle = ols("loss ~ z * C(activation)", pandas.to_pandas()).fit(cov_type="HC3", use_t=True)
+    ours = dict(zip(fit.table["term"], fit.table["std_error"], strict=True))
+    assert ours["width"] == pytest.approx(oracle.bse["z"])
+    assert ours["activation relu (not gelu)"] == pytest.approx(oracle.bse["C(activation)[T.relu]"])
+    assert fit.r_squared == pytest.approx(oracle.rsquared)
+
+
+def test_interactions_are_found_when_there_are_trials_for_them() -> None:
+    """A product of two settings that moves the loss gets a term and clears zero."""
+    generator = np.random.default_rng(0)
+    a, b = generator.standard_normal((2, 120))
+    frame = pl.DataFrame(
+        {"trial_id": [str(i) for i in range(120)], "a": a, "b": b,
+         "loss": a + b + 0.8 * a * b + 0.1 * generator.standard_normal(120)}
+    )  # fmt: skip
+    fit = fit_regression(frame, ["a", "b"])
+    assert fit is not None
+    row = fit.table.filter(term="a × b").row(0, named=True)
+    assert row["low"] > 0.5
+    assert fit.formula == "loss ~ a + b + a × b"
+
+
+def test_too_few_trials_are_refused_or_leave_settings_out() -> None:
+    """Three trials fit nothing; ten cannot carry eight settings, and the missing ones are named."""
+    assert fit_regression(trials(3), ["rate", "activation", "width"]) is None
+    generator = np.random.default_rng(0)
+    names = [f"s{index}" for index in range(8)]
+    frame = pl.DataFrame({name: generator.random(10) for name in names}).with_columns(
+        loss=pl.col("s3") * 2, trial_id=pl.int_range(10).cast(pl.String)
+    )
+    fit = fit_regression(frame, names)
+    assert fit is not None
+    assert "s3" in fit.formula
+    assert len(fit.left_out) >= 5
+
+
+def test_names_cannot_upset_the_formula() -> None:
+    """Settings and values full of formula signs are only text."""
+    frame = trials(30).rename({"width": "w ~ 1 + C(x):", "activation": "a`[T.b]"})
+    frame = frame.with_columns(pl.col("a`[T.b]").replace("relu", "]:s0 <b>"))
+    fit = fit_regression(frame, ["w ~ 1 + C(x):", "a`[T.b]"])
+    assert fit is not None
+    assert "a`[T.b] gelu (not ]:s0 <b>)" in fit.table["term"].to_list()
+
+
+def test_the_sentence_names_clear_effects_only() -> None:
+    """What clears zero is named with its sign; what does not is not."""
+    fit = fit_regression(trials(), ["activation", "width"])
+    assert fit is not None
+    sentence = regression_sentence(fit, METRIC)
+    assert "activation relu (not gelu) (+0." in sentence
+    assert "width (" not in sentence
+
+
+def test_wide_settings_are_logarithmic() -> None:
+    """A factor of twenty, and never for values that reach zero."""
+    assert is_logarithmic(pl.Series([1e-4, 1e-2]))
+    assert not is_logarithmic(pl.Series([1, 8]))
+    assert not is_logarithmic(pl.Series([0.0, 1.0]))
+    assert not is_logarithmic(pl.Series(["a", "b"]))
+
+
+def test_residual_plots_hold_every_trial_and_two_lines() -> None:
+    """The Q-Q line is scipy's; fitted plus residual is the loss."""
+    frame = trials(30)
+    fit = fit_regression(frame, ["activation"])
+    assert fit is not None
+    table = residuals_table(fit)
+    assert table.filter(plot=FITTED, line=False).height == 30
+    both = table.filter(plot=FITTED, line=False).join(frame, on="trial_id")
+    assert (both["x"] + both["y"]).to_numpy() == pytest.approx(both["loss"].to_numpy())
+    residual = fit.residuals["residual"].to_numpy()
+    slope = stats.probplot(residual / residual.std(ddof=1))[1][0]
+    ends = table.filter(plot=NORMAL, line=True).sort("x")
+    assert np.diff(ends["y"].to_numpy())[0] / np.diff(ends["x"].to_numpy())[0] == pytest.approx(
+        slope
+    )
+    assert "Shapiro" in residuals_sentence(fit)
+
+
+def test_importance_finds_the_setting_that_matters() -> None:
+    """Both methods put the learning rate first; shares add up to one and idle settings get none."""
+    pytest.importorskip("sklearn")
+    table = importance_table(trials(), ["rate", "activation", "width"])
+    for method in ("fANOVA", "PED-ANOVA"):
+        own = table.filter(method=method)
+        assert own["share"].sum() == pytest.approx(1.0)
+        assert own.sort("share", descending=True)["setting"][0] == "rate"
+        assert own.filter(setting="width")["share"][0] < 0.2
+    assert "rate" in importance_sentence(table)
+
+
+def test_importance_refuses_few_trials_and_flat_losses() -> None:
+    """Seven trials are too few; equal losses have no importance and no crash."""
+    assert importance_table(trials(7), ["rate"]).is_empty()
+    flat = trials(12).with_columns(loss=pl.lit(1.0))
+    assert "no setting mattered" in importance_sentence(importance_table(flat, ["rate"]))
+
+
+def test_partial_dependence_follows_the_law() -> None:
+    """The learned valley lies where the law has it; the setting that does nothing is flat."""
+    pytest.importorskip("sklearn")
+    table = partial_dependence_table(trials(150), ["rate", "width"])
+    rate, width = table.filter(setting="rate"), table.filter(setting="width")
+    best = rate.sort("mean")["value"].cast(pl.Float64)[0]
+    assert -3.5 < np.log10(best) < -2.5
+    assert np.ptp(rate["mean"].to_numpy()) > 5 * np.ptp(width["mean"].to_numpy())
+    assert table["setting"][0] == "rate"
+    assert "rate moves the validation loss most" in partial_dependence_sentence(table, METRIC)
+
+
+def test_partial_dependence_agrees_with_scikit_learn() -> None:
+    """The averages are those of scikit-learn's own brute-force routine for the same forest."""
+    inspection = pytest.importorskip("sklearn.inspection")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    frame = trials(40).with_columns(pl.col("width").cast(pl.Float64))
+    table = partial_dependence_table(frame, ["width"], seed=3)
+    shuffled = frame.sample(40, seed=3)
+    design = shuffled.select("width").to_numpy()
+    forest = ensemble.RandomForestRegressor(40, min_samples_leaf=2, random_state=3)
+    forest.fit(design, shuffled["loss"].to_numpy())
+    oracle = inspection.partial_dependence(forest, design, [0], method="brute", kind="average")
+    assert table["mean"].to_numpy() == pytest.approx(oracle["average"][0], rel=1e-6)
+
+
+def test_correlations_are_spearmans() -> None:
+    """Each cell agrees with scipy; text and constant columns are left out."""
+    frame = trials(25).with_columns(constant=pl.lit(1.0))
+    table = correlation_table(frame, ["rate", "width", "activation", "constant", "loss"])
+    assert set(table["x"]) == {"rate", "width", "loss"}
+    cell = table.filter(x="rate", y="loss")["correlation"][0]
+    assert cell == pytest.approx(stats.spearmanr(frame["rate"], frame["loss"]).statistic)
+    assert "rank correlation" in correlation_sentence(table, ["rate", "width"], "loss")
+    assert correlation_table(frame.head(3), ["rate", "loss"]).is_empty()
