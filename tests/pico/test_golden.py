@@ -39,4 +39,6 @@ def test_first_steps_are_those_written_down(name, tiny_data):
     for got, expected in zip(reports, golden["reports"][name], strict=True):
         # One target more or less is within rounding where two logits nearly tie.
         assert got.pop("val_accuracy") == pytest.approx(expected.pop("val_accuracy"), abs=4e-3)
-        assert got == pytest.approx(expected, rel=5e-4), ADVICE
+        # Muon orthogonalises in bf16, which processors round in their own ways.
+        rel = 1e-3 if trial.training.optimizer == "muon" else 2e-5
+        assert got == pytest.approx(expected, rel=rel), ADVICE

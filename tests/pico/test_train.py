@@ -217,6 +217,13 @@ def test_label_smoothing_is_not_in_the_reported_loss(tiny_data):
     assert smooth.grad_norm < 0.9 * plain.grad_norm
 
 
+def test_token_dropout_is_in_training_alone(tiny_data):
+    """A model that reads mostly noise in training is judged on the clean text."""
+    trial = tiny_trial(learning_rate=1e-2, batch_size=16, token_dropout=0.5)
+    *_, last = train(trial, tiny_data, report_steps=[40, 60])
+    assert last.train_loss > last.val_loss + 0.2
+
+
 @pytest.mark.parametrize("architecture", MODELS)
 def test_bf16_follows_fp32(architecture, tiny_data):
     """The lower precision trains, close to fp32 and not equal to it."""
