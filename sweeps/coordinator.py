@@ -8,86 +8,30 @@ killed: that is all there is to resuming a sweep.
 
 import collections
 import math
-import random
 import time
-import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any
 
 from sweeps.candidates import Candidate, CandidateFactory
-from sweeps.early_stopping import Stopper, make_stopper
+from sweeps.early_stopping import make_stopper
 from sweeps.journal import Entry, Row
 from sweeps.sampling import ArchitectureSampler, objective_values
 from sweeps.space import Space
 from sweeps.spec import Spec
 from sweeps.store import Store, read_checkpoint, read_rows
-from sweeps.tables import REPORTS, TERMINAL_STATUSES
-
-Outcome = Literal["completed", "stopped", "diverged", "failed"]
-
-_FROM_REPORT: Final = (
-    "step", "tokens", "flops", "seconds", "val_loss", "val_accuracy", "val_perplexity",
-    "bits_per_byte", "train_loss", "tokens_per_second", "peak_memory_bytes",
-)  # fmt: skip
-"""Columns of a trial's row that repeat its last report."""
-
-
-@dataclass(kw_only=True)
-class Trial:
-    """A trial that was admitted to the sweep, and its row in the `trials` table."""
-
-    candidate: Candidate
-    row: Row
-    num_losses: int = 0
-    """Processes that died while this driver ran it."""
-
-    @property
-    def trial_id(self) -> str:
-        """Its identity."""
-        return self.candidate.trial_id
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more is to be done for it."""
-        return self.row["status"] in TERMINAL_STATUSES
-
-    @property
-    def is_confirmation(self) -> bool:
-        """Whether it re-runs a winner on a fresh seed."""
-        return bool(self.row["cohort"] == "confirm")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assignment:
-    """A trial to be trained from its checkpoint, or from the start where it has none."""
-
-    candidate: Candidate
-    checkpoint: bytes | None
-
-
-@dataclass(kw_only=True)
-class Family:
-    """One architecture's part of the sweep."""
-
-    name: str
-    space: Space
-    sampler: ArchitectureSampler
-    stopper: Stopper
-    trials: list[Trial] = field(default_factory=list)
-    exhausted: bool = False
-    """Whether its space holds no configuration that was not tried."""
-
-    @property
-    def searched(self) -> list[Trial]:
-        """Its trials but for the confirmations."""
-        return [trial for trial in self.trials if not trial.is_confirmation]
-
-    def mean_seconds(self) -> float | None:
-        """Mean busy time of a trial that ran, None before one has ended."""
-        measured = [t.row["seconds"] for t in self.trials if t.ended and t.row["seconds"]]
-        return sum(measured) / len(measured) if measured else None
+from sweeps.tables import REPORTS
+from sweeps.trials import (
+    SET_BY_DRIVER,
+    Assignment,
+    Family,
+    Outcome,
+    Trial,
+    draw_cohort,
+    first_row,
+    is_finite,
+    stored_outcome,
+)
 
 
 class Coordinator:
@@ -165,7 +109,11 @@ class Coordinator:
             if report["trial_id"] in self._trials:
                 self._recall(self._trials[report["trial_id"]], report)
         for trial in self._trials.values():
-            outcome = self._outcome(trial)
+            outcome = stored_outcome(
+                trial,
+                self._store.reports_of(trial.trial_id),
+                self._store.decisions_of(trial.trial_id),
+            )
             if outcome is None:
                 trial.row["status"] = "running"
                 self._waiting.append(trial)
@@ -186,22 +134,6 @@ class Coordinator:
         decision = self._judge(trial, report)
         if rung not in decided:  # it was the last rung of a budget that has grown since
             self._store.commit(("decisions", decision))
-
-    def _outcome(self, trial: Trial) -> Outcome | None:
-        """How a stored trial ended under the spec of today, None where there is work left."""
-        reports = self._store.reports_of(trial.trial_id)
-        status: str = trial.row["status"]
-        if status == "failed":
-            return "failed"
-        if not reports:
-            return None
-        if not is_finite(reports[-1]):
-            return "diverged"
-        if any(row["action"] == "stop" for row in self._store.decisions_of(trial.trial_id)):
-            return "stopped"
-        if reports[-1]["step"] >= trial.candidate.plan.rung_steps[-1]:
-            return "completed"
-        return "stopped" if status == "stopped" else None
 
     # Giving out work
 
@@ -257,7 +189,7 @@ class Coordinator:
                 if candidate is None:
                     family.exhausted = True
                     continue
-                return self._admit(family, candidate, self._draw_cohort(family))
+                return self._admit(family, candidate, self._cohort(family))
             candidate = next(iter(self._confirmations_left(family)), None)
             if candidate is not None:
                 return self._admit(family, candidate, "confirm")
@@ -281,45 +213,25 @@ class Coordinator:
             return math.inf if not family.trials else 0.0
         return mean * self._remaining(family)
 
-    def _draw_cohort(self, family: Family) -> str:
-        ordinal = len(family.searched)
-        seed = zlib.crc32(f"exempt/{self._spec.search.seed}/{family.name}/{ordinal}".encode())
-        fraction = self._spec.early_stopping.exempt_fraction
-        return "exempt" if random.Random(seed).random() < fraction else "searched"
+    def _cohort(self, family: Family) -> str:
+        ordinal = f"{self._spec.search.seed}/{family.name}/{len(family.searched)}"
+        return draw_cohort(ordinal, self._spec.early_stopping.exempt_fraction)
 
     def _confirmations_left(self, family: Family) -> list[Candidate]:
         """Winners to re-run on fresh seeds, once every searched trial has ended."""
         confirm = self._spec.confirm
         if not confirm.top or any(not trial.ended for trial in family.searched):
             return []
-        objective = self._spec.objectives[0]
-        sign = -1.0 if objective.goal == "maximize" else 1.0
-        full = [t for t in family.searched if t.row["rung"] == self._spec.budget.rungs - 1]
-        full.sort(key=lambda trial: sign * trial.row[objective.metric])
+        best = family.ranked(self._spec.objectives[0], self._spec.budget.rungs - 1)
         again = [
             self._factory.with_seed(trial.candidate, self._spec.seed + offset)
-            for trial in full[: confirm.top]
+            for trial in best[: confirm.top]
             for offset in range(1, confirm.seeds + 1)
         ]
         return [candidate for candidate in again if candidate.trial_id not in self._trials]
 
     def _admit(self, family: Family, candidate: Candidate, cohort: str) -> Trial:
-        row: Row = {
-            "trial_id": candidate.trial_id,
-            "sweep": self._spec.name,
-            "architecture": family.name,
-            "status": "running",
-            "cohort": cohort,
-            "seed": candidate.trial.seed,
-            "num_params": candidate.facts.num_params,
-            "flops_per_token": candidate.facts.flops_per_token,
-            "start_time": self._micros(),
-            "num_attempts": 0,
-            "config": candidate.config,
-            **dict.fromkeys(("rung", "best_val_loss", "end_time", *_FROM_REPORT)),
-            **candidate.fingerprints,
-            **candidate.hyperparameters,
-        }
+        row = first_row(self._spec.name, candidate, cohort, self._micros())
         trial = Trial(candidate=candidate, row=row)
         self._store.commit(("trials", dict(row)))
         self._trials[trial.trial_id] = trial
@@ -336,7 +248,7 @@ class Coordinator:
             for table in ("reports", "samples")
         )
         for report in sorted(reports, key=lambda row: row["step"]):
-            metrics = {name: report[name] for name in REPORTS.names if name not in _OURS}
+            metrics = {name: report[name] for name in REPORTS.names if name not in SET_BY_DRIVER}
             texts = [row for row in samples if row["step"] == report["step"]]
             if self._take_report(trial, metrics, samples=texts, cached=True):
                 return
@@ -412,9 +324,7 @@ class Coordinator:
         entries: list[Entry] = [("reports", report)]
         place = {"trial_id": trial.trial_id, "rung": rung, "step": metrics["step"]}
         entries += [("samples", place | sample) for sample in samples]
-        trial.row |= {name: metrics[name] for name in _FROM_REPORT}
-        trial.row["best_val_loss"] = _least(trial.row["best_val_loss"], metrics["val_loss"])
-        trial.row["rung"] = trial.row["rung"] if rung is None else rung
+        trial.take(metrics, rung)
         outcome: Outcome | None = None
         if not is_finite(metrics):
             outcome = "diverged"
@@ -496,20 +406,3 @@ class Coordinator:
             running = sum(trial.candidate.architecture == name for trial in self.running.values())
             total += mean * (self._remaining(family) + 0.5 * running)
         return total / max(1, slots)
-
-
-_OURS: Final = frozenset({"trial_id", "rung", "time"})
-
-
-def is_finite(report: Mapping[str, Any]) -> bool:
-    """Whether a report's losses are numbers; where not, the trial has diverged."""
-    return all(
-        report[name] is not None and math.isfinite(report[name])
-        for name in ("train_loss", "val_loss")
-    )
-
-
-def _least(best: float | None, value: float) -> float | None:
-    if not math.isfinite(value):
-        return best
-    return value if best is None else min(best, value)

@@ -12,8 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.coordinator import Coordinator, Family
+from sweeps.coordinator import Coordinator
 from sweeps.spec import Spec
+from sweeps.trials import Family
 
 REFRESH_SECONDS: Final = 0.25
 

@@ -1,0 +1,162 @@
+"""A trial inside a sweep: its row, how it ended, the architecture's family it belongs to."""
+
+import math
+import random
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from sweeps.candidates import Candidate
+from sweeps.early_stopping import Stopper
+from sweeps.journal import Row
+from sweeps.sampling import ArchitectureSampler
+from sweeps.space import Space
+from sweeps.spec import Objective
+from sweeps.tables import TERMINAL_STATUSES
+
+Outcome = Literal["completed", "stopped", "diverged", "failed"]
+
+FROM_REPORT: Final = (
+    "step", "tokens", "flops", "seconds", "val_loss", "val_accuracy", "val_perplexity",
+    "bits_per_byte", "train_loss", "tokens_per_second", "peak_memory_bytes",
+)  # fmt: skip
+"""Columns of a trial's row that repeat its last report."""
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """A trial that was admitted to the sweep, and its row in the `trials` table."""
+
+    candidate: Candidate
+    row: Row
+    num_losses: int = 0
+    """Processes that died while this driver ran it."""
+
+    @property
+    def trial_id(self) -> str:
+        """Its identity."""
+        return self.candidate.trial_id
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to be done for it."""
+        return self.row["status"] in TERMINAL_STATUSES
+
+    def take(self, metrics: Mapping[str, Any], rung: int | None) -> None:
+        """Bring the row up to date with a report."""
+        best, value = self.row["best_val_loss"], metrics["val_loss"]
+        self.row |= {name: metrics[name] for name in FROM_REPORT}
+        if math.isfinite(value):
+            self.row["best_val_loss"] = value if best is None else min(best, value)
+        if rung is not None:
+            self.row["rung"] = rung
+
+    @property
+    def is_confirmation(self) -> bool:
+        """Whether it re-runs a winner on a fresh seed."""
+        return bool(self.row["cohort"] == "confirm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """A trial to be trained from its checkpoint, or from the start where it has none."""
+
+    candidate: Candidate
+    checkpoint: bytes | None
+
+
+@dataclass(kw_only=True)
+class Family:
+    """One architecture's part of the sweep."""
+
+    name: str
+    space: Space
+    sampler: ArchitectureSampler
+    stopper: Stopper
+    trials: list[Trial] = field(default_factory=list)
+    exhausted: bool = False
+    """Whether its space holds no configuration that was not tried."""
+
+    @property
+    def searched(self) -> list[Trial]:
+        """Its trials but for the confirmations."""
+        return [trial for trial in self.trials if not trial.is_confirmation]
+
+    def ranked(self, objective: Objective, rung: int) -> list[Trial]:
+        """Its searched trials that reached a rung, the best first."""
+        sign = -1.0 if objective.goal == "maximize" else 1.0
+        reached = [trial for trial in self.searched if trial.row["rung"] == rung]
+        return sorted(reached, key=lambda trial: sign * trial.row[objective.metric])
+
+    def mean_seconds(self) -> float | None:
+        """Mean busy time of a trial that ran, None before one has ended."""
+        measured = [t.row["seconds"] for t in self.trials if t.ended and t.row["seconds"]]
+        return sum(measured) / len(measured) if measured else None
+
+
+SET_BY_DRIVER: Final = frozenset({"trial_id", "rung", "time"})
+"""Columns of `reports` that training does not measure."""
+
+
+def draw_cohort(ordinal: str, exempt_fraction: float) -> str:
+    """Whether a trial is exempt from early stopping: by lot, but always the same lot."""
+    lot = random.Random(zlib.crc32(f"exempt/{ordinal}".encode())).random()
+    return "exempt" if lot < exempt_fraction else "searched"
+
+
+def first_row(sweep: str, candidate: Candidate, cohort: str, micros: int) -> Row:
+    """The row of a trial that has just been admitted.
+
+    Args:
+        sweep: the sweep's name.
+        candidate: what is to be trained.
+        cohort: one of `sweeps.tables.COHORTS`.
+        micros: the time, in microseconds since the epoch.
+    """
+    return {
+        "trial_id": candidate.trial_id,
+        "sweep": sweep,
+        "architecture": candidate.architecture,
+        "status": "running",
+        "cohort": cohort,
+        "seed": candidate.trial.seed,
+        "num_params": candidate.facts.num_params,
+        "flops_per_token": candidate.facts.flops_per_token,
+        "start_time": micros,
+        "num_attempts": 0,
+        "config": candidate.config,
+        **dict.fromkeys(("rung", "best_val_loss", "end_time", *FROM_REPORT)),
+        **candidate.fingerprints,
+        **candidate.hyperparameters,
+    }
+
+
+def is_finite(report: Mapping[str, Any]) -> bool:
+    """Whether a report's losses are numbers; where not, the trial has diverged."""
+    losses = (report["train_loss"], report["val_loss"])
+    return all(loss is not None and math.isfinite(loss) for loss in losses)
+
+
+def stored_outcome(
+    trial: Trial, reports: Sequence[Row], decisions: Sequence[Row]
+) -> Outcome | None:
+    """How a stored trial ended under the spec of today, None where there is work left.
+
+    Args:
+        trial: with the row that an earlier driver left.
+        reports: its reports in the order of training.
+        decisions: what early stopping said about it.
+    """
+    status: str = trial.row["status"]
+    if status == "failed":
+        return "failed"
+    if not reports:
+        return None
+    if not is_finite(reports[-1]):
+        return "diverged"
+    if any(row["action"] == "stop" for row in decisions):
+        return "stopped"
+    if reports[-1]["step"] >= trial.candidate.plan.rung_steps[-1]:
+        return "completed"
+    return "stopped" if status == "stopped" else None
