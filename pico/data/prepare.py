@@ -13,9 +13,10 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
+import numpy as np
 import tokenizers
 
 from pico.data.config import DataConfig
@@ -25,7 +26,15 @@ from pico.data.load_tokenizer import make_tokenizer
 from pico.data.prepared import Meta, Part, PreparedData
 from pico.data.source import Source
 from pico.data.sources import open_source
-from pico.data.split import TRAIN, VALIDATION, Sides, split_by_hash, split_by_source, split_tail
+from pico.data.split import (
+    TRAIN,
+    VALIDATION,
+    Scan,
+    Sides,
+    split_by_hash,
+    split_by_source,
+    split_tail,
+)
 from pico.data.token_file import TokenFile
 from pico.data.tokenizer import Tokenizer
 
@@ -71,14 +80,17 @@ def prepare(
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
         prepared = PreparedData.open(folder)
+    _check_long_enough(config, prepared.meta)
     report("ready", 1.0)
     return prepared
 
 
 def _cache_key(config: DataConfig, sources: list[Source]) -> str:
+    settings = asdict(config)
+    del settings["block_size"]  # rows are cut out of the same tokens later
     what = {
         "version": DATA_VERSION,
-        "config": asdict(config),
+        "config": settings,
         "sources": [source.signature for source in sources],
         "tokenizers": tokenizers.__version__,
         "byteorder": sys.byteorder,
@@ -122,17 +134,11 @@ def _build(config: DataConfig, sources: list[Source], folder: Path, report: Prog
         for source in sources
     ]
     scans = [corpus.scan(config.seed) for corpus in corpora]
-    own_split = config.validation_source is not None
-    if own_split:
-        sides = split_by_source(scans[:-1], scans[-1])
-    else:
-        split = split_by_hash if config.split == "hash" else split_tail
-        sides = split(scans, config.validation_fraction)
-    train_corpora = list(zip(corpora, sides, strict=False))
+    sides = _split(config, scans)
 
     report("training the tokenizer", 0.2)
     num_characters = sum(int(scan.sizes.sum()) for scan in scans)
-    texts = _training_texts(train_corpora, one_in=-(-num_characters // _TOKENIZER_CHARACTERS))
+    texts = _training_texts(corpora, sides, one_in=-(-num_characters // _TOKENIZER_CHARACTERS))
     tokenizer = make_tokenizer(config.tokenizer, texts)
 
     report("encoding", 0.5)
@@ -140,40 +146,56 @@ def _build(config: DataConfig, sources: list[Source], folder: Path, report: Prog
         TokenFile(folder, "train", tokenizer) as train,
         TokenFile(folder, "validation", tokenizer) as validation,
     ):
-        train_parts, validation_parts = [], []
-        for (corpus, side), (name, weight) in zip(train_corpora, config.components, strict=True):
-            for text, where in zip(corpus, side.tolist(), strict=True):
-                if where == TRAIN:
-                    train.add(text)
-                elif where == VALIDATION:
-                    validation.add(text)
-            train_parts.append(train.end_part(name, weight))
-            if not own_split:
-                validation_parts.append(validation.end_part(name, weight))
-        if config.validation_source is not None:
-            for text in corpora[-1]:
-                validation.add(text)
-            validation_parts.append(validation.end_part(config.validation_source, 1.0))
-    _check_long_enough(config, train_parts, validation_parts)
-
-    meta = _meta(config, sources, tokenizer, train, validation, train_parts, validation_parts)
+        parts = _encode(config, corpora, sides, train, validation)
+    meta = _meta(config, sources, tokenizer, train, validation, *parts)
     (folder / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     (folder / "meta.json").write_text(meta.to_json(), encoding="utf-8")
 
 
-def _training_texts(corpora: list[tuple[Corpus, Sides]], *, one_in: int) -> Iterator[str]:
-    for corpus, side in corpora:
-        count = 0
+def _split(config: DataConfig, scans: list[Scan]) -> list[Sides]:
+    """The side of every document; a validation source comes last, all of it on one side."""
+    if config.validation_source is not None:
+        own = np.full(len(scans[-1].hashes), VALIDATION, dtype=np.int8)
+        return [*split_by_source(scans[:-1], scans[-1]), own]
+    split = split_by_hash if config.split == "hash" else split_tail
+    return split(scans, config.validation_fraction)
+
+
+def _training_texts(corpora: list[Corpus], sides: list[Sides], *, one_in: int) -> Iterator[str]:
+    for corpus, side in zip(corpora, sides, strict=True):
+        texts = (text for text, where in zip(corpus, side.tolist(), strict=True) if where == TRAIN)
+        yield from islice(texts, 0, None, one_in)
+
+
+def _encode(
+    config: DataConfig,
+    corpora: list[Corpus],
+    sides: list[Sides],
+    train: TokenFile,
+    validation: TokenFile,
+) -> tuple[list[Part], list[Part]]:
+    names = list(config.components)
+    own_split = config.validation_source is not None
+    if config.validation_source is not None:
+        names.append((config.validation_source, 1.0))
+    train_parts, validation_parts = [], []
+    for corpus, side, (name, weight) in zip(corpora, sides, names, strict=True):
         for text, where in zip(corpus, side.tolist(), strict=True):
             if where == TRAIN:
-                if count % one_in == 0:
-                    yield text
-                count += 1
+                train.add(text)
+            elif where == VALIDATION:
+                validation.add(text)
+        is_for_training = len(train_parts) < len(config.components)
+        if is_for_training:
+            train_parts.append(train.end_part(name, weight))
+        if not (is_for_training and own_split):
+            validation_parts.append(validation.end_part(name, weight))
+    return train_parts, validation_parts
 
 
-def _check_long_enough(config: DataConfig, train: list[Part], validation: list[Part]) -> None:
+def _check_long_enough(config: DataConfig, meta: Meta) -> None:
     least = config.block_size + 1 if config.mode == "contiguous" else 2
-    for part in train:
+    for part in meta.train_parts:
         if part.num_tokens < least:
             raise DataError(
                 f"too short for one block of {config.block_size} tokens",
@@ -181,9 +203,6 @@ def _check_long_enough(config: DataConfig, train: list[Part], validation: list[P
                 found=f"{part.num_tokens} training tokens in {part.name!r}",
                 allowed=f"at least {least} tokens, or a smaller data.block_size",
             )
-    for part in validation:
-        if part.num_tokens <= 2:
-            raise DataError("no text for validation", field="data.source", found=f"{part.name!r}")
 
 
 def _meta(

@@ -82,6 +82,9 @@ def test_the_second_time_is_answered_from_disk(prepared, tmp_path, monkeypatch):
     assert second.meta == first.meta
     assert np.array_equal(second.train, first.train)
     assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert prepared(block_size=4).meta == first.meta
+    with pytest.raises(DataError, match="too short for one block"):
+        prepared(block_size=100_000)
 
 
 @pytest.mark.parametrize(
