@@ -161,7 +161,7 @@ class Coordinator:
             return False
         return self.stop_reason is not None or (
             not self._waiting
-            and all(self._remaining(family) == 0 for family in self.families.values())
+            and all(self.remaining(family) == 0 for family in self.families.values())
         )
 
     @property
@@ -200,7 +200,7 @@ class Coordinator:
             return 0
         return max(0, self._spec.search.trials_per_architecture - len(family.searched))
 
-    def _remaining(self, family: Family) -> int:
+    def remaining(self, family: Family) -> int:
         """Trials of this architecture not admitted yet, as far as can be known."""
         search = self._search_left(family)
         if search or any(not trial.ended for trial in family.searched):
@@ -211,7 +211,7 @@ class Coordinator:
         mean = family.mean_seconds()
         if mean is None:
             return math.inf if not family.trials else 0.0
-        return mean * self._remaining(family)
+        return mean * self.remaining(family)
 
     def _cohort(self, family: Family) -> str:
         ordinal = f"{self._spec.search.seed}/{family.name}/{len(family.searched)}"
@@ -394,15 +394,3 @@ class Coordinator:
 
     def _micros(self) -> int:
         return int(self._now() * 1_000_000)
-
-    def seconds_left(self, slots: int) -> float | None:
-        """A guess at the time to the end, None before every architecture was measured."""
-        means = {name: family.mean_seconds() for name, family in self.families.items()}
-        total = 0.0
-        for name, family in self.families.items():
-            mean = means[name]
-            if mean is None:
-                return None
-            running = sum(trial.candidate.architecture == name for trial in self.running.values())
-            total += mean * (self._remaining(family) + 0.5 * running)
-        return total / max(1, slots)

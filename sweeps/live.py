@@ -73,7 +73,7 @@ class LiveView:
             Text(f"{ended} of up to {total} trials"),
             Text(f"{coordinator.new_tokens / max(elapsed, 1e-9):,.0f} tokens/s"),
             Text(f"{duration(elapsed)} gone"),
-            Text(_time_left(coordinator.seconds_left(self._slots))),
+            Text(_time_left(_seconds_left(coordinator, self._slots))),
         )
         return Group(table, bar)
 
@@ -100,6 +100,20 @@ def _family_row(family: Family, coordinator: Coordinator) -> list[str]:
 
 def _or_inf(value: float | None) -> float:
     return math.inf if value is None else value
+
+
+def _seconds_left(coordinator: Coordinator, slots: int) -> float | None:
+    """A guess at the time to the end, None before every architecture was measured."""
+    total = 0.0
+    for name, family in coordinator.families.items():
+        mean = family.mean_seconds()
+        if mean is None:
+            return None
+        running = sum(
+            trial.candidate.architecture == name for trial in coordinator.running.values()
+        )
+        total += mean * (coordinator.remaining(family) + 0.5 * running)
+    return total / max(1, slots)
 
 
 def _time_left(seconds: float | None) -> str:
