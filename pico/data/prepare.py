@@ -178,7 +178,8 @@ def _encode(
     own_split = config.validation_source is not None
     if config.validation_source is not None:
         names.append((config.validation_source, 1.0))
-    train_parts, validation_parts = [], []
+    train_parts: list[Part] = []
+    validation_parts: list[Part] = []
     for corpus, side, (name, weight) in zip(corpora, sides, names, strict=True):
         for text, where in zip(corpus, side.tolist(), strict=True):
             if where == TRAIN:
