@@ -13,7 +13,7 @@ from analysis.heatmap import binned
 from analysis.results import Metric, Results
 
 MAX_SETTINGS: Final = 12
-MAX_POINTS: Final = 1500
+MAX_POINTS: Final = 1200
 
 
 def box_plots_table(frame: pl.DataFrame, settings: Sequence[str]) -> pl.DataFrame:
@@ -133,13 +133,14 @@ def figure(results: Results) -> Figure | None:
         table = box_plots_table(common.frame, results.varied[common.architecture][:MAX_SETTINGS])
         if table.is_empty():
             continue
-        sentence = box_plots_sentence(box_summary(table), results.metric)
+        summary = box_summary(table)
+        sentence = box_plots_sentence(summary, results.metric)
         panels.append(
             Panel(
                 label=common.architecture,
                 sentence=f"{common.architecture}: {sentence} {common.sentence}",
                 chart=box_plots_chart(table, results.metric),
-                table=table,
+                table=summary.drop("order"),
             )
         )
     if not panels:

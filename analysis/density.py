@@ -180,7 +180,9 @@ def figure(results: Results) -> Figure:
                 chart=None
                 if cloud.is_empty()
                 else density_chart(cloud, trials, results.architectures, results.metric),
-                table=trials.select("architecture", "trial_id", column, "val_accuracy"),
+                table=trials.select("architecture", "trial_id", column, "val_accuracy").head(
+                    MAX_POINTS
+                ),
             ),
         ),
         note=(

@@ -115,7 +115,7 @@ def figure(results: Results) -> Figure:
                 chart=None
                 if table.is_empty()
                 else front_membership_chart(table, results.architectures),
-                table=table,
+                table=table.head(60),
             )
         )
     moved = (

@@ -12,6 +12,8 @@ from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
 from analysis.style import PICKED, color, pickable, shape, to_width, when
 
+MAX_OTHERS: Final = 600
+
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
@@ -55,6 +57,13 @@ def pareto_table(
     return fronts.with_columns(
         on_front=pl.when("twin").then(None).otherwise("on_front").forward_fill()
     ).drop("twin")
+
+
+def drawable(table: pl.DataFrame) -> pl.DataFrame:
+    """The whole front and a fixed draw of the others, in the same order."""
+    others = table.filter(~pl.col("on_front"))
+    kept = others.sample(min(others.height, MAX_OTHERS), seed=0)["trial_id"]
+    return table.filter(pl.col("on_front") | pl.col("trial_id").is_in(kept.to_list()))
 
 
 def pareto_sentence(table: pl.DataFrame, price: Price, metric: Metric) -> str:
@@ -117,11 +126,12 @@ def figure(results: Results) -> Figure:
             results.full_budget, price.column, results.metric.column, maximize=price.maximize
         )
         sentence = pareto_sentence(table, price, results.metric)
+        drawn = drawable(table)
         chart = (
             None if table.is_empty()
-            else pareto_chart(table, price, results.architectures, results.metric)
+            else pareto_chart(drawn, price, results.architectures, results.metric)
         )  # fmt: skip
-        panels.append(Panel(label=price.tab, sentence=sentence, chart=chart, table=table))
+        panels.append(Panel(label=price.tab, sentence=sentence, chart=chart, table=drawn))
     return Figure(
         key="pareto",
         title="Pareto fronts",

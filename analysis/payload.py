@@ -133,9 +133,10 @@ def safe_json(content: object) -> str:
 
 
 def encode(frame: pl.DataFrame) -> dict[str, Any]:
-    """A frame by columns: `columns` (key, label, kind) and `values`, one list a column.
+    """A frame by columns: `columns` (key, label, kind) and `values`, one entry a column.
 
-    Floats keep six significant digits; NaN and infinities become null; times become ISO text.
+    Floats keep six significant digits; NaN and infinities become null; times become ISO text. A
+    column of text that repeats is stored as its `levels` and, a row each, their positions.
 
     Raises:
         ValueError: The frame has more rows than a chart should draw.
@@ -145,8 +146,19 @@ def encode(frame: pl.DataFrame) -> dict[str, Any]:
     columns, values = [], []
     for series in frame.iter_columns():
         columns.append({"key": series.name, "label": label(series.name), "kind": kind(series)})
-        values.append(_plain(series).to_list())
+        values.append(_packed(_plain(series)))
     return {"columns": columns, "values": values}
+
+
+def _packed(series: pl.Series) -> list[Any] | dict[str, list[Any]]:
+    if series.dtype != pl.String or series.len() < 8 or series.n_unique() > series.len() // 2:
+        return series.to_list()
+    codes = series.cast(pl.Categorical).to_physical()
+    levels = pl.DataFrame({"code": codes, "level": series}).drop_nulls().unique("code").sort("code")
+    positions = codes.replace_strict(
+        levels["code"], pl.int_range(levels.height, eager=True), default=None
+    )
+    return {"levels": levels["level"].to_list(), "codes": positions.to_list()}
 
 
 def label(name: str) -> str:

@@ -7,10 +7,15 @@
   const views = new Map();
 
   /* ---------- data ---------- */
+  function dataset(key) {
+    const found = payload.datasets[key];
+    found.values = found.values.map((column) => (Array.isArray(column) ? column : column.codes.map((code) => (code == null ? null : column.levels[code]))));
+    return found;
+  }
   const rowsByKey = new Map();
   function rows(key) {
     if (!rowsByKey.has(key)) {
-      const { columns, values } = payload.datasets[key];
+      const { columns, values } = dataset(key);
       const length = values.length ? values[0].length : 0;
       rowsByKey.set(key, Array.from({ length }, (_, index) =>
         Object.fromEntries(columns.map((column, at) => [column.key, values[at][index]]))));
@@ -155,14 +160,14 @@
     element("a", { href: url, download: name }).click();
     if (url.startsWith("blob:")) setTimeout(() => URL.revokeObjectURL(url), 10000);
   }
+  function field(value) {
+    if (value == null) return "";
+    let text = String(value);
+    if (typeof value === "string" && /^[=+@\t\r-]/.test(text)) text = `'${text}`; /* spreadsheets run such text */
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  }
   function csv(key) {
-    const { columns, values } = payload.datasets[key];
-    const field = (value) => {
-      if (value == null) return "";
-      let text = String(value);
-      if (typeof value === "string" && /^[=+@\t\r-]/.test(text)) text = `'${text}`; /* spreadsheets run such text */
-      return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-    };
+    const { columns, values } = dataset(key);
     const lines = [columns.map((column) => field(column.key)).join(",")];
     for (let index = 0; index < (values[0]?.length ?? 0); index += 1) lines.push(values.map((column) => field(column[index])).join(","));
     return lines.join("\r\n") + "\r\n";
@@ -362,5 +367,5 @@
   all(".chart").forEach((host) => watcher.observe(host));
   all("main > section").forEach((section) => reader.observe(section));
   if (payload.refresh) setInterval(() => { if (!document.hidden && inspector.hidden) location.reload(); }, 1000 * payload.refresh);
-  window.picosweep = { drawAll, select, errors, warnings, csv, selected: () => selected, chooseTab };
+  window.picosweep = { drawAll, select, errors, warnings, csv, field, signals: (name) => [...views.values()].flatMap(({ view }) => { try { return [view.signal(name)]; } catch { return []; } }) };
 })();

@@ -14,7 +14,7 @@ from analysis.results import Results
 
 FITTED: Final = "Residual against fitted loss"
 NORMAL: Final = "Residual against a normal law (Q-Q)"
-MAX_POINTS: Final = 1000
+MAX_POINTS: Final = 300
 SIGNIFICANT: Final = 0.05
 
 

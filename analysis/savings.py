@@ -39,8 +39,8 @@ def savings_sentence(table: pl.DataFrame) -> str:
         return "Early stopping ended no trial, so it saved nothing."
     return (
         f"Early stopping ended {words.plural(stopped, 'trial')} and saved {words.count(saved)} "
-        f"tokens, {words.percent(saved / max(1, saved + used))} of what running every trial to the end "
-        "would have taken."
+        f"tokens, {words.percent(saved / max(1, saved + used))} of what running every trial to "
+        "the end would have taken."
     )
 
 

@@ -13,7 +13,7 @@ from analysis.regression import is_logarithmic
 from analysis.results import Metric, Results
 
 MAX_SETTINGS: Final = 9
-MAX_POINTS: Final = 1500
+MAX_POINTS: Final = 1200
 BEST: Final = 0.25
 
 
@@ -23,16 +23,17 @@ def slices_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0) ->
     Args:
         frame: One row a trial with `loss`.
         settings: Hyperparameters; those that are not numeric are left out.
-        seed: Of the draw when there are more than 1,500 trials.
+        seed: Of the draw when there are more than 1,200 points.
 
     Returns:
         setting, trial_id, value, place (0 to 1, on a log scale for wide settings), loss, best
         (whether the trial is in the best quarter).
     """
     cut = frame["loss"].quantile(BEST, "lower")
-    drawn = frame.sample(min(frame.height, MAX_POINTS), seed=seed) if frame.height else frame
+    numeric = [name for name in settings if frame.schema[name].is_numeric()][:MAX_SETTINGS]
+    drawn = frame.sample(min(frame.height, MAX_POINTS // max(1, len(numeric))), seed=seed)
     parts = []
-    for name in [name for name in settings if frame.schema[name].is_numeric()][:MAX_SETTINGS]:
+    for name in numeric:
         known = drawn.filter(pl.col(name).is_not_null())
         values = known[name].cast(pl.Float64)
         if values.n_unique() < 2:

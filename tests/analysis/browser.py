@@ -1,5 +1,6 @@
 """Headless Chromium over its DevTools pipe: two file descriptors, no socket, no dependency."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -35,12 +36,17 @@ class Browser:
         self._profile = TemporaryDirectory(prefix="picosweep-browser-", ignore_cleanup_errors=True)
         to_child, self._write = os.pipe()
         self._read, from_child = os.pipe()
-        # The browser speaks on descriptors 3 and 4; a shell moves the pipe's ends there.
-        command = f'exec "$@" 3<&{to_child} 4>&{from_child}'
+
+        def onto_3_and_4() -> None:
+            """The browser reads commands on descriptor 3 and answers on 4."""
+            ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_child, from_child)]
+            for descriptor, end in zip((3, 4), ends, strict=True):
+                os.dup2(end, descriptor)
+
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", command, "sh", program, *FLAGS,
-             f"--user-data-dir={self._profile.name}", "about:blank"],
-            pass_fds=(to_child, from_child), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [program, *FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"],
+            pass_fds=(3, 4), preexec_fn=onto_3_and_4,  # noqa: PLW1509 - one thread starts it
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_child)
         os.close(from_child)
@@ -48,13 +54,16 @@ class Browser:
         self._number = 0
         self._session: str | None = None
         self.events: list[dict[str, Any]] = []
-        targets = self.call("Target.getTargets")["targetInfos"]
-        page = next(target for target in targets if target["type"] == "page")
-        attached = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
-        self.resize(width, height)
+        try:
+            page = self.call("Target.createTarget", url="about:blank")["targetId"]
+            attached = self.call("Target.attachToTarget", targetId=page, flatten=True)
+            self._session = attached["sessionId"]
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                self.call(f"{domain}.enable")
+            self.resize(width, height)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -65,8 +74,12 @@ class Browser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the browser and removes its profile."""
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(30)
         os.close(self._read)
         os.close(self._write)
         self._profile.cleanup()

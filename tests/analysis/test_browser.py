@@ -1,0 +1,151 @@
+"""The page in a real browser: every chart drawn, nothing said on the console, nothing sent."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import Browser, find_browser
+
+from analysis.report import write_report
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine"),
+]
+HARMLESS = "faceted independent scales that union domain"
+CHARTS = "[...document.querySelectorAll('.chart')]"
+
+
+@pytest.fixture(scope="module")
+def page(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hand-written sweep's report."""
+    return write_report(demo, tmp_path_factory.mktemp("page") / "report.html")
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    """One browser for all tests: starting it takes longer than a test."""
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(window: Browser, page: Path) -> Browser:
+    """The page freshly opened, on a wide screen in a light system."""
+    window.resize(1400, 900)
+    window.prefer("light")
+    window.events.clear()
+    window.open(page)
+    window.wait("!!window.picosweep")
+    return window
+
+
+def draw_everything(browser: Browser) -> None:
+    """Unhides every panel, as choosing each tab would, and draws its chart."""
+    browser.run("document.querySelectorAll('.panel').forEach((panel) => { panel.hidden = false; })")
+    browser.run("picosweep.drawAll()")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_chart_is_drawn_without_a_word_or_a_request(browser: Browser, scheme: str) -> None:
+    """All panels of all figures draw marks in both themes; console and network stay still."""
+    browser.prefer(scheme)
+    browser.wait(f"document.documentElement.dataset.mode === '{scheme}'")
+    draw_everything(browser)
+    states = browser.run(f"{CHARTS}.map((host) => host.dataset.state)")
+    assert len(states) > 60
+    assert set(states) == {"drawn"}
+    count = "host.querySelectorAll('[role=graphics-symbol]').length"
+    marks = browser.run(f"{CHARTS}.map((host) => [host.dataset.chart, {count}])")
+    assert [name for name, number in marks if number == 0] == []
+    assert browser.run("picosweep.errors") == []
+    assert [text for text in browser.run("picosweep.warnings") if HARMLESS not in text] == []
+    assert browser.messages() == []
+    assert browser.requests() == []
+
+
+def test_a_phone_shows_it_without_sideways_scrolling(browser: Browser) -> None:
+    """At 360 pixels the page is as wide as the screen; only charts and tables scroll inside."""
+    browser.resize(360, 800, mobile=True)
+    draw_everything(browser)
+    assert browser.run("document.documentElement.scrollWidth") <= 360
+
+
+def test_tables_sort_and_filter(browser: Browser) -> None:
+    """A heading sorts by number, again the other way round; words filter."""
+    table = "document.querySelector('#trials .table')"
+    heading = f"[...{table}.querySelectorAll('th button')].find((b) => b.title === 'seconds')"
+    index = browser.run(
+        f"[...{table}.querySelectorAll('th button')].findIndex((b) => b.title === 'seconds')"
+    )
+    cells = f"[...{table}.querySelectorAll('tbody tr')].map((r) => r.cells[{index}].textContent)"
+    browser.run(f"{heading}.click()")
+    rising = browser.run(cells)
+    assert browser.run(f"{heading}.closest('th').getAttribute('aria-sort')") == "ascending"
+    browser.run(f"{heading}.click()")
+    falling = browser.run(cells)
+    assert browser.run(f"{heading}.closest('th').getAttribute('aria-sort')") == "descending"
+    assert rising[0] != falling[0]
+    assert seconds(rising[0]) < seconds(rising[-1]) < seconds(falling[-1]) < seconds(falling[0])
+    browser.run(
+        f"(() => {{const box = {table}.querySelector('input'); box.value = 'lstm failed';"
+        "box.dispatchEvent(new Event('input'));})()"
+    )
+    rows = browser.run(f"[...{table}.querySelectorAll('tbody tr')].map((row) => row.textContent)")
+    assert len(rows) == 1
+    assert "out of memory" in rows[0]
+
+
+def seconds(text: str) -> float:
+    """Reads back a duration as the table writes it."""
+    if "min" in text:
+        minutes, rest = text.removesuffix(" s").split(" min ")
+        return 60 * float(minutes) + float(rest)
+    return float(text.removesuffix(" s"))
+
+
+def test_a_picked_trial_is_picked_everywhere(browser: Browser) -> None:
+    """Choosing a trial in the table opens its details and marks it in every chart that has it."""
+    browser.run("picosweep.drawAll()")
+    trial = browser.run(
+        "(() => {const b = document.querySelector('#trials .open-trial'); b.click();"
+        "return b.textContent;})()"
+    )
+    assert browser.run("!document.getElementById('inspector').hidden")
+    text = browser.run("document.getElementById('inspector').textContent")
+    assert f"picosweep replay {trial}" in text
+    assert browser.run("picosweep.signals('trial')") == [trial, trial]
+    assert browser.run("document.querySelectorAll('tr[aria-selected=true]').length") >= 1
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key="Escape")
+    assert browser.run("document.getElementById('inspector').hidden")
+    assert browser.run("picosweep.signals('trial')") == ["", ""]
+
+
+def test_keys_move_between_tabs(browser: Browser) -> None:
+    """Arrow keys choose the next panel, which is then drawn."""
+    browser.run("document.getElementById('learning-curves-tab-0').focus()")
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
+    assert browser.run("document.activeElement.id") == "learning-curves-tab-1"
+    assert browser.run("document.getElementById('learning-curves-0').hidden")
+    browser.wait("document.querySelector('#learning-curves-1 .chart').dataset.state === 'drawn'")
+
+
+def test_downloads_hold_the_data(browser: Browser, page: Path) -> None:
+    """The CSV has a heading and a line a row, and text that a spreadsheet would run is defused."""
+    del page
+    key = browser.run("document.querySelector('#trials .csv').dataset.table")
+    lines = browser.run(f"picosweep.csv('{key}')").splitlines()
+    assert lines[0].startswith("trial_id,architecture,status")
+    assert len(lines) == 61
+    assert browser.run("picosweep.field('=1+1')") == "'=1+1"
+    assert browser.run("picosweep.field('a,\"b\"')") == '"a,""b"""'
+    assert browser.run("picosweep.field(-1.5)") == "-1.5"
+
+
+def test_the_theme_switch_wins_over_the_system(browser: Browser) -> None:
+    """Dark stays dark in a light system, and auto follows the system again."""
+    browser.prefer("light")
+    browser.run("document.querySelector('[data-set-theme=dark]').click()")
+    assert browser.run("document.documentElement.dataset.mode") == "dark"
+    browser.run("document.querySelector('[data-set-theme=system]').click()")
+    assert browser.run("document.documentElement.dataset.mode") == "light"
