@@ -7,7 +7,7 @@ W width of the first layer's input (K·E).
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,11 @@ from pico.models.norms import Norm, make_norm
 
 Input = Literal["embedded", "onehot"]
 Activation = Literal["relu", "gelu", "silu", "tanh"]
+
+
+INITIAL_SPREAD: Final = 0.3
+"""Standard deviation of what the first layer starts from: at the learning rates that train fastest,
+0.3 ends 0.1 to 0.2 nats lower after 300 steps than 1, and 0.1 no lower."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +70,7 @@ class EmbeddedContext(nn.Module):
         super().__init__()
         self.context_size = config.context_size
         self.embedding = nn.Embedding(vocab_size, config.embed_size)
+        nn.init.normal_(self.embedding.weight, std=INITIAL_SPREAD)
         self.linear = nn.Linear(config.context_size * config.embed_size, config.hidden_size)
 
     def forward(self, ids_BT: Tensor, length: int) -> Tensor:
@@ -92,9 +98,8 @@ class OneHotContext(nn.Module):
         self.context_size, self.vocab_size = config.context_size, vocab_size
         self.rows = nn.Parameter(torch.empty(config.context_size * vocab_size, config.hidden_size))
         self.bias = nn.Parameter(torch.zeros(config.hidden_size))
-        # As many rows are added as there are places: the sum then has the spread of one row of
-        # a linear layer's output over normalised input.
-        nn.init.normal_(self.rows, std=config.context_size**-0.5)
+        # One row is added for each place: the sum then has the same spread for any number of them.
+        nn.init.normal_(self.rows, std=INITIAL_SPREAD * config.context_size**-0.5)
 
     def forward(self, ids_BT: Tensor, length: int) -> Tensor:
         """Return `[B, length, H]` for the last `length` of the ids; -1 stands for no token."""
