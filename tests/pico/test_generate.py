@@ -36,7 +36,7 @@ def build(architecture: str, options: dict[str, Any]) -> LanguageModel:
     with torch.no_grad():
         for parameter in model.parameters():
             # Larger weights: else every text of an untrained model is one token over and over.
-            parameter.add_(torch.randn_like(parameter) * 0.5)
+            parameter.add_(torch.randn_like(parameter))
     return model
 
 
