@@ -112,7 +112,7 @@ def _seconds_left(coordinator: Coordinator, slots: int) -> float | None:
         running = sum(
             trial.candidate.architecture == name for trial in coordinator.running.values()
         )
-        total += mean * (coordinator.remaining(family) + 0.5 * running)
+        total += mean * (coordinator.remaining(family) + 0.5 * len(running))
     return total / max(1, slots)
 
 
