@@ -109,9 +109,7 @@ def _seconds_left(coordinator: Coordinator, slots: int) -> float | None:
         mean = family.mean_seconds()
         if mean is None:
             return None
-        running = sum(
-            trial.candidate.architecture == name for trial in coordinator.running.values()
-        )
+        running = [t for t in coordinator.running.values() if t.candidate.architecture == name]
         total += mean * (coordinator.remaining(family) + 0.5 * len(running))
     return total / max(1, slots)
 
