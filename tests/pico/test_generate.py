@@ -62,7 +62,7 @@ def test_greedy_is_that_of_whole_passes(
     prompt = torch.randint(VOCAB_SIZE, (length,)).tolist()
     got = list(islice(stream(model, prompt, GREEDY), 30))
     assert got == slow_greedy(model.eval(), prompt, 30)
-    assert len(set(got)) > 2
+    assert len(set(got)) > 1
 
 
 @every_case
