@@ -9,6 +9,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
+from analysis.style import PICKED, pickable, when
 
 ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "continue": ("#2f8f6b", "circle"),
@@ -66,7 +67,8 @@ def decisions_chart(table: pl.DataFrame, metric: Metric) -> Chart:
     cutoffs = base.mark_tick(thickness=1.5, size=12, orient="horizontal", opacity=0.5).encode(
         y=alt.Y("cutoff:Q", title=metric.label, scale=scale)
     )
-    points = base.mark_point(size=50).encode(
+    points = base.mark_point().encode(
+        size=alt.SizeValue(**when(50, (PICKED, 300))),
         y=alt.Y("value:Q", scale=scale),
         color=alt.Color("action:N", title=None,
                         scale=alt.Scale(domain=list(ACTIONS), range=list(colors))),
@@ -77,7 +79,7 @@ def decisions_chart(table: pl.DataFrame, metric: Metric) -> Chart:
                  alt.Tooltip("action:N")],
     )  # fmt: skip
     small: Chart = (
-        alt.layer(cutoffs, points)
+        pickable(alt.layer(cutoffs, points))
         .properties(width=240, height=210)
         .facet(
             facet=alt.Facet("at:N", title=None),

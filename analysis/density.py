@@ -11,7 +11,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
-from analysis.style import color, shape
+from analysis.style import PICKED, color, pickable, shape, when
 
 MIN_TRIALS: Final = 6
 GRID: Final = 36
@@ -124,12 +124,13 @@ def density_chart(
     )
     dots = (
         alt.Chart(points)
-        .mark_point(size=40, opacity=0.9)
+        .mark_point(opacity=0.9)
         .encode(
             x=alt.X("val_accuracy:Q", scale=across),
             y=alt.Y("loss:Q", scale=up),
             color=color(architectures),
             shape=shape(architectures),
+            size=alt.SizeValue(**when(40, (PICKED, 300))),
             tooltip=[
                 alt.Tooltip("architecture:N"),
                 alt.Tooltip("trial_id:N"),
@@ -138,7 +139,7 @@ def density_chart(
             ],
         )
     )
-    main = alt.layer(cells, dots).properties(width=420, height=280)
+    main = pickable(alt.layer(cells, dots)).properties(width=420, height=280)
     top = _hills(marginal_table(trials, "val_accuracy"), architectures)
     side = _hills(marginal_table(trials, column), architectures, orient="horizontal")
     above = top.encode(

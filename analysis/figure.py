@@ -1,7 +1,6 @@
 """What a question hands to the page: a plain sentence, its chart, and the data behind it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import altair as alt
@@ -63,5 +62,3 @@ class Figure:
     """How to read it: method, exclusions, caveats."""
     half: bool = False
     """Whether two of them fit side by side on a wide screen."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """Column headings that differ from the usual ones."""

@@ -13,7 +13,7 @@ from analysis.figure import Chart, Figure, Panel
 from analysis.headline import seed_noise, settings_table
 from analysis.pareto import PRICES, Price
 from analysis.results import Results
-from analysis.style import color, rows, shape, to_width
+from analysis.style import PICKED, color, pickable, rows, shape, to_width, when
 
 NUM_RESAMPLES: Final = 300
 MAX_TRIALS: Final = 400
@@ -86,7 +86,8 @@ def front_membership_chart(table: pl.DataFrame, architectures: Sequence[str]) ->
     stems = base.mark_rule(strokeWidth=2, opacity=0.5).encode(
         x=alt.X("zero:Q"), x2=alt.X2("membership:Q"), color=color(architectures)
     ).transform_calculate(zero="0")  # fmt: skip
-    heads = base.mark_point(size=90, opacity=1).encode(
+    heads = base.mark_point(opacity=1).encode(
+        size=alt.SizeValue(**when(90, (PICKED, 320))),
         color=color(architectures),
         shape=shape(architectures),
         tooltip=[
@@ -96,7 +97,7 @@ def front_membership_chart(table: pl.DataFrame, architectures: Sequence[str]) ->
             alt.Tooltip("membership:Q", format=".0%"),
         ],
     )
-    return to_width(alt.layer(stems, heads), rows(shown.height, 24))
+    return to_width(pickable(alt.layer(stems, heads)), rows(shown.height, 24))
 
 
 def figure(results: Results) -> Figure:

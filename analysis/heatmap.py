@@ -11,6 +11,7 @@ import polars as pl
 from analysis import words
 from analysis.comparison import comparisons
 from analysis.figure import Chart, Figure, Panel
+from analysis.regression import by_strength
 from analysis.results import Metric, Results
 from analysis.style import rows, to_width
 
@@ -125,7 +126,7 @@ def heatmap_chart(table: pl.DataFrame, x: str, y: str, metric: Metric) -> Chart:
 
 
 def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of settings to draw: the usual pair first, then the other settings among each other."""
+    """Pairs of settings to draw: the usual pair first, then the others in the order given."""
     usual = [name for name in FIRST if name in names]
     ordered = [*usual, *(name for name in names if name not in usual)]
     return list(combinations(ordered[:MAX_SETTINGS], 2))
@@ -135,7 +136,8 @@ def figure(results: Results) -> Figure | None:
     """One panel a pair of settings."""
     panels = []
     for common in comparisons(results):
-        for x, y in pairs(results.varied[common.architecture]):
+        names = by_strength(common.frame, results.varied[common.architecture])
+        for x, y in pairs(names):
             table = heatmap_table(common.frame, x, y)
             if table.is_empty():
                 continue

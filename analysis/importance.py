@@ -21,11 +21,12 @@ import polars as pl
 from analysis import words
 from analysis.comparison import comparisons
 from analysis.figure import Chart, Figure, Panel
-from analysis.regression import is_logarithmic
+from analysis.regression import by_strength, is_logarithmic
 from analysis.results import Results
 from analysis.style import rows
 
 MIN_TRIALS: Final = 8
+MAX_SETTINGS: Final = 20
 MAX_TRIALS: Final = 150
 MAX_RESAMPLED: Final = 60
 NUM_RESAMPLES: Final = 10
@@ -42,7 +43,7 @@ def importance_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0
     Args:
         frame: One row a trial with `loss` and the settings; rows that lack any are left out, and
             with more than 150 trials a random 150 take part (fANOVA is slow).
-        settings: Hyperparameters that vary.
+        settings: Hyperparameters; of more than 20 the 20 that go most with the loss take part.
         seed: Of the sampling, the forests and the bootstrap.
 
     Returns:
@@ -52,7 +53,7 @@ def importance_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0
     schema = {"method": pl.String, "setting": pl.String, "share": pl.Float64, "low": pl.Float64,
               "high": pl.Float64}  # fmt: skip
     known = frame.drop_nulls(["loss", *settings])
-    names = [name for name in settings if known[name].n_unique() > 1]
+    names = by_strength(known, settings)[:MAX_SETTINGS]
     if known.height < MIN_TRIALS or not names:
         return pl.DataFrame(schema=schema)
     sample = known.sample(min(known.height, MAX_TRIALS), seed=seed)
@@ -229,6 +230,7 @@ def figure(results: Results) -> Figure | None:
         note=(
             "fANOVA: which settings move the loss over everything that was tried? PED-ANOVA: which "
             "settings decide whether a trial is among the best tenth? Whiskers are 10 to 90 % of "
-            f"ten bootstrap resamples; at most {MAX_TRIALS} trials take part."
+            f"ten bootstrap resamples; at most {MAX_TRIALS} trials and {MAX_SETTINGS} settings take "
+            "part."
         ),
     )

@@ -17,7 +17,7 @@ from analysis.figure import Chart, Figure, Panel
 from analysis.heatmap import binned
 from analysis.regression import is_logarithmic
 from analysis.results import Results
-from analysis.style import color, to_width
+from analysis.style import PICKED, color, pickable, to_width, when
 
 MAX_SETTINGS: Final = 10
 MAX_TRIALS: Final = 240
@@ -131,8 +131,19 @@ def parallel_coordinates_chart(table: pl.DataFrame, architectures: Sequence[str]
         order=alt.Order("rank:Q"),
         color=color(architectures),
     )
-    thin = base.transform_filter("!datum.best").mark_line(strokeWidth=1, opacity=0.16)
-    heavy = base.transform_filter("datum.best").mark_line(strokeWidth=2, opacity=0.85)
+    thin = (
+        base.transform_filter("!datum.best")
+        .mark_line()
+        .encode(
+            strokeWidth=alt.StrokeWidthValue(**when(1, (PICKED, 4))),
+            opacity=alt.OpacityValue(**when(0.16, (PICKED, 1))),
+        )
+    )
+    heavy = (
+        base.transform_filter("datum.best")
+        .mark_line(opacity=0.85)
+        .encode(strokeWidth=alt.StrokeWidthValue(**when(2, (PICKED, 5))))
+    )
     points = base.transform_filter("datum.best").mark_point(size=26, opacity=1).encode(
         tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("architecture:N"), alt.Tooltip("axis:N"),
                  alt.Tooltip("value:N"), alt.Tooltip("loss:Q", format=".4f")],
@@ -140,7 +151,7 @@ def parallel_coordinates_chart(table: pl.DataFrame, architectures: Sequence[str]
     ends = alt.Chart(axis_ends_table(table)).encode(x=x, y=y, text=alt.Text("value:N"))
     tops = ends.transform_filter("datum.top").mark_text(fontSize=10.5, dy=-11)
     feet = ends.transform_filter("!datum.top").mark_text(fontSize=10.5, dy=11)
-    return to_width(alt.layer(thin, heavy, points, tops, feet), 320, least=680)
+    return to_width(pickable(alt.layer(thin, heavy, points, tops, feet)), 320, least=680)
 
 
 def figure(results: Results) -> Figure | None:

@@ -161,6 +161,16 @@ def _affordable(parts: Sequence[Regressor], frame: pl.DataFrame) -> list[Regress
     return [part for part in measured if part.key in chosen]
 
 
+def by_strength(frame: pl.DataFrame, settings: Sequence[str]) -> list[str]:
+    """Settings that vary, those first that go most with `loss`, each alone."""
+    strengths = {}
+    for name in settings:
+        known = frame.drop_nulls([name, "loss"])
+        if known[name].n_unique() > 1:
+            strengths[name] = _strength(regressor("s", known[name]), known["loss"].to_numpy())
+    return sorted(strengths, key=lambda name: -strengths[name])
+
+
 def _strength(part: Regressor, loss: np.ndarray) -> float:
     """Correlation of the loss with a number, or with the means of a category's levels."""
     if part.levels:

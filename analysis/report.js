@@ -261,6 +261,24 @@
   function command(text) {
     return element("li", {}, element("code", {}, text), element("button", { type: "button", class: "copy", "aria-label": `Copy: ${text}` }, "Copy"));
   }
+  function curve(id) {
+    const key = document.querySelector("#learning-curves-0 [data-table]")?.dataset.table;
+    const points = key ? rows(key).filter((row) => row.trial_id === id && row.loss != null && row.tokens > 0) : [];
+    if (points.length < 2) return null;
+    const [width, height, pad] = [400, 96, 6];
+    const across = points.map((row) => Math.log(row.tokens));
+    const up = points.map((row) => row.loss);
+    const place = (value, values, size) => pad + ((value - Math.min(...values)) / ((Math.max(...values) - Math.min(...values)) || 1)) * (size - 2 * pad);
+    const space = "http://www.w3.org/2000/svg";
+    const svg = document.createElementNS(space, "svg");
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", `Loss from ${format("loss", up[0])} to ${format("loss", up.at(-1))}`);
+    const line = document.createElementNS(space, "polyline");
+    line.setAttribute("points", points.map((row, at) => `${place(across[at], across, width)},${height - place(row.loss, up, height)}`).join(" "));
+    svg.append(line);
+    return element("figure", { class: "spark" }, svg, element("figcaption", {}, `Loss ${format("loss", up[0])} at ${prefixed(points[0].tokens)} tokens, ${format("loss", up.at(-1))} at ${prefixed(points.at(-1).tokens)}`));
+  }
   const inspector = document.getElementById("inspector");
   function inspect(id) {
     inspector.hidden = !id;
@@ -268,12 +286,14 @@
     const key = trialsHost?.dataset.table;
     const row = key && rows(key).find((candidate) => candidate.trial_id === id);
     const facts = row ? payload.datasets[key].columns.filter(({ key: name }) => row[name] != null && !["trial_id", "architecture", "status"].includes(name)) : [];
-    inspector.replaceChildren(
+    inspector.replaceChildren(...[
       element("header", {}, element("h2", {}, id), row ? cell("status", row.status) : null,
         element("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => select("") }, "×")),
+      curve(id),
       row ? element("p", {}, architecture(row.architecture)) : element("p", {}, "This trial is not in the table below."),
       element("dl", {}, ...facts.map((column) => element("div", {}, element("dt", {}, column.label), element("dd", {}, format(column.kind, row[column.key]))))),
-      element("ul", { class: "commands" }, ...["show", "replay", "generate"].map((verb) => command(`picosweep ${verb} ${id}${payload.option}`))));
+      element("ul", { class: "commands" }, ...["show", "replay", "generate"].map((verb) => command(`picosweep ${verb} ${id}${payload.option}`))),
+    ].filter(Boolean));
     document.getElementById("said").textContent = `Trial ${id} selected`;
   }
   addEventListener("keydown", (event) => { if (event.key === "Escape" && !inspector.hidden) select(""); });

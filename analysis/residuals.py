@@ -11,6 +11,7 @@ from analysis.comparison import comparisons
 from analysis.figure import Chart, Figure, Panel
 from analysis.regression import Fit, fit_regression
 from analysis.results import Results
+from analysis.style import PICKED, pickable, when
 
 FITTED: Final = "Residual against fitted loss"
 NORMAL: Final = "Residual against a normal law (Q-Q)"
@@ -83,12 +84,13 @@ def residuals_chart(table: pl.DataFrame) -> Chart:
         y=alt.Y("y:Q", title=None, scale=alt.Scale(zero=False)),
     )
     lines = base.transform_filter("datum.line").mark_line(strokeDash=[4, 3], strokeWidth=1.5)
-    points = base.transform_filter("!datum.line").mark_point(size=40, opacity=0.7).encode(
+    points = base.transform_filter("!datum.line").mark_point(opacity=0.7).encode(
+        size=alt.SizeValue(**when(40, (PICKED, 280))),
         tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("x:Q", format=".4f"),
                  alt.Tooltip("y:Q", format=".4f")],
     )  # fmt: skip
     pair: Chart = (
-        alt.layer(lines, points)
+        pickable(alt.layer(lines, points))
         .properties(width=360, height=230)
         .facet(facet=alt.Facet("plot:N", title=None), columns=2)
         .resolve_scale(x="independent", y="independent")

@@ -30,13 +30,21 @@ def by_budget(reports: pl.DataFrame) -> pl.DataFrame:
 
 
 def ribbons_table(reports: pl.DataFrame, column: str = "val_loss") -> pl.DataFrame:
-    """Quantiles of the loss over all trials that reported at a budget.
+    """Quantiles of the loss over all trials that reported at a budget, and the best trial's own.
 
     Returns:
-        architecture, tokens, q10, q25, median, q75, q90, trials.
+        architecture, tokens, q10, q25, median, q75, q90, best (the architecture's trial of least
+        loss at its highest budget), trials.
     """
     value = pl.col(column)
     placed = by_budget(reports.filter(value.is_not_null()))
+    ends = placed.group_by("architecture", "trial_id").agg(
+        pl.col("tokens").max(), end=value.sort_by("tokens").last()
+    )
+    winners = ends.sort("tokens", "end", descending=[True, False]).unique(
+        "architecture", keep="first"
+    )
+    best = pl.col("trial_id").is_in(winners["trial_id"].to_list())
     return (
         placed.group_by("architecture", tokens="at")
         .agg(
@@ -45,6 +53,7 @@ def ribbons_table(reports: pl.DataFrame, column: str = "val_loss") -> pl.DataFra
             median=value.median(),
             q75=value.quantile(0.75, "linear"),
             q90=value.quantile(0.90, "linear"),
+            best=value.filter(best).last(),
             trials=pl.col("trial_id").n_unique(),
         )
         .sort("architecture", "tokens")
@@ -95,7 +104,10 @@ def ribbons_chart(table: pl.DataFrame, diverged: pl.DataFrame, metric: Metric) -
     hue = color(names, legend=False)
     x = alt.X("tokens:Q", title="Training tokens", scale=alt.Scale(type="log", nice=False),
               axis=alt.Axis(format="~s", grid=False, tickCount=4, labelOverlap=True))  # fmt: skip
-    scale = alt.Scale(zero=False, domain=[words.number(table["q10"].min()), top])
+    scale = alt.Scale(
+        zero=False,
+        domain=[words.number(table.select(pl.min_horizontal("q10", "best").min()).item()), top],
+    )
     base = alt.Chart(both).encode(x=x, color=hue)
     curve = base.transform_filter("datum.median !== null")
     outer = curve.mark_area(opacity=0.13, clip=True).encode(
@@ -109,11 +121,14 @@ def ribbons_chart(table: pl.DataFrame, diverged: pl.DataFrame, metric: Metric) -
         tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("tokens:Q", format=".3~s"),
                  alt.Tooltip("median:Q", format=".4f"), alt.Tooltip("trials:Q")],
     )  # fmt: skip
+    winner = curve.mark_line(clip=True, strokeDash=[4, 3], strokeWidth=1.5).encode(
+        y=alt.Y("best:Q", scale=scale)
+    )
     crosses = base.mark_point(shape="cross", angle=45, size=70, opacity=1).encode(
         y=alt.Y("top:Q", scale=scale), tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("tokens:Q")]
     )
     small: Chart = (
-        alt.layer(outer, inner, middle, crosses)
+        alt.layer(outer, inner, middle, winner, crosses)
         .properties(width=260, height=210)
         .facet(facet=alt.Facet("architecture:N", title=None), columns=4)
     )
@@ -137,7 +152,8 @@ def figure(results: Results) -> Figure | None:
             ),
         ),
         note=(
-            "Lines are medians, ribbons 25 to 75 % and 10 to 90 % of the trials that got that far: "
-            "early stopping thins them out to the right. Crosses mark where diverged trials ended."
+            "Lines are medians, ribbons 25 to 75 % and 10 to 90 % of the trials that got that far "
+            "(early stopping thins them out to the right), dashed lines the best trials. Crosses "
+            "mark where diverged trials ended."
         ),
     )

@@ -11,7 +11,7 @@ from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.power_law import MIN_POINTS, MIN_SPAN, PowerLaw, fit_power_law
 from analysis.results import Metric, Results
-from analysis.style import color, shape, to_width
+from analysis.style import PICKED, color, pickable, shape, to_width, when
 
 BINS_PER_DECADE: Final = 8
 AXES: Final[Mapping[str, str]] = {"num_params": "Parameters", "flops": "Training FLOPs"}
@@ -135,20 +135,21 @@ def scaling_chart(
               axis=alt.Axis(format="~s", grid=False, labelOverlap=True))  # fmt: skip
     y_scale = alt.Scale(type="log", nice=False, padding=10)
     ticks = alt.Axis(tickCount=6, format=".3~g")
-    dots = alt.Chart(points).mark_point(size=70).encode(
+    dots = alt.Chart(points).mark_point().encode(
+        size=alt.SizeValue(**when(70, (PICKED, 320))),
         x=x, y=alt.Y("loss:Q", title=metric.label, scale=y_scale, axis=ticks),
         color=color(architectures), shape=shape(architectures),
         tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("trial_id:N"),
                  alt.Tooltip("x:Q", format=".3~s"), alt.Tooltip("loss:Q", format=".4f")],
     )  # fmt: skip
     if lines.is_empty():
-        return to_width(dots, 300)
+        return to_width(pickable(dots), 300)
     base = alt.Chart(lines).encode(x=x, color=color(architectures))
     bands = base.mark_area(opacity=0.13).encode(
         y=alt.Y("low:Q", scale=y_scale), y2=alt.Y2("high:Q")
     )
     curves = base.mark_line(strokeWidth=1.8).encode(y=alt.Y("fit:Q", scale=y_scale))
-    return to_width(alt.layer(bands, curves, dots), 300)
+    return to_width(pickable(alt.layer(bands, curves, dots)), 300)
 
 
 def figure(results: Results) -> Figure | None:

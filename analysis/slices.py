@@ -11,6 +11,7 @@ from analysis.comparison import comparisons
 from analysis.figure import Chart, Figure, Panel
 from analysis.regression import is_logarithmic
 from analysis.results import Metric, Results
+from analysis.style import PICKED, pickable, when
 
 MAX_SETTINGS: Final = 9
 MAX_POINTS: Final = 1200
@@ -79,19 +80,22 @@ def slices_chart(table: pl.DataFrame, metric: Metric) -> Chart:
     """A small scatter plot a setting; the best quarter is filled in."""
     points = (
         alt.Chart(table)
-        .mark_point(size=34)
+        .mark_point()
         .encode(
             x=alt.X("at:Q", title=None, scale=alt.Scale(zero=False, nice=False, padding=8),
                     axis=alt.Axis(tickCount=4, grid=False)),
             y=alt.Y("loss:Q", title=metric.label, scale=alt.Scale(zero=False)),
-            opacity=alt.OpacityValue(0.3, condition={"test": "datum.best", "value": 1}),
+            opacity=alt.OpacityValue(**when(0.3, (PICKED, 1), ("datum.best", 1))),
+            size=alt.SizeValue(**when(34, (PICKED, 260))),
             tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("value:Q", format=".4~g"),
                      alt.Tooltip("loss:Q", format=".4f")],
         )
         .properties(width=240, height=180)
     )  # fmt: skip
-    small: Chart = points.facet(facet=alt.Facet("setting:N", title=None), columns=3).resolve_scale(
-        x="independent"
+    small: Chart = (
+        pickable(points)
+        .facet(facet=alt.Facet("setting:N", title=None), columns=3)
+        .resolve_scale(x="independent")
     )
     return small
 

@@ -18,7 +18,7 @@ _FIXED: Final = (
 )  # fmt: skip
 
 
-def trial_table(
+def trials_table(
     trials: pl.DataFrame, settings: Sequence[str], column: str = "val_loss"
 ) -> pl.DataFrame:
     """The columns a reader asks for, trials at the highest rung and lowest loss first.
@@ -61,7 +61,7 @@ def figure(results: Results) -> Figure:
     """The table itself."""
     varied = [name for names in results.varied.values() for name in names]
     settings = sorted(set(varied), key=lambda name: (-varied.count(name), name))[:MAX_SETTINGS]
-    table = trial_table(results.trials, settings, results.metric.column)
+    table = trials_table(results.trials, settings, results.metric.column)
     note = "Trials that got furthest come first, the lowest loss at the top."
     if len(set(varied)) > len(settings):
         note += f" {len(settings)} of {len(set(varied))} settings are shown."

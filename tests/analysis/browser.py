@@ -47,6 +47,7 @@ class Browser:
             [program, *FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"],
             pass_fds=(3, 4), preexec_fn=onto_3_and_4,  # noqa: PLW1509 - one thread starts it
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=os.environ | {"TMPDIR": self._profile.name},
         )  # fmt: skip
         os.close(to_child)
         os.close(from_child)

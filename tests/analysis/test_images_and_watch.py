@@ -5,12 +5,12 @@ import polars as pl
 import pytest
 from handmade import write_sweep
 
-from analysis import watch as watching
+from analysis import live
 from analysis.images import fixed_width, render_image, write_images
+from analysis.live import signature, watch
 from analysis.questions import CHAPTERS
 from analysis.results import Results, load
 from analysis.spend import figure
-from analysis.watch import signature, watch
 
 
 def test_a_chart_becomes_an_image(results: Results) -> None:
@@ -46,7 +46,7 @@ def test_watching_writes_again_only_after_a_change(
     folder, output = tmp_path / "sweep", tmp_path / "report.html"
     looks: list[int] = []
     written: list[Path] = []
-    monkeypatch.setattr(watching, "write_report", lambda *_, **__: (load(folder), output)[1])
+    monkeypatch.setattr(live, "write_report", lambda *_, **__: (load(folder), output)[1])
 
     def until() -> bool:
         looks.append(len(written))

@@ -9,7 +9,7 @@ from analysis.results import METRICS, Results
 from analysis.samples import quotes, repetition, samples_sentence, samples_table
 from analysis.spend import spend_sentence, spend_table, wall_seconds
 from analysis.sweep_comparison import before_after_sentence, before_after_table
-from analysis.trial_table import trial_table, trial_table_sentence
+from analysis.trial_table import trial_table_sentence, trials_table
 
 
 def test_spending_counts_each_trial_once_and_cached_ones_nothing(results: Results) -> None:
@@ -27,7 +27,7 @@ def test_spending_counts_each_trial_once_and_cached_ones_nothing(results: Result
 
 def test_the_trial_table_starts_with_the_winner(results: Results) -> None:
     """Full-budget trials come first, in order of loss; all trials are there."""
-    table = trial_table(results.trials, ["learning_rate"])
+    table = trials_table(results.trials, ["learning_rate"])
     assert table.height == results.trials.height
     assert table["val_loss"][0] == results.full_budget["val_loss"].min()
     assert "error" in table.columns
