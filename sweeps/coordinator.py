@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.candidates import Candidate, CandidateFactory
+from sweeps.checkpoints import newest_checkpoint
 from sweeps.early_stopping import make_stopper
 from sweeps.journal import Entry, Row
 from sweeps.sampling import ArchitectureSampler, objective_values
 from sweeps.space import Space
 from sweeps.spec import Spec
-from sweeps.store import Store, read_checkpoint, read_rows
+from sweeps.store import Store, read_rows
 from sweeps.tables import REPORTS
 from sweeps.trials import (
     SET_BY_DRIVER,
@@ -247,14 +248,16 @@ class Coordinator:
             [row for row in read_rows(folder, table) if row["trial_id"] == trial.trial_id]
             for table in ("reports", "samples")
         )
-        for report in sorted(reports, key=lambda row: row["step"]):
+        reports.sort(key=lambda row: row["step"])
+        for report in reports:
             metrics = {name: report[name] for name in REPORTS.names if name not in SET_BY_DRIVER}
             texts = [row for row in samples if row["step"] == report["step"]]
             if self._take_report(trial, metrics, samples=texts, cached=True):
                 return
-        checkpoint = read_checkpoint(folder, trial.trial_id)
-        if checkpoint is not None:
-            self._store.save_checkpoint(trial.trial_id, checkpoint)
+        last = reports[-1]["step"] if reports else 0
+        path = newest_checkpoint(folder, trial.trial_id, last)
+        if path is not None:
+            self._store.save_checkpoint(trial.trial_id, int(path.stem), path.read_bytes())
 
     # Hearing of results
 
@@ -292,11 +295,13 @@ class Coordinator:
         if known and metrics["step"] <= known[-1]["step"]:
             return False  # trained again after a crash, to the same bits: nothing new
         if checkpoint is not None:
-            self._store.save_checkpoint(trial_id, checkpoint)
+            self._store.save_checkpoint(trial_id, metrics["step"], checkpoint)
         before = known[-1] if known else {"seconds": 0.0, "tokens": 0}
         self.busy_seconds += metrics["seconds"] - before["seconds"]
         self.new_tokens += metrics["tokens"] - before["tokens"]
         ended = self._take_report(trial, metrics, samples=samples, finished=finished)
+        if checkpoint is not None:
+            self._store.drop_older_checkpoints(trial_id, metrics["step"])
         if not ended:
             self._check_limits()
         leave = ended or self.stop_reason is not None

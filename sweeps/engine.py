@@ -22,6 +22,7 @@ from pico.restore import weights_fingerprint
 from pico.training_config import TrainingConfig
 from sweeps.architectures import find_architectures
 from sweeps.candidates import CandidateFactory, column_types
+from sweeps.checkpoints import newest_checkpoint
 from sweeps.cluster import Cluster
 from sweeps.coordinator import Coordinator
 from sweeps.data import prepare_data
@@ -31,7 +32,7 @@ from sweeps.folders import find_trial
 from sweeps.live import LiveView, Steps
 from sweeps.spaces import build_spaces, check_feasibility
 from sweeps.spec import Spec, load_spec, parse_spec
-from sweeps.store import Store, find_elsewhere, read_checkpoint
+from sweeps.store import Store, find_elsewhere
 from sweeps.yaml_file import Document
 
 SEAL_SECONDS: Final = 15.0
@@ -187,15 +188,15 @@ class _Sweep:
         if self.spec.init_from is None:
             return None
         folder, row = find_trial(self.spec.init_from, self.results)
-        checkpoint = read_checkpoint(folder, row["trial_id"])
-        if checkpoint is None:
+        path = newest_checkpoint(folder, row["trial_id"])
+        if path is None:
             raise input_error(
                 "this trial has no checkpoint to start from",
                 where=self.document.where(("init_from",)),
                 key="init_from",
                 found=self.spec.init_from,
             )
-        return checkpoint
+        return path.read_bytes()
 
     def _open_store(self) -> Store:
         classes = {name: found.config_class for name, found in self.architectures.items()}

@@ -7,9 +7,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from sweeps.checkpoints import newest_checkpoint
 from sweeps.folders import find_sweep, find_trial, sweep_folders
 from sweeps.journal import Journal
-from sweeps.store import checkpoint_path, read_rows, running_driver
+from sweeps.store import read_rows, running_driver
 from sweeps.summary import best_trial, short
 
 
@@ -68,8 +69,8 @@ def describe_trial(trial_id: str, results: Path) -> dict[str, Any]:
         name: [r for r in read_rows(folder, name) if r["trial_id"] == row["trial_id"]]
         for name in ("reports", "decisions", "samples")
     }
-    path = checkpoint_path(folder, row["trial_id"])
-    return {"trial": row, **tables, "checkpoint": str(path) if path.exists() else None}
+    path = newest_checkpoint(folder, row["trial_id"])
+    return {"trial": row, **tables, "checkpoint": None if path is None else str(path)}
 
 
 def print_trial(console: Console, found: dict[str, Any]) -> None:

@@ -15,7 +15,9 @@ from typing import IO, Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sweeps.checkpoints import keep_only, newest_checkpoint, save_checkpoint
 from sweeps.errors import input_error
+from sweeps.files import replace_file
 from sweeps.journal import Entry, Journal, Row
 from sweeps.tables import FIXED_TRIAL_COLUMNS, TABLE_VERSION, TABLES, TERMINAL_STATUSES
 
@@ -121,13 +123,19 @@ class Store:
 
     # Files beside the tables
 
-    def save_checkpoint(self, trial_id: str, content: bytes) -> None:
-        """Replace a trial's checkpoint."""
-        replace_file(checkpoint_path(self.folder, trial_id), content)
+    def save_checkpoint(self, trial_id: str, step: int, content: bytes) -> None:
+        """Write a trial's checkpoint, before the report that belongs to it."""
+        save_checkpoint(self.folder, trial_id, step, content)
+
+    def drop_older_checkpoints(self, trial_id: str, step: int) -> None:
+        """Delete a trial's other checkpoints, after the report at `step` was committed."""
+        keep_only(self.folder, trial_id, step)
 
     def load_checkpoint(self, trial_id: str) -> bytes | None:
-        """A trial's newest checkpoint, or None."""
-        return read_checkpoint(self.folder, trial_id)
+        """The checkpoint from which a trial goes on without leaving out a report, or None."""
+        reports = self.reports_of(trial_id)
+        path = newest_checkpoint(self.folder, trial_id, reports[-1]["step"] if reports else 0)
+        return None if path is None else path.read_bytes()
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a file such as `spec.json` beside the tables."""
@@ -148,17 +156,6 @@ class Store:
         """Bring the journal to disk and let another driver in."""
         self._journal.close()
         self._lock.close()
-
-
-def checkpoint_path(folder: Path, trial_id: str) -> Path:
-    """Where a sweep keeps a trial's newest checkpoint."""
-    return folder / "checkpoints" / f"{trial_id}.safetensors"
-
-
-def read_checkpoint(folder: Path, trial_id: str) -> bytes | None:
-    """A trial's newest checkpoint, or None."""
-    path = checkpoint_path(folder, trial_id)
-    return path.read_bytes() if path.exists() else None
 
 
 def lock_folder(folder: Path) -> IO[str]:
@@ -202,17 +199,6 @@ def running_driver(folder: Path) -> str | None:
     except OSError:
         return None
     return None
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_rows(folder: Path, table: str, columns: list[str] | None = None) -> list[Row]:

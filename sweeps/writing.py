@@ -15,9 +15,9 @@ from pico.models.architecture import LanguageModel
 from pico.neighbours import nearest_tokens
 from pico.restore import restore_model
 from pico.samples import prompt_ids, write_samples
+from sweeps.checkpoints import newest_checkpoint
 from sweeps.errors import input_error
 from sweeps.folders import find_trial
-from sweeps.store import read_checkpoint
 
 
 class Writer:
@@ -29,12 +29,12 @@ class Writer:
 
     def __init__(self, trial_id: str, results: Path) -> None:
         folder, self.row = find_trial(trial_id, results)
-        checkpoint = read_checkpoint(folder, self.row["trial_id"])
-        if checkpoint is None:
+        path = newest_checkpoint(folder, self.row["trial_id"])
+        if path is None:
             raise input_error(
                 "this trial has no checkpoint", where=str(folder), key=self.row["trial_id"]
             )
-        self.model: LanguageModel = restore_model(checkpoint).model
+        self.model: LanguageModel = restore_model(path.read_bytes()).model
         text = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self.tokenizer: Tokenizer = tokenizer_from_json(text)
 

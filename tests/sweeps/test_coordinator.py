@@ -105,6 +105,30 @@ def test_killed_again_and_again_it_loses_and_repeats_nothing(
     assert max(collections.Counter(trained).values()) == 1
 
 
+def test_killed_between_checkpoint_and_journal(
+    simulate: Simulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint ahead of the journal is not gone on from: its report would be left out."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    first = simulate(tmp_path)
+    first.run(slots=1, events=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(first.store, "commit", killed)
+        with pytest.raises(KeyboardInterrupt):
+            first.run(slots=1, events=1)
+    first.kill()
+    second = simulate(tmp_path)
+    assert second.run()
+    second.store.seal()
+    _check_whole(second.store.folder)
+    for trial_id, reports in second.store.rows["reports"].items():
+        steps = second.coordinator._trials[trial_id].candidate.plan.all_steps
+        assert tuple(row["step"] for row in reports) == steps[: len(reports)]
+
+
 def test_early_stopping_remembers_across_drivers(simulate: Simulate, tmp_path: Path) -> None:
     """Ray's rungs, rebuilt from the store, hold what they held when the driver was killed."""
     first = simulate(tmp_path)

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sweeps.errors import InputError
-from sweeps.store import Store, find_elsewhere, replace_file
+from sweeps.files import replace_file
+from sweeps.store import Store, find_elsewhere
 from sweeps.tables import DECISIONS, REPORTS, TRIALS
 
 TYPES = {"embed_size": pa.int64(), "activation": pa.string(), "dropout": pa.float64()}
