@@ -93,6 +93,6 @@ class _NoRandomNumbers(TorchFunctionMode):
         args: tuple[object, ...] = (),
         kwargs: Mapping[str, object] | None = None,
     ) -> object:
-        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+        if getattr(func, "__module__", "") == "torch.nn.init":
             return (kwargs or {}).get("tensor", args[0] if args else None)
         return func(*args, **(kwargs or {}))

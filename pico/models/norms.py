@@ -43,7 +43,7 @@ class RMSNorm(nn.Module):
             and not torch.compiler.is_compiling()
         ):
             return _FewPasses.apply(x, self.weight)  # type: ignore[no-any-return,no-untyped-call]
-        return F.rms_norm(x, self.weight.shape, self.weight, EPSILON)
+        return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), EPSILON)
 
 
 class _FewPasses(torch.autograd.Function):

@@ -131,6 +131,19 @@ def test_facts_count_what_is_built(architecture: str, options: dict[str, Any]) -
     assert facts.memory_bytes > 16 * facts.num_params
 
 
+@every_case
+def test_bf16_is_near_float32(architecture: str, options: dict[str, Any]) -> None:
+    """Under bf16 autocast the logits move by a few per cent at most, and all gradients exist."""
+    model = build(architecture, options)
+    ids_BT = random_ids()
+    exact = model(ids_BT)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits_BTV = model(ids_BT).float()
+    assert (logits_BTV - exact).abs().max() < 0.03 * exact.abs().max()
+    logits_BTV.logsumexp(-1).sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
 @pytest.mark.parametrize("architecture", MODELS)
 def test_same_seed_gives_same_weights(architecture: str) -> None:
     """Weights come from torch's global generator and from nowhere else."""
