@@ -11,9 +11,9 @@ Shape suffixes: B batch, T time, N tokens (B·T), H hidden size, V vocabulary.
 """
 
 import torch
-import torch.nn.functional as F
 from timing import parser, print_timings, take_turns
 from torch import Tensor
+from torch.nn import functional
 
 from pico.models.head_loss import head_loss
 from pico.models.kgram import KGram, KGramConfig, OneHotContext
@@ -39,7 +39,7 @@ def loop_hidden(model: KGram, ids_BT: Tensor) -> list[Tensor]:
 def loop_step(model: KGram, ids_BT: Tensor, targets_BT: Tensor) -> Tensor:
     """Take the loss of every token by itself, then the gradient of their mean."""
     logits_NV = torch.stack([model.head(hidden_H) for hidden_H in loop_hidden(model, ids_BT)])
-    loss = F.cross_entropy(logits_NV, targets_BT.flatten())
+    loss = functional.cross_entropy(logits_NV, targets_BT.flatten())
     loss.backward()
     return loss.detach()
 

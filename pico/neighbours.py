@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from pico.models.architecture import LanguageModel
 from pico.models.checks import check_count
@@ -41,7 +41,7 @@ def nearest_tokens(
             no vector a token.
     """
     check_count("num_neighbours", num_neighbours)
-    vectors_VS = F.normalize(model.token_vectors().float(), dim=1)
+    vectors_VS = functional.normalize(model.token_vectors().float(), dim=1)
     vocab_size = len(vectors_VS)
     for token in ids:
         if not 0 <= token < vocab_size:

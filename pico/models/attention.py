@@ -7,8 +7,8 @@ many (the queries', then the keys'), K numbers a head.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pico.models.linear_attention import feature_map, weight_totals, weighted_values
 from pico.models.positions import Rotary
@@ -55,7 +55,7 @@ class SoftmaxMixing(nn.Module):
             v = cache.values[:, :, : cache.length]
             if num_seen and num_new > 1:
                 mask_TS = k.new_ones(num_new, cache.length, dtype=torch.bool).tril(num_seen)
-        mixed_BHTK = F.scaled_dot_product_attention(
+        mixed_BHTK = functional.scaled_dot_product_attention(
             q,
             k,
             v,
@@ -135,7 +135,7 @@ class Attention(nn.Module):
         qkv_BTGK = self.qkv(x_BTD).unflatten(-1, (-1, head_size))
         qk_BTGK, v_BTHK = qkv_BTGK.split((2 * self.num_heads, self.num_heads), dim=2)
         if self.qk_norm:
-            qk_BTGK = F.rms_norm(qk_BTGK, (head_size,))
+            qk_BTGK = functional.rms_norm(qk_BTGK, (head_size,))
         mixed_BTHK = self.mixing(qk_BTGK, v_BTHK, cache)
         return self.out(mixed_BTHK.flatten(2).type_as(x_BTD))  # type: ignore[no-any-return]
 

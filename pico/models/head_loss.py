@@ -12,9 +12,9 @@ Shape suffixes: N tokens, P tokens of one piece, S feature size, V vocabulary.
 from typing import Any, Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 IGNORED: Final = -100
 """A target of this value counts neither in the loss nor in its mean."""
@@ -83,7 +83,7 @@ class _HeadLoss(torch.autograd.Function):
         for start in range(0, len(targets_N), rows):
             piece = slice(start, start + rows)
             share_P1, target_P1 = shares_N1[piece], targets_N[piece].clamp(min=0).unsqueeze(1)
-            logits_PV = F.linear(features_NS[piece], weight_VS, bias_V)
+            logits_PV = functional.linear(features_NS[piece], weight_VS, bias_V)
             largest_P1 = logits_PV.amax(1, keepdim=True)
             target_logit_P1 = logits_PV.gather(1, target_P1)
             mean_P1 = logits_PV.mean(1, keepdim=True) if smoothing else target_logit_P1

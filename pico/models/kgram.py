@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from pico.models.activations import ACTIVATIONS
@@ -79,7 +79,9 @@ class EmbeddedContext(nn.Module):
         table_VE = self.embedding.weight
         # One row more: no token has a vector of zeros.
         rows = torch.cat([table_VE, table_VE.new_zeros(1, table_VE.shape[1])])
-        embedded_BTKE = F.embedding(torch.where(windows_BTK < 0, len(table_VE), windows_BTK), rows)
+        embedded_BTKE = functional.embedding(
+            torch.where(windows_BTK < 0, len(table_VE), windows_BTK), rows
+        )
         return self.linear(embedded_BTKE.flatten(2))  # type: ignore[no-any-return]
 
     def token_vectors(self) -> Tensor:
@@ -106,7 +108,7 @@ class OneHotContext(nn.Module):
         windows_BTK = ids_BT.unfold(1, self.context_size, 1)[:, -length:]
         places_K = torch.arange(self.context_size, device=ids_BT.device) * self.vocab_size
         present_BTK = windows_BTK >= 0
-        hidden = F.embedding_bag(
+        hidden = functional.embedding_bag(
             (windows_BTK.clamp_min(0) + places_K).flatten(0, 1),
             self.rows,
             mode="sum",
@@ -143,7 +145,7 @@ class KGram(HeadedModel):
 
     def features(self, ids_BT: Tensor) -> Tensor:
         """Return the last hidden layer, `[B, T, H]`, for token ids `[B, T]`."""
-        return self._features(F.pad(ids_BT, (self.context_size - 1, 0), value=-1))
+        return self._features(functional.pad(ids_BT, (self.context_size - 1, 0), value=-1))
 
     def init_cache(self, batch_size: int) -> Cache:
         """Return the last `context_size - 1` ids, none of them there yet (-1)."""

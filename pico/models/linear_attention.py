@@ -7,13 +7,13 @@ Shape suffixes: B batch, H heads, T time, N chunks, C time steps a chunk, K numb
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 
 def feature_map(x: Tensor) -> Tensor:
     """Return elu(x) + 1, which is positive."""
-    return F.elu(x) + 1
+    return functional.elu(x) + 1
 
 
 def weighted_values(
@@ -52,7 +52,7 @@ def weighted_values(
     else:
         if length > size:
             later_BHNCK = q[:, :, 1:] @ states_BHNKK[:, :, :-1]
-            sums_BHNCK = sums_BHNCK + F.pad(later_BHNCK, (0, 0, 0, 0, 1, 0))
+            sums_BHNCK = sums_BHNCK + functional.pad(later_BHNCK, (0, 0, 0, 0, 1, 0))
         last_BHKK = states_BHNKK[:, :, -1]
     return sums_BHNCK.flatten(2, 3)[:, :, :length], last_BHKK
 
@@ -70,5 +70,5 @@ def weight_totals(
 def _in_chunks(x_BHTK: Tensor, size: int, extra: int) -> Tensor:
     """Return `[B, H, N, C, K]`; zero rows fill the last chunk and add nothing to any sum."""
     if extra:
-        x_BHTK = F.pad(x_BHTK, (0, 0, 0, extra))
+        x_BHTK = functional.pad(x_BHTK, (0, 0, 0, extra))
     return x_BHTK.reshape(*x_BHTK.shape[:2], -1, size, x_BHTK.shape[-1])

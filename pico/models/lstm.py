@@ -9,8 +9,8 @@ Shape suffixes: B batch, T time, E embed size, H hidden size, V vocabulary, L la
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pico.models.architecture import Architecture, Cache, HeadedModel, ModelConfig
 from pico.models.checks import check_count, check_flag, check_share
@@ -94,9 +94,9 @@ class LSTM(HeadedModel):
         return self.embedding.weight
 
     def _features(self, ids_BT: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
-        embedded_BTE = F.dropout(self.embedding(ids_BT), self.dropout, self.training)
+        embedded_BTE = functional.dropout(self.embedding(ids_BT), self.dropout, self.training)
         hidden_BTH, cache = self.lstm(embedded_BTE, cache)
-        hidden_BTH = F.dropout(hidden_BTH, self.dropout, self.training)
+        hidden_BTH = functional.dropout(hidden_BTH, self.dropout, self.training)
         return self.projection(hidden_BTH), cache
 
 

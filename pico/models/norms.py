@@ -6,9 +6,9 @@ Shape suffixes: N rows, D numbers a row.
 from typing import Any, Final, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 Norm = Literal["none", "rms", "layer"]
 
@@ -43,7 +43,7 @@ class RMSNorm(nn.Module):
             and not torch.compiler.is_compiling()
         ):
             return _FewPasses.apply(x, self.weight)  # type: ignore[no-any-return,no-untyped-call]
-        return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), EPSILON)
+        return functional.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), EPSILON)
 
 
 class _FewPasses(torch.autograd.Function):

@@ -28,7 +28,8 @@ class Rotary(nn.Module):
     Source: Su et al. 2021, https://arxiv.org/abs/2104.09864.
     """
 
-    turns_TGR2: Tensor
+    turns: Tensor
+    """Cosine and sine for each place, head and pair: `[T, G, R, 2]`."""
 
     def __init__(self, length: int, num_heads: int, head_size: int) -> None:
         super().__init__()
@@ -36,11 +37,11 @@ class Rotary(nn.Module):
         turns_TR2 = torch.stack([angles_TR.cos(), angles_TR.sin()], dim=-1)
         # One copy a head: a product with a broadcast table runs over a few numbers at a time.
         turns_TGR2 = turns_TR2.unsqueeze(1).repeat(1, num_heads, 1, 1)
-        self.register_buffer("turns_TGR2", turns_TGR2, persistent=False)
+        self.register_buffer("turns", turns_TGR2, persistent=False)
 
     def forward(self, x_BTGK: Tensor, start: int = 0) -> Tensor:
         """Return `x_BTGK` turned, its first time step standing at place `start`."""
-        turns_TGR2 = self.turns_TGR2[start : start + x_BTGK.shape[1]].float()
+        turns_TGR2 = self.turns[start : start + x_BTGK.shape[1]].float()
         x_BTGR2 = x_BTGK.float().view(*x_BTGK.shape[:-1], -1, 2)
         if torch.compiler.is_compiling():
             turned_BTGR2 = turn(x_BTGR2, turns_TGR2)

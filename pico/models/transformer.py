@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pico.models.activations import ACTIVATIONS
 from pico.models.architecture import Architecture, Cache, HeadedModel, ModelConfig
@@ -151,14 +151,15 @@ class Block(nn.Module):
 
     def _drop(self, x_BTD: Tensor) -> Tensor:
         if self.training and self.dropout:
-            return F.dropout(x_BTD, self.dropout)
+            return functional.dropout(x_BTD, self.dropout)
         return x_BTD
 
 
 class Transformer(HeadedModel):
     """The model: embedding, blocks, head."""
 
-    places_TD: Tensor | None
+    places: Tensor | None
+    """One vector a place, `[block_size, D]`, where position is learned or sinusoidal."""
 
     def __init__(self, config: TransformerConfig, vocab_size: int, block_size: int) -> None:
         super().__init__()
@@ -167,11 +168,11 @@ class Transformer(HeadedModel):
         size = config.embed_size
         self.embedding = nn.Embedding(vocab_size, size)
         if config.position == "learned":
-            self.places_TD = nn.Parameter(torch.empty(block_size, size))
+            self.places = nn.Parameter(torch.empty(block_size, size))
         else:
             fixed = config.position == "sinusoidal"
-            places_TD = sinusoidal_vectors(block_size, size) if fixed else None
-            self.register_buffer("places_TD", places_TD, persistent=False)
+            places = sinusoidal_vectors(block_size, size) if fixed else None
+            self.register_buffer("places", places, persistent=False)
         rotary = Rotary(block_size, 2 * config.num_heads, size // config.num_heads)
         self.blocks = nn.ModuleList(
             Block(config, rotary if config.position == "rotary" else None)
@@ -209,10 +210,10 @@ class Transformer(HeadedModel):
         if end > self.block_size:
             raise ValueError(f"{end} tokens; allowed: at most block_size ({self.block_size})")
         x_BTD = self.embedding(ids_BT)
-        if self.places_TD is not None:
-            x_BTD = x_BTD + self.places_TD[start:end]
+        if self.places is not None:
+            x_BTD = x_BTD + self.places[start:end]
         if self.training and self.dropout:
-            x_BTD = F.dropout(x_BTD, self.dropout)
+            x_BTD = functional.dropout(x_BTD, self.dropout)
         for block, cache in zip(self.blocks, caches, strict=True):
             x_BTD = block(x_BTD, cache)
         return self.norm(x_BTD)  # type: ignore[no-any-return]

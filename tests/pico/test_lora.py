@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from pico.lora import LoRAConfig, add_lora, lora_state, merge_lora
 from pico.models import MODELS
@@ -37,7 +37,7 @@ def learn(model: LanguageModel, ids_BT: torch.Tensor) -> None:
     optimizer = torch.optim.SGD(free, lr=0.5)
     for _ in range(3):
         optimizer.zero_grad()
-        F.cross_entropy(model(ids_BT).flatten(0, 1), ids_BT.flatten()).backward()
+        functional.cross_entropy(model(ids_BT).flatten(0, 1), ids_BT.flatten()).backward()
         optimizer.step()
 
 
@@ -84,7 +84,7 @@ def test_the_heads_loss_sees_the_change() -> None:
             if name.endswith("up_OR"):
                 tensor.normal_()
     ids_BT = torch.randint(VOCAB_SIZE, (4, BLOCK_SIZE))
-    expected = F.cross_entropy(model(ids_BT).flatten(0, 1), ids_BT.flatten())
+    expected = functional.cross_entropy(model(ids_BT).flatten(0, 1), ids_BT.flatten())
     objective, _ = head_loss(model.features(ids_BT).flatten(0, 1), model.head, ids_BT.flatten())
     torch.testing.assert_close(objective, expected)
     objective.backward()

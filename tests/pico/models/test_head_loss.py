@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 from pico.models import head_loss as module
 from pico.models.head_loss import IGNORED, head_loss
@@ -25,14 +25,14 @@ def test_value_and_gradients_are_torchs(
         targets_N[::3] = IGNORED
     inputs = [features_NS, *head.parameters()]
     logits_NV = 3 * head(features_NS)
-    expected = F.cross_entropy(logits_NV, targets_N, label_smoothing=smoothing)
+    expected = functional.cross_entropy(logits_NV, targets_N, label_smoothing=smoothing)
     grads = torch.autograd.grad(2 * expected, inputs)
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.mul_(3)
     objective, nats = head_loss(features_NS, head, targets_N, label_smoothing=smoothing)
     torch.testing.assert_close(objective, expected)
-    torch.testing.assert_close(nats, F.cross_entropy(logits_NV, targets_N).detach())
+    torch.testing.assert_close(nats, functional.cross_entropy(logits_NV, targets_N).detach())
     got = torch.autograd.grad(2 * objective, inputs)
     torch.testing.assert_close(got[0], grads[0])
     for ours, theirs in zip(got[1:], grads[1:], strict=True):

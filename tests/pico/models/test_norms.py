@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from pico.models.activations import ACTIVATIONS
 from pico.models.norms import EPSILON, RMSNorm, make_norm
@@ -19,7 +19,7 @@ def test_rms_norm_by_hand_is_torchs(shape: tuple[int, ...]) -> None:
     ):
         ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
         weight = norm.weight.detach().clone().requires_grad_()
-        got, expected = norm(ours), F.rms_norm(theirs, (8,), weight, EPSILON)
+        got, expected = norm(ours), functional.rms_norm(theirs, (8,), weight, EPSILON)
         torch.testing.assert_close(got, expected)
         direction = torch.randn_like(x)
         norm.weight.grad = None

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from pico.models.norms import RMSNorm
 from pico.models.positions import sinusoidal_vectors
@@ -44,10 +44,10 @@ def slow_attention(block: Block, config: TransformerConfig, x_TD: list[Tensor]) 
             for old in range(new + 1):
                 q_K, k_K = q_THK[new][head], k_THK[old][head]
                 if config.qk_norm:
-                    q_K, k_K = F.normalize(q_K, dim=0), F.normalize(k_K, dim=0)
+                    q_K, k_K = functional.normalize(q_K, dim=0), functional.normalize(k_K, dim=0)
                     q_K, k_K = q_K * len(q_K) ** 0.5, k_K * len(k_K) ** 0.5
                 if config.attention == "linear":
-                    q_K, k_K = F.elu(q_K) + 1, F.elu(k_K) + 1
+                    q_K, k_K = functional.elu(q_K) + 1, functional.elu(k_K) + 1
                 norms.append(q_K @ k_K)
                 if config.position == "rotary":
                     q_K, k_K = slow_turn(q_K, new), slow_turn(k_K, old)
@@ -64,11 +64,15 @@ def slow_attention(block: Block, config: TransformerConfig, x_TD: list[Tensor]) 
 def slow_logits(model: Transformer, config: TransformerConfig, ids: list[int]) -> Tensor:
     x_TD = [model.embedding.weight[token] for token in ids]
     if config.position == "learned":
-        x_TD = [x + model.places_TD[place] for place, x in enumerate(x_TD)]
+        x_TD = [x + model.places[place] for place, x in enumerate(x_TD)]
     if config.position == "sinusoidal":
         fixed_TD = sinusoidal_vectors(len(ids), config.embed_size)
         x_TD = [x + fixed for x, fixed in zip(x_TD, fixed_TD, strict=True)]
-    functions = {"gelu": F.gelu, "relu2": lambda x: F.relu(x) ** 2, "tanh": torch.tanh}
+    functions = {
+        "gelu": functional.gelu,
+        "relu2": lambda x: functional.relu(x) ** 2,
+        "tanh": torch.tanh,
+    }
     for block in model.blocks:
 
         def mlp(x_D: Tensor, block: Block = block) -> Tensor:
