@@ -88,7 +88,7 @@ def print_memory(lengths: list[int]) -> None:
 
 def main() -> None:
     """Compare both forms at growing block sizes."""
-    arguments = parser(__doc__, rounds=7).parse_args()
+    arguments = parser(__doc__, rounds=5).parse_args()
     torch.set_num_threads(arguments.threads)
     for length in (64, 256, 1024, 4096):
         expected, got = (run(form, length) for form in FORMS)
