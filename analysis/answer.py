@@ -1,6 +1,8 @@
 """The report's first screen: who won, how sure that is, what it cost, how to get it again."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -28,7 +30,9 @@ class Answer:
     sentence: str
     tiles: tuple[Tile, ...]
     settings: tuple[tuple[str, str], ...]
-    """The winner's settings, name and value."""
+    """The winner's settings that were searched, name and value."""
+    defaults: tuple[tuple[str, str], ...]
+    """Its settings that every trial shared."""
     commands: tuple[tuple[str, str], ...]
     """What a command does, and the command."""
 
@@ -43,28 +47,32 @@ def answer(results: Results) -> Answer:
     if table.is_empty():
         return Answer(
             verdict="No winner yet", winner=None, sentence=sentence, tiles=_spent(results),
-            settings=(), commands=(),
+            settings=(), defaults=(), commands=(),
         )  # fmt: skip
     best = table.row(0, named=True)
     winner = results.full_budget.filter(trial_id=best["trial_id"]).row(0, named=True)
     own = results.hyperparameters.get(best["architecture"], ())
+    varied = results.varied[best["architecture"]]
     return Answer(
         verdict=_verdict(table),
         winner=best["architecture"],
         sentence=sentence,
         tiles=(_loss_tile(best, results), *_quality(winner), *_spent(results)),
-        settings=tuple(
-            (name, words.setting(winner[name])) for name in own if winner[name] is not None
-        ),
+        settings=_written(winner, varied),
+        defaults=_written(winner, [name for name in own if name not in varied]),
         commands=commands(best["trial_id"], results),
     )
+
+
+def _written(trial: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, words.setting(trial[name])) for name in names if trial[name] is not None)
 
 
 def commands(trial_id: str, results: Results) -> tuple[tuple[str, str], ...]:
     """Command lines for one trial."""
     where = results_option(results)
     return (
-        ("Train it again and compare", f"picosweep replay {trial_id}{where}"),
+        ("Train it again", f"picosweep replay {trial_id}{where}"),
         ("Show all about it", f"picosweep show {trial_id}{where}"),
         ("Let it write", f"picosweep generate {trial_id}{where}"),
     )

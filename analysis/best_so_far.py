@@ -15,7 +15,7 @@ from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.learning_curves import COSTS
 from analysis.results import Metric, Results
-from analysis.style import color, dash, to_width
+from analysis.style import color, dash, wide
 
 NUM_RESAMPLES: Final = 200
 NUM_POINTS: Final = 40
@@ -114,7 +114,7 @@ def best_so_far_chart(
             alt.Tooltip("median:Q", format=".4f"),
         ],
     )
-    return to_width(alt.layer(band, line), 300)
+    return wide(band, line, height=300)
 
 
 def figure(results: Results) -> Figure:

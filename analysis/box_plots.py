@@ -11,6 +11,7 @@ from analysis.comparison import comparisons
 from analysis.figure import Chart, Figure, Panel
 from analysis.heatmap import binned
 from analysis.results import Metric, Results
+from analysis.style import small_multiples
 
 MAX_SETTINGS: Final = 12
 MAX_POINTS: Final = 1200
@@ -117,28 +118,24 @@ def box_plots_chart(table: pl.DataFrame, metric: Metric) -> Chart:
         x=alt.X("loss:Q", scale=scale),
         tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("loss:Q", format=".4f")],
     )
-    multiples: Chart = (
-        alt.layer(whisker, box, median, strip)
-        .properties(width=280, height=alt.Step(30))
-        .facet(facet=alt.Facet("setting:N", title=None), columns=3)
-        .resolve_scale(y="independent")
+    return small_multiples(
+        whisker, box, median, strip, by="setting", columns=3, size=(280, alt.Step(30)), free=["y"]
     )
-    return multiples
 
 
 def figure(results: Results) -> Figure | None:
     """One panel an architecture."""
     panels = []
-    for common in comparisons(results):
-        table = box_plots_table(common.frame, results.varied[common.architecture][:MAX_SETTINGS])
+    for common in comparisons(results, pooled=True):
+        table = box_plots_table(common.frame, common.settings[:MAX_SETTINGS])
         if table.is_empty():
             continue
         summary = box_summary(table)
         sentence = box_plots_sentence(summary, results.metric)
         panels.append(
             Panel(
-                label=common.architecture,
-                sentence=f"{common.architecture}: {sentence} {common.sentence}",
+                label=common.name,
+                sentence=f"{common.name}: {sentence} {common.sentence}",
                 chart=box_plots_chart(table, results.metric),
                 table=summary.drop("order"),
             )

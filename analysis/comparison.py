@@ -19,9 +19,13 @@ MIN_SHARE: Final = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Trials of one architecture with their loss at one common rung."""
+    """Trials of one architecture, or of all, with their loss at one common rung."""
 
-    architecture: str
+    name: str
+    """The architecture, or `All`."""
+    settings: tuple[str, ...]
+    """Hyperparameters that varied; with `All`, those that every architecture has, and
+    `architecture` itself."""
     rung: int
     tokens: int
     frame: pl.DataFrame
@@ -41,8 +45,14 @@ class Comparison:
         return text + "."
 
 
-def comparisons(results: Results) -> tuple[Comparison, ...]:
-    """One for each architecture with a trial that reached a rung."""
+def comparisons(results: Results, *, pooled: bool = False) -> tuple[Comparison, ...]:
+    """One for each architecture with a trial that reached a rung.
+
+    Args:
+        results: What was measured.
+        pooled: Whether one of all architectures together comes first, at the highest rung that
+            each of them can be compared at. Only where there are several.
+    """
     column = results.metric.column
     searched = results.trials.filter(pl.col("cohort") != "confirm").unique(
         "trial_id", maintain_order=True
@@ -53,27 +63,40 @@ def comparisons(results: Results) -> tuple[Comparison, ...]:
         .unique(["trial_id", "rung"], keep="last")
     )
     found = []
-    for architecture in results.architectures:
-        trials = searched.filter(architecture=architecture)
+    for name in results.architectures:
+        trials = searched.filter(architecture=name)
         own = losses.join(trials.select("trial_id"), on="trial_id", how="semi")
-        if own.is_empty():
-            continue
-        counts = own.group_by("rung").len().sort("rung", descending=True)
-        enough = counts.filter(
-            (pl.col("len") >= MIN_TRIALS) & (pl.col("len") >= MIN_SHARE * trials.height)
-        )
-        rung = int((enough if enough.height else counts.tail(1))["rung"][0])
-        at_rung = own.filter(rung=rung).drop("rung")
-        frame = trials.drop("loss", strict=False).join(
-            at_rung, on="trial_id", maintain_order="left"
-        )
-        found.append(
-            Comparison(
-                architecture=architecture,
-                rung=rung,
-                tokens=int(words.number(frame["reached"].max()) or 0),
-                frame=frame,
-                num_left_out=trials.height - frame.height,
-            )
-        )
-    return tuple(found)
+        if not own.is_empty():
+            rung = _common_rung(own, trials.height)
+            found.append(_compare(name, results.varied[name], rung, trials, own))
+    if not pooled or len(found) < 2:
+        return tuple(found)
+    shared = [results.varied[one.name] for one in found]
+    settings = [name for name in shared[0] if all(name in names for names in shared)]
+    rung = min(one.rung for one in found)
+    everyone = _compare("All", ("architecture", *settings), rung, searched, losses)
+    return (everyone, *found)
+
+
+def _common_rung(losses: pl.DataFrame, num_trials: int) -> int:
+    """The highest rung that enough trials reached; the lowest when none has enough."""
+    counts = losses.group_by("rung").len().sort("rung", descending=True)
+    enough = counts.filter(
+        (pl.col("len") >= MIN_TRIALS) & (pl.col("len") >= MIN_SHARE * num_trials)
+    )
+    return int((enough if enough.height else counts.tail(1))["rung"][0])
+
+
+def _compare(
+    name: str, settings: tuple[str, ...], rung: int, trials: pl.DataFrame, losses: pl.DataFrame
+) -> Comparison:
+    at_rung = losses.filter(rung=rung).drop("rung")
+    frame = trials.drop("loss", strict=False).join(at_rung, on="trial_id", maintain_order="left")
+    return Comparison(
+        name=name,
+        settings=settings,
+        rung=rung,
+        tokens=int(words.number(frame["reached"].max()) or 0),
+        frame=frame,
+        num_left_out=trials.height - frame.height,
+    )

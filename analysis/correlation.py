@@ -10,7 +10,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Results
-from analysis.style import rows, to_width
+from analysis.style import rows, wide
 
 METRICS: Final = (
     "val_loss", "train_loss", "val_accuracy", "bits_per_byte", "num_params", "flops", "seconds",
@@ -88,7 +88,7 @@ def correlation_chart(table: pl.DataFrame) -> Chart:
         text=alt.Text("correlation:Q", format=".2f"),
         color=alt.ColorValue("#ffffff", condition={"test": "datum.light", "value": "#10151b"}),
     )
-    return to_width(alt.layer(cells, texts), rows(len(order), 27), least=620)
+    return wide(cells, texts, height=rows(len(order), 27), least=620)
 
 
 def figure(results: Results) -> Figure | None:

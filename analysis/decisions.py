@@ -9,7 +9,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
-from analysis.style import PICKED, pickable, when
+from analysis.style import PICKED, pickable, small_multiples, when
 
 ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "continue": ("#2f8f6b", "circle"),
@@ -78,15 +78,7 @@ def decisions_chart(table: pl.DataFrame, metric: Metric) -> Chart:
                  alt.Tooltip("value:Q", format=".4f"), alt.Tooltip("cutoff:Q", format=".4f"),
                  alt.Tooltip("action:N")],
     )  # fmt: skip
-    small: Chart = (
-        pickable(alt.layer(cutoffs, points))
-        .properties(width=240, height=210)
-        .facet(
-            facet=alt.Facet("at:N", title=None),
-            columns=4,
-        )
-    )
-    return small
+    return small_multiples(cutoffs, pickable(points), by="at", columns=4, size=(240, 210))
 
 
 def figure(results: Results) -> Figure | None:

@@ -139,7 +139,7 @@ def density_chart(
             ],
         )
     )
-    main = pickable(alt.layer(cells, dots)).properties(width=420, height=280)
+    main = alt.layer(cells, pickable(dots), width=420, height=280)
     top = _hills(marginal_table(trials, "val_accuracy"), architectures)
     side = _hills(marginal_table(trials, column), architectures, orient="horizontal")
     above = top.encode(
@@ -148,8 +148,8 @@ def density_chart(
     beside = side.encode(
         y=alt.Y("at:Q", axis=None, scale=up), x=alt.X("density:Q", axis=None, stack=None)
     ).properties(width=60, height=280)
-    marginals: Chart = alt.vconcat(above, alt.hconcat(main, beside, spacing=6), spacing=6)
-    return marginals.properties(usermeta={"marginals": 60})
+    below = alt.hconcat(main, beside, spacing=6)
+    return alt.vconcat(above, below, spacing=6, usermeta={"marginals": 60})
 
 
 def _hills(

@@ -20,7 +20,7 @@ from scipy.special import gammaln
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
-from analysis.style import color, shape, to_width
+from analysis.style import color, shape, wide
 
 MIN_EXEMPT: Final = 6
 NUM_RESAMPLES: Final = 400
@@ -157,7 +157,7 @@ def expected_best_chart(table: pl.DataFrame, architectures: Sequence[str], metri
             alt.Tooltip("trials:Q"),
         ],
     )
-    return to_width(alt.layer(band, line, points), 280)
+    return wide(band, line, points, height=280)
 
 
 def figure(results: Results) -> Figure:

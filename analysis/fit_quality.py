@@ -14,7 +14,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Results
-from analysis.style import color
+from analysis.style import color, small_multiples
 
 TOLERANCE: Final = 0.01
 
@@ -65,24 +65,25 @@ def fit_quality_sentence(table: pl.DataFrame) -> str:
     if table.is_empty():
         return "No trial reached the full budget."
     meaning = {
-        "overfitting": "overfitting (its loss has risen from its least)",
+        "overfitting": "overfitting (loss has risen from its least)",
         "still learning": "still learning (more training should help)",
         "levelled off": "levelled off",
-        "too few reports": "not reported often enough to say",
+        "too few reports": "reported too rarely to say",
     }
     parts = [
-        f"{words.listing(rows['architecture'].to_list())} "
-        f"{'is' if rows.height == 1 else 'are'} {meaning[str(diagnosis)]}"
+        f"{words.listing(rows['architecture'].to_list())} {meaning[str(diagnosis)]}"
         for (diagnosis,), rows in table.group_by("diagnosis", maintain_order=True)
     ]
+    text = f"The best trials: {'; '.join(parts)}."
     gaps = table.drop_nulls(["gap"]).sort("gap")
-    text = f"The best trial of {words.listing(parts)}."
     if gaps.is_empty():
         return text
     wide = gaps.row(-1, named=True)
+    if wide["gap"] <= 0:
+        return f"{text} Nowhere does the validation loss exceed the training loss."
     return (
-        f"{text} The widest gap between training and validation loss is "
-        f"{words.signed(wide['gap'])} ({wide['architecture']})."
+        f"{text} Validation loss exceeds training loss most for {wide['architecture']}, by "
+        f"{words.significant(wide['gap'], 2)}."
     )
 
 
@@ -104,7 +105,7 @@ def fit_quality_chart(curves: pl.DataFrame, architectures: Sequence[str]) -> Cha
     x = alt.X("tokens:Q", title="Training tokens", scale=alt.Scale(type="log", nice=False),
               axis=alt.Axis(format="~s", grid=False, tickCount=4, labelOverlap=True))  # fmt: skip
     dashes = alt.Scale(domain=["validation", "training"], range=[[1, 0], [4, 3]])
-    small: Chart = (
+    lines = (
         alt.Chart(curves)
         .mark_line(point={"size": 24})
         .encode(
@@ -119,10 +120,8 @@ def fit_quality_chart(curves: pl.DataFrame, architectures: Sequence[str]) -> Cha
                 alt.Tooltip("loss:Q", format=".4f"),
             ],
         )
-        .properties(width=240, height=190)
-        .facet(facet=alt.Facet("architecture:N", title=None), columns=4)
     )
-    return small
+    return small_multiples(lines, by="architecture", columns=4, size=(240, 190))
 
 
 def figure(results: Results) -> Figure | None:

@@ -13,7 +13,7 @@ from analysis.figure import Chart, Figure, Panel
 from analysis.headline import seed_noise, settings_table
 from analysis.pareto import PRICES, Price
 from analysis.results import Results
-from analysis.style import PICKED, color, pickable, rows, shape, to_width, when
+from analysis.style import PICKED, color, pickable, rows, shape, when, wide
 
 NUM_RESAMPLES: Final = 300
 MAX_TRIALS: Final = 400
@@ -97,7 +97,7 @@ def front_membership_chart(table: pl.DataFrame, architectures: Sequence[str]) ->
             alt.Tooltip("membership:Q", format=".0%"),
         ],
     )
-    return to_width(pickable(alt.layer(stems, heads)), rows(shown.height, 24))
+    return wide(stems, pickable(heads), height=rows(shown.height, 24))
 
 
 def figure(results: Results) -> Figure:

@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
-from analysis.style import color, rows, shape, to_width
+from analysis.style import color, rows, shape, wide
 
 CONFIDENCE: Final = 0.95
 
@@ -66,9 +66,18 @@ def seed_noise(table: pl.DataFrame) -> tuple[float, int]:
 
 
 def headline_table(
-    full_budget: pl.DataFrame, settings: Sequence[str], column: str = "val_loss"
+    full_budget: pl.DataFrame,
+    settings: Sequence[str],
+    column: str = "val_loss",
+    shown: Mapping[str, Sequence[str]] | None = None,
 ) -> pl.DataFrame:
     """The best setting of each architecture, best first, with intervals and the gap to the best.
+
+    Args:
+        full_budget: Trials at the last rung with a finite loss.
+        settings: Hyperparameter columns; with the architecture they name a setting.
+        column: The loss.
+        shown: The hyperparameters of each architecture to write out; all when null.
 
     Returns:
         architecture, setting (in words), trial_id, seeds, mean, low, high, margin, gap, gap_low,
@@ -89,7 +98,7 @@ def headline_table(
         error = quantile * sd / math.sqrt(row["seeds"]) if row["seeds"] and degrees else None
         out = {
             "architecture": row["architecture"],
-            "setting": _in_words(row, settings),
+            "setting": _in_words(row, shown[row["architecture"]] if shown else settings),
             "trial_id": row["trial_id"],
             "seeds": row["seeds"],
             "mean": row["mean"],
@@ -223,14 +232,14 @@ def headline_chart(
                      alt.Tooltip("seeds:Q"), alt.Tooltip("setting:N")],
         )
     )  # fmt: skip
-    return to_width(alt.layer(dots, whiskers, means), rows(table.height, 46))
+    return wide(dots, whiskers, means, height=rows(table.height, 46))
 
 
 def figure(results: Results) -> Figure:
     """The report's first exhibit."""
     settings = sorted({name for names in results.hyperparameters.values() for name in names})
     column = results.metric.column
-    table = headline_table(results.full_budget, settings, column)
+    table = headline_table(results.full_budget, settings, column, results.varied)
     keys = ["architecture", *settings]
     fresh = results.full_budget.filter(cohort="confirm")
     winners = results.full_budget.filter(pl.col("trial_id").is_in(table["trial_id"].to_list()))

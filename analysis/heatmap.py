@@ -13,7 +13,7 @@ from analysis.comparison import comparisons
 from analysis.figure import Chart, Figure, Panel
 from analysis.regression import by_strength
 from analysis.results import Metric, Results
-from analysis.style import rows, to_width
+from analysis.style import rows, wide
 
 FIRST: Final = ("embed_size", "context_size")
 MAX_VALUES: Final = 8
@@ -122,7 +122,7 @@ def heatmap_chart(table: pl.DataFrame, x: str, y: str, metric: Metric) -> Chart:
         text=alt.Text("text:N"), color=ink
     )
     height = rows(len(sort_y), max(44, 220 // max(1, len(sort_y))))
-    return to_width(alt.layer(cells, texts), height)
+    return wide(cells, texts, height=height)
 
 
 def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -136,7 +136,7 @@ def figure(results: Results) -> Figure | None:
     """One panel a pair of settings."""
     panels = []
     for common in comparisons(results):
-        names = by_strength(common.frame, results.varied[common.architecture])
+        names = by_strength(common.frame, common.settings)
         for x, y in pairs(names):
             table = heatmap_table(common.frame, x, y)
             if table.is_empty():
@@ -144,9 +144,9 @@ def figure(results: Results) -> Figure | None:
             sentence = heatmap_sentence(table, x, y, results.metric)
             panels.append(
                 Panel(
-                    group=common.architecture,
+                    group=common.name,
                     label=f"{x} × {y}",
-                    sentence=f"{common.architecture}: {sentence} {common.sentence}",
+                    sentence=f"{common.name}: {sentence} {common.sentence}",
                     chart=heatmap_chart(table, x, y, results.metric),
                     table=table,
                 )

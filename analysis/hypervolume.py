@@ -10,7 +10,7 @@ from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.pareto import PRICES, Price
 from analysis.results import Results
-from analysis.style import color, rows, shape, to_width
+from analysis.style import color, rows, shape, wide
 
 
 def hypervolume(points: np.ndarray, reference: Sequence[float]) -> float:
@@ -107,7 +107,7 @@ def hypervolume_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Char
         .mark_point(size=110)
         .encode(x=x, y=y, color=color(architectures), shape=shape(architectures), tooltip=tooltip)
     )
-    return to_width(alt.layer(joint, points), rows(table["price"].n_unique(), 40))
+    return wide(joint, points, height=rows(table["price"].n_unique(), 40))
 
 
 def figure(results: Results) -> Figure:

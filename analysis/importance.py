@@ -23,7 +23,7 @@ from analysis.comparison import comparisons
 from analysis.figure import Chart, Figure, Panel
 from analysis.regression import by_strength, is_logarithmic
 from analysis.results import Results
-from analysis.style import rows
+from analysis.style import rows, small_multiples
 
 MIN_TRIALS: Final = 8
 MAX_SETTINGS: Final = 20
@@ -188,26 +188,22 @@ def importance_chart(table: pl.DataFrame) -> Chart:
                  alt.Tooltip("high:Q", format=".1%")],
     )  # fmt: skip
     whiskers = base.mark_rule(strokeWidth=1.5).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
-    panels: Chart = (
-        alt.layer(bars, whiskers)
-        .properties(width=320, height=rows(len(order), 26))
-        .facet(facet=alt.Facet("method:N", title=None, sort=list(QUESTIONS)), columns=2)
-    )
-    return panels
+    size = (320, rows(len(order), 26))
+    return small_multiples(bars, whiskers, by="method", columns=2, size=size, sort=list(QUESTIONS))
 
 
 def figure(results: Results) -> Figure | None:
     """One panel an architecture."""
     panels = []
-    for common in comparisons(results):
-        name = common.architecture
-        if common.frame.height < MIN_TRIALS or not results.varied[name]:
+    for common in comparisons(results, pooled=True):
+        name = common.name
+        if common.frame.height < MIN_TRIALS or not common.settings:
             trials = words.plural(common.frame.height, "trial")
             sentence = f"{name}: {trials} are too few to rank its settings (at least {MIN_TRIALS})."
             panels.append(Panel(label=name, sentence=sentence))
             continue
         try:
-            table = importance_table(common.frame, results.varied[name])
+            table = importance_table(common.frame, common.settings)
         except ImportError:
             sentence = f"{name}: fANOVA needs scikit-learn, which is not installed here."
             panels.append(Panel(label=name, sentence=sentence))
@@ -230,7 +226,7 @@ def figure(results: Results) -> Figure | None:
         note=(
             "fANOVA: which settings move the loss over everything that was tried? PED-ANOVA: which "
             "settings decide whether a trial is among the best tenth? Whiskers are 10 to 90 % of "
-            f"ten bootstrap resamples; at most {MAX_TRIALS} trials and {MAX_SETTINGS} settings take "
-            "part."
+            f"ten bootstrap resamples; at most {MAX_TRIALS} trials and {MAX_SETTINGS} settings "
+            "take part."
         ),
     )

@@ -12,7 +12,7 @@ from analysis import words
 from analysis.expected_best import population
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Results
-from analysis.style import rows, to_width
+from analysis.style import rows, wide
 
 CONFIDENCE: Final = 0.95
 
@@ -119,7 +119,7 @@ def improvement_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Char
         text=alt.Text("probability:Q", format=".0%"),
         color=alt.ColorValue("#ffffff", condition={"test": "datum.light", "value": "#10151b"}),
     )
-    return to_width(alt.layer(cells, texts), rows(len(order), 48), least=480)
+    return wide(cells, texts, height=rows(len(order), 48), least=480)
 
 
 def figure(results: Results) -> Figure:

@@ -9,7 +9,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
-from analysis.style import PICKED, color, dash, pickable, to_width, when
+from analysis.style import PICKED, color, dash, pickable, when, wide
 
 COSTS: Final = {
     "tokens": ("Tokens", "Training tokens"),
@@ -117,7 +117,7 @@ def learning_curves_chart(
                      alt.Tooltip(f"{cost}:Q", format=".3~s"), alt.Tooltip("loss:Q", format=".4f")],
         )
     )  # fmt: skip
-    return to_width(pickable(alt.layer(thin, heavy, marks)), 340)
+    return wide(thin, heavy, pickable(marks), height=340)
 
 
 def figure(results: Results) -> Figure:

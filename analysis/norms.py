@@ -10,7 +10,7 @@ from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Results
 from analysis.ribbons import by_budget
-from analysis.style import color, dash
+from analysis.style import color, dash, small_multiples
 
 MEASURES: Final[Mapping[str, str]] = {
     "grad_norm": "Gradient norm",
@@ -88,13 +88,10 @@ def norms_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
         tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("tokens:Q", format=".3~s"),
                  alt.Tooltip("median:Q", format=".3~g")],
     )  # fmt: skip
-    small: Chart = (
-        alt.layer(band, line)
-        .properties(width=240, height=170)
-        .facet(facet=alt.Facet("measure:N", title=None, sort=list(MEASURES.values())), columns=4)
-        .resolve_scale(y="independent")
-    )
-    return small
+    return small_multiples(
+        band, line, by="measure", columns=4, size=(240, 170), sort=list(MEASURES.values()),
+        free=["y"],
+    )  # fmt: skip
 
 
 def figure(results: Results) -> Figure | None:

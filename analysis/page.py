@@ -120,10 +120,12 @@ def _hero(title: str, subtitle: str, answer: Answer, architectures: Sequence[str
         f"<small>{escape(tile.detail)}</small></dd></div>"
         for tile in answer.tiles
     )
-    settings = "".join(
-        f"<li><span>{escape(name)}</span> <b>{escape(value)}</b></li>"
-        for name, value in answer.settings
-    )
+    defaults = ""
+    if answer.defaults:
+        defaults = (
+            f"<details><summary>{len(answer.defaults)} more that every trial shared</summary>"
+            f'<ul class="settings">{_chips(answer.defaults)}</ul></details>'
+        )
     commands = "".join(
         f'<li><span class="does">{escape(does)}</span><code>{escape(command)}</code>'
         f'<button type="button" class="copy" aria-label="Copy: {escape(does)}">Copy</button></li>'
@@ -131,7 +133,8 @@ def _hero(title: str, subtitle: str, answer: Answer, architectures: Sequence[str
     )
     recipe = (
         '<div class="recipe"><div><h3>Winning settings</h3>'
-        f'<ul class="settings">{settings}</ul></div><div><h3>Get it again</h3>'
+        f'<ul class="settings">{_chips(answer.settings)}</ul>{defaults}</div>'
+        "<div><h3>Get it again</h3>"
         f'<ul class="commands">{commands}</ul></div></div>'
         if answer.commands
         else ""
@@ -142,6 +145,12 @@ def _hero(title: str, subtitle: str, answer: Answer, architectures: Sequence[str
         f'<h1 id="answer-title">{mark}{escape(answer.verdict)}</h1>'
         f'<p class="finding">{escape(answer.sentence)}</p>'
         f'<dl class="tiles">{tiles}</dl>{recipe}</section>'
+    )
+
+
+def _chips(settings: Sequence[tuple[str, str]]) -> str:
+    return "".join(
+        f"<li><span>{escape(name)}</span> <b>{escape(value)}</b></li>" for name, value in settings
     )
 
 

@@ -17,12 +17,13 @@ from analysis.figure import Chart, Figure, Panel
 from analysis.heatmap import binned
 from analysis.regression import is_logarithmic
 from analysis.results import Results
-from analysis.style import PICKED, color, pickable, to_width, when
+from analysis.style import PICKED, color, pickable, when, wide
 
 MAX_SETTINGS: Final = 10
 MAX_TRIALS: Final = 240
 ABSENT_PLACE: Final = -0.22
 BEST: Final = 0.15
+MIN_BEST: Final = 3
 
 
 def parallel_coordinates_table(
@@ -40,7 +41,7 @@ def parallel_coordinates_table(
         -0.22 for a setting that the trial does not have), loss, best.
     """
     ranked = frame.sort("loss", "trial_id")
-    cut = max(1, round(BEST * ranked.height))
+    cut = min(ranked.height, max(MIN_BEST, round(BEST * ranked.height)))
     best, rest = ranked.head(cut), ranked.tail(ranked.height - cut)
     kept = best.head(MAX_TRIALS // 2)
     others = min(rest.height, MAX_TRIALS - kept.height)
@@ -151,28 +152,20 @@ def parallel_coordinates_chart(table: pl.DataFrame, architectures: Sequence[str]
     ends = alt.Chart(axis_ends_table(table)).encode(x=x, y=y, text=alt.Text("value:N"))
     tops = ends.transform_filter("datum.top").mark_text(fontSize=10.5, dy=-11)
     feet = ends.transform_filter("!datum.top").mark_text(fontSize=10.5, dy=11)
-    return to_width(pickable(alt.layer(thin, heavy, points, tops, feet)), 320, least=680)
+    return wide(thin, heavy, points, tops, pickable(feet), height=320, least=680)
 
 
 def figure(results: Results) -> Figure | None:
     """All architectures first, then one panel each."""
-    found = comparisons(results)
-    if not found:
-        return None
-    groups = (
-        [("All", pl.concat([one.frame for one in found], how="diagonal_relaxed"))]
-        if len(found) > 1
-        else []
-    )
-    groups += [(one.architecture, one.frame) for one in found]
+    varied = [name for names in results.varied.values() for name in names]
+    everything = sorted(set(varied), key=lambda name: (-varied.count(name), name))
     panels = []
-    for name, frame in groups:
-        varied = [results.varied[one] for one in results.architectures if name in {"All", one}]
-        counts = [setting for names in varied for setting in names]
-        settings = sorted(set(counts), key=lambda setting: (-counts.count(setting), setting))
-        if not settings:
+    for common in comparisons(results, pooled=True):
+        name = common.name
+        own = [setting for setting in everything if name == "All" or setting in common.settings]
+        if not own:
             continue
-        table = parallel_coordinates_table(frame, settings[:MAX_SETTINGS])
+        table = parallel_coordinates_table(common.frame, own[:MAX_SETTINGS])
         panels.append(
             Panel(
                 label=name,
@@ -188,7 +181,8 @@ def figure(results: Results) -> Figure | None:
         title="Every trial across its settings",
         panels=tuple(panels),
         note=(
-            "Heavy lines are the best 15 % of trials at their common rung. The rail below the axes "
-            "holds settings that an architecture does not have. Wide numeric axes are logarithmic."
+            "Heavy lines are the best 15 % of trials, at least three, at their common rung. The "
+            "rail below the axes holds settings that an architecture does not have. Wide numeric "
+            "axes are logarithmic."
         ),
     )

@@ -10,7 +10,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
-from analysis.style import PICKED, color, pickable, shape, to_width, when
+from analysis.style import PICKED, color, pickable, shape, when, wide
 
 MAX_OTHERS: Final = 600
 
@@ -72,7 +72,8 @@ def pareto_sentence(table: pl.DataFrame, price: Price, metric: Metric) -> str:
     if front.is_empty():
         return f"No trial at full budget has both a {metric.noun} and {price.noun}."
     cheap, dear = front.row(0, named=True), front.row(-1, named=True)
-    text = f"{front.height} of {words.plural(table.height, 'full-budget trial')} are on the front"
+    text = f"{front.height} of {words.plural(table.height, 'full-budget trial')} "
+    text += "is on the front" if front.height == 1 else "are on the front"
     if front.height == 1:
         return f"{text}: {cheap['architecture']} {cheap['trial_id']} is best in both at once."
     members = words.listing(front["architecture"].unique(maintain_order=True).to_list())
@@ -115,7 +116,7 @@ def pareto_chart(
                  alt.Tooltip(f"{price.column}:Q", format=".1%" if price.maximize else ".4~s"),
                  alt.Tooltip("loss:Q", format=".4f")],
     )  # fmt: skip
-    return to_width(pickable(alt.layer(line, points)), 340)
+    return wide(line, pickable(points), height=340)
 
 
 def figure(results: Results) -> Figure:

@@ -21,6 +21,7 @@ from analysis.figure import Chart, Figure, Panel
 from analysis.heatmap import binned
 from analysis.regression import is_logarithmic
 from analysis.results import Metric, Results
+from analysis.style import small_multiples
 
 MIN_TRIALS: Final = 12
 MAX_TRIALS: Final = 500
@@ -135,27 +136,19 @@ def partial_dependence_chart(table: pl.DataFrame, metric: Metric) -> Chart:
         tooltip=[alt.Tooltip("setting:N"), alt.Tooltip("value:N"),
                  alt.Tooltip("mean:Q", format=".4f")],
     )  # fmt: skip
-    small: Chart = (
-        alt.layer(band, line)
-        .properties(width=240, height=160)
-        .facet(
-            facet=alt.Facet(
-                "setting:N", title=None, sort=table["setting"].unique(maintain_order=True).to_list()
-            ),
-            columns=3,
-        )
-        .resolve_scale(x="independent")
+    order = table["setting"].unique(maintain_order=True).to_list()
+    return small_multiples(
+        band, line, by="setting", columns=3, size=(240, 160), sort=order, free=["x"]
     )
-    return small
 
 
 def figure(results: Results) -> Figure | None:
     """One panel an architecture."""
     panels = []
-    for common in comparisons(results):
-        name = common.architecture
+    for common in comparisons(results, pooled=True):
+        name = common.name
         try:
-            table = partial_dependence_table(common.frame, results.varied[name])
+            table = partial_dependence_table(common.frame, common.settings)
         except ImportError:
             sentence = f"{name}: this needs scikit-learn, which is not installed here."
             panels.append(Panel(label=name, sentence=sentence))

@@ -12,7 +12,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Results
-from analysis.style import to_width
+from analysis.style import wide
 
 MIN_PAIRS: Final = 6
 NUM_RESAMPLES: Final = 500
@@ -174,7 +174,7 @@ def by_rung_chart(table: pl.DataFrame, column: str, title: str, least: float) ->
         y=alt.Y("low:Q", title=title, scale=scale), y2=alt.Y2("high:Q")
     )
     points = base.mark_point(size=110, opacity=1).encode(y=alt.Y(f"{column}:Q", scale=scale))
-    return to_width(alt.layer(whiskers, points), 220)
+    return wide(whiskers, points, height=220)
 
 
 def figure(results: Results) -> Figure | None:

@@ -1,6 +1,6 @@
 """How much does each setting move the loss, the others held fixed? A linear model, robust errors.
 
-Settings that span a factor of 20 enter as logarithms to base 10. Numbers are scaled to a standard
+Settings that span a factor of 10 enter as logarithms to base 10. Numbers are scaled to a standard
 deviation of one, so coefficients compare; categories are compared to their first value. Errors are
 HC3, which hold when the noise differs between settings and are the careful choice for few trials.
 
@@ -20,9 +20,9 @@ from analysis import words
 from analysis.comparison import comparisons
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
-from analysis.style import rows, to_width
+from analysis.style import rows, wide
 
-LOG_SPAN: Final = 20
+LOG_SPAN: Final = 10
 TRIALS_PER_TERM: Final = 3
 TRIALS_PER_INTERACTION: Final = 6
 
@@ -247,15 +247,15 @@ def regression_chart(table: pl.DataFrame) -> Chart:
                  alt.Tooltip("low:Q", format=".4f"), alt.Tooltip("high:Q", format=".4f"),
                  alt.Tooltip("p_value:Q", format=".3g")],
     )  # fmt: skip
-    return to_width(alt.layer(zero, bars, dots), rows(terms.height, 30))
+    return wide(zero, bars, dots, height=rows(terms.height, 30))
 
 
 def figure(results: Results) -> Figure | None:
     """One panel an architecture."""
     panels = []
-    for common in comparisons(results):
-        name = common.architecture
-        fit = fit_regression(common.frame, results.varied[name])
+    for common in comparisons(results, pooled=True):
+        name = common.name
+        fit = fit_regression(common.frame, common.settings)
         if fit is None:
             trials = words.plural(common.frame.height, "trial")
             sentence = f"{name}: {trials} cannot tell the effects of its settings apart."

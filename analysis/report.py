@@ -107,7 +107,7 @@ def subtitle(results: Results) -> str:
         data = spec.get("data")
         source = data.get("source") if isinstance(data, Mapping) else None
         if isinstance(source, str):
-            parts.append(source)
+            parts.append("/".join(Path(source).parts[-2:]))
         elif isinstance(source, Mapping):
             parts.append(" + ".join(str(name) for name in source))
     tokens = words.number(results.full_budget["tokens"].max())

@@ -11,7 +11,7 @@ from analysis.comparison import comparisons
 from analysis.figure import Chart, Figure, Panel
 from analysis.regression import Fit, fit_regression
 from analysis.results import Results
-from analysis.style import PICKED, pickable, when
+from analysis.style import PICKED, pickable, small_multiples, when
 
 FITTED: Final = "Residual against fitted loss"
 NORMAL: Final = "Residual against a normal law (Q-Q)"
@@ -89,28 +89,24 @@ def residuals_chart(table: pl.DataFrame) -> Chart:
         tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("x:Q", format=".4f"),
                  alt.Tooltip("y:Q", format=".4f")],
     )  # fmt: skip
-    pair: Chart = (
-        pickable(alt.layer(lines, points))
-        .properties(width=360, height=230)
-        .facet(facet=alt.Facet("plot:N", title=None), columns=2)
-        .resolve_scale(x="independent", y="independent")
+    return small_multiples(
+        lines, pickable(points), by="plot", columns=2, size=(360, 230), free=["x", "y"]
     )
-    return pair
 
 
 def figure(results: Results) -> Figure | None:
     """One panel an architecture that has a regression."""
     panels = []
-    for common in comparisons(results):
-        fit = fit_regression(common.frame, results.varied[common.architecture])
+    for common in comparisons(results, pooled=True):
+        fit = fit_regression(common.frame, common.settings)
         if fit is None:
             continue
         flat = np.ptp(fit.residuals["residual"].to_numpy()) < 1e-12
         table = None if flat else residuals_table(fit)
         panels.append(
             Panel(
-                label=common.architecture,
-                sentence=f"{common.architecture}: {residuals_sentence(fit)}",
+                label=common.name,
+                sentence=f"{common.name}: {residuals_sentence(fit)}",
                 chart=None if table is None else residuals_chart(table),
                 table=table,
             )

@@ -61,6 +61,8 @@ class Results:
     specs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Resolved spec by sweep, where there was one."""
     environments: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    sessions: tuple[Mapping[str, object], ...] = ()
+    """Each run of the command that made the sweeps: when it ended, how busy its slots were."""
     folders: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
     """What was wrong with the folder and how it was mended, in sentences."""
@@ -159,6 +161,7 @@ def load(paths: str | Path | Sequence[str | Path]) -> Results:
         .join(owners, on="trial_id", how="left"),
         specs=_beside(folders, names, "spec.json"),
         environments=_beside(folders, names, "environment.json"),
+        sessions=_sessions(folders),
         folders=folders,
         warnings=warnings,
     )
@@ -231,6 +234,18 @@ def _finite(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _sweep_name(part: pl.DataFrame, folder: Path) -> str:
     return str(part["sweep"].drop_nulls().first() or folder.resolve().name)
+
+
+def _sessions(folders: Sequence[Path]) -> tuple[Mapping[str, object], ...]:
+    found: list[Mapping[str, object]] = []
+    for folder in folders:
+        try:
+            content = json.loads((folder / "sessions.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, list):
+            found.extend(session for session in content if isinstance(session, dict))
+    return tuple(found)
 
 
 def _beside(

@@ -8,7 +8,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Metric, Results
-from analysis.style import color
+from analysis.style import color, small_multiples
 
 MAX_PLACES: Final = 40
 MAX_MARKS: Final = 400
@@ -127,12 +127,8 @@ def ribbons_chart(table: pl.DataFrame, diverged: pl.DataFrame, metric: Metric) -
     crosses = base.mark_point(shape="cross", angle=45, size=70, opacity=1).encode(
         y=alt.Y("top:Q", scale=scale), tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("tokens:Q")]
     )
-    small: Chart = (
-        alt.layer(outer, inner, middle, winner, crosses)
-        .properties(width=260, height=210)
-        .facet(facet=alt.Facet("architecture:N", title=None), columns=4)
-    )
-    return small
+    layers = [outer, inner, middle, winner, *([crosses] if diverged.height else [])]
+    return small_multiples(*layers, by="architecture", columns=4, size=(260, 210))
 
 
 def figure(results: Results) -> Figure | None:

@@ -8,7 +8,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Results
-from analysis.style import STATUS_COLORS, rows, to_width
+from analysis.style import STATUS_COLORS, rows, wide
 
 
 def savings_table(results: Results) -> pl.DataFrame:
@@ -67,7 +67,7 @@ def savings_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
             ],
         )
     )
-    return to_width(bars, rows(table.height, 34))
+    return wide(bars, height=rows(table.height, 34))
 
 
 def figure(results: Results) -> Figure | None:

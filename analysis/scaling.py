@@ -11,7 +11,7 @@ from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.power_law import MIN_POINTS, MIN_SPAN, PowerLaw, fit_power_law
 from analysis.results import Metric, Results
-from analysis.style import PICKED, color, pickable, shape, to_width, when
+from analysis.style import PICKED, color, pickable, shape, when, wide
 
 BINS_PER_DECADE: Final = 8
 AXES: Final[Mapping[str, str]] = {"num_params": "Parameters", "flops": "Training FLOPs"}
@@ -143,13 +143,13 @@ def scaling_chart(
                  alt.Tooltip("x:Q", format=".3~s"), alt.Tooltip("loss:Q", format=".4f")],
     )  # fmt: skip
     if lines.is_empty():
-        return to_width(pickable(dots), 300)
+        return wide(pickable(dots), height=300)
     base = alt.Chart(lines).encode(x=x, color=color(architectures))
     bands = base.mark_area(opacity=0.13).encode(
         y=alt.Y("low:Q", scale=y_scale), y2=alt.Y2("high:Q")
     )
     curves = base.mark_line(strokeWidth=1.8).encode(y=alt.Y("fit:Q", scale=y_scale))
-    return to_width(pickable(alt.layer(bands, curves, dots)), 300)
+    return wide(bands, curves, pickable(dots), height=300)
 
 
 def figure(results: Results) -> Figure | None:

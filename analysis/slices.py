@@ -11,11 +11,14 @@ from analysis.comparison import comparisons
 from analysis.figure import Chart, Figure, Panel
 from analysis.regression import is_logarithmic
 from analysis.results import Metric, Results
-from analysis.style import PICKED, pickable, when
+from analysis.style import PICKED, pickable, small_multiples, when
 
 MAX_SETTINGS: Final = 9
 MAX_POINTS: Final = 1200
 BEST: Final = 0.25
+MIN_BEST: Final = 4
+MIN_VALUES: Final = 3
+EDGE: Final = 0.15
 
 
 def slices_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0) -> pl.DataFrame:
@@ -60,13 +63,16 @@ def slices_sentence(table: pl.DataFrame) -> str:
     """Settings whose best trials sit at the edge of the range: a space that should be widened."""
     if table.is_empty():
         return "No numeric setting varies."
-    places = (
-        table.filter("best").group_by("setting", maintain_order=True).agg(pl.col("place").median())
-    )
+    best = table.filter("best")
+    if best["trial_id"].n_unique() < MIN_BEST:
+        return "Too few trials to say whether the best ones crowd an edge of what was searched."
+    places = best.group_by("setting", maintain_order=True).agg(pl.col("place").median())
+    many = table.group_by("setting").agg(pl.col("value").n_unique())
+    wide = many.filter(pl.col("value") >= MIN_VALUES)["setting"].to_list()
     edges = [
         f"{row['setting']} ({'upper' if row['place'] > 0.5 else 'lower'} end)"
         for row in places.iter_rows(named=True)
-        if not 0.15 <= row["place"] <= 0.85
+        if row["setting"] in wide and not EDGE <= row["place"] <= 1 - EDGE
     ]
     if edges:
         return (
@@ -90,27 +96,21 @@ def slices_chart(table: pl.DataFrame, metric: Metric) -> Chart:
             tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("value:Q", format=".4~g"),
                      alt.Tooltip("loss:Q", format=".4f")],
         )
-        .properties(width=240, height=180)
     )  # fmt: skip
-    small: Chart = (
-        pickable(points)
-        .facet(facet=alt.Facet("setting:N", title=None), columns=3)
-        .resolve_scale(x="independent")
-    )
-    return small
+    return small_multiples(pickable(points), by="setting", columns=3, size=(240, 180), free=["x"])
 
 
 def figure(results: Results) -> Figure | None:
     """One panel an architecture."""
     panels = []
     for common in comparisons(results):
-        table = slices_table(common.frame, results.varied[common.architecture])
+        table = slices_table(common.frame, common.settings)
         if table.is_empty():
             continue
         panels.append(
             Panel(
-                label=common.architecture,
-                sentence=f"{common.architecture}: {slices_sentence(table)} {common.sentence}",
+                label=common.name,
+                sentence=f"{common.name}: {slices_sentence(table)} {common.sentence}",
                 chart=slices_chart(table, results.metric),
                 table=table.drop("place", "at"),
             )

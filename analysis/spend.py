@@ -1,6 +1,6 @@
 """What did the sweep cost, and what became of its trials?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import polars as pl
@@ -8,7 +8,7 @@ import polars as pl
 from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Results
-from analysis.style import STATUS_COLORS, rows, to_width
+from analysis.style import STATUS_COLORS, rows, wide
 from sweeps.tables import STATUSES
 
 _NO_COST = pl.col("status") == "cached"
@@ -36,7 +36,21 @@ def wall_seconds(trials: pl.DataFrame) -> float | None:
     return None if span is None else float(span.total_seconds())
 
 
-def spend_sentence(table: pl.DataFrame, wall: float | None) -> str:
+def busy_share(sessions: Sequence[Mapping[str, object]]) -> float | None:
+    """Share of the slots' time that went into training and evaluation, over all runs."""
+    known = [
+        (busy, wall * slots)
+        for session in sessions
+        for busy, wall, slots in [
+            [words.number(session.get(key)) for key in ("busy_seconds", "wall_seconds", "slots")]
+        ]
+        if busy is not None and wall and slots
+    ]
+    total = sum(available for _, available in known)
+    return sum(busy for busy, _ in known) / total if total else None
+
+
+def spend_sentence(table: pl.DataFrame, wall: float | None, busy: float | None = None) -> str:
     """The bill in one line."""
     total = table.drop("architecture").sum().row(0, named=True)
     parts = [f"{total[status]:,} {status}" for status in STATUSES if total[status]]
@@ -48,7 +62,10 @@ def spend_sentence(table: pl.DataFrame, wall: float | None) -> str:
     text += f" in {words.duration(total['seconds'])} of busy time"
     if wall:
         text += f", {words.duration(wall)} on the clock"
-    return text + "."
+    text += "."
+    if busy is not None:
+        text += f" The slots were training or evaluating {words.percent(busy)} of the time."
+    return text
 
 
 def spend_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
@@ -73,13 +90,13 @@ def spend_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
                      alt.Tooltip("trials:Q")],
         )
     )  # fmt: skip
-    return to_width(bars, rows(table.height, 34))
+    return wide(bars, height=rows(table.height, 34))
 
 
 def figure(results: Results) -> Figure:
     """What was spent, and on what."""
     table = spend_table(results.trials)
-    sentence = spend_sentence(table, wall_seconds(results.trials))
+    sentence = spend_sentence(table, wall_seconds(results.trials), busy_share(results.sessions))
     return Figure(
         key="spend",
         title="What it cost",

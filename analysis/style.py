@@ -105,9 +105,9 @@ PICKED: Final = "datum.trial_id === trial"
 """True for the trial that the reader has picked anywhere on the page; see `pickable`."""
 
 
-def pickable(chart: Chart) -> Chart:
+def pickable(layer: alt.Chart) -> alt.Chart:
     """Declares the parameter that `PICKED` reads; the page sets it in all charts at once."""
-    with_parameter: Chart = chart.add_params(alt.param(name="trial", value=""))
+    with_parameter: alt.Chart = layer.add_params(alt.param(name="trial", value=""))
     return with_parameter
 
 
@@ -117,21 +117,54 @@ def when(value: float, *conditions: tuple[str, float]) -> dict[str, Any]:
     return {"value": value, "condition": tests}
 
 
-def to_width(chart: Chart, height: int, *, least: int = 0) -> Chart:
-    """As wide as its place on the page.
+def wide(*layers: alt.Chart, height: int, least: int = 0) -> Chart:
+    """Layers in one chart that is as wide as its place on the page.
+
+    Altair copies a chart whole for each method called on it, so all properties are set at once.
 
     Args:
-        chart: Any chart but a faceted one.
+        layers: From the bottom to the top.
         height: In pixels, without the axes.
         least: Width below which the page lets the chart scroll instead of squeezing it.
     """
-    sized: Chart = chart.properties(
-        width="container",
-        height=height,
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        usermeta={"least": least},
+    properties: dict[str, Any] = {
+        "width": "container",
+        "height": height,
+        "autosize": alt.AutoSizeParams(type="fit-x", contains="padding"),
+        "usermeta": {"least": least},
+    }
+    chart: Chart = (
+        layers[0].properties(**properties) if len(layers) == 1 else alt.layer(*layers, **properties)
     )
-    return sized
+    return chart
+
+
+def small_multiples(
+    *layers: alt.Chart,
+    by: str,
+    columns: int,
+    size: tuple[int, int | alt.Step],
+    sort: Sequence[str] | None = None,
+    free: Sequence[Literal["x", "y"]] = (),
+) -> Chart:
+    """A chart a value of a column, side by side.
+
+    Args:
+        layers: From the bottom to the top, all on the same data.
+        by: The column.
+        columns: At most so many side by side; the page takes fewer where it is narrow.
+        size: Width and height of one; the page changes the width to fill its own.
+        sort: Order of the values; alphabetical when null.
+        free: Axes that differ between the charts.
+    """
+    one = alt.layer(*layers, width=size[0], height=size[1])
+    order: Any = alt.Undefined if sort is None else list(sort)
+    chart: Chart = one.facet(
+        facet=alt.Facet(f"{by}:N", title=None, sort=order),
+        columns=columns,
+        resolve=alt.Resolve(scale=dict.fromkeys(free, "independent")) if free else alt.Undefined,
+    )
+    return chart
 
 
 def rows(number: int, step: int) -> int:

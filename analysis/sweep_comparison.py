@@ -16,7 +16,7 @@ from analysis import words
 from analysis.figure import Chart, Figure, Panel
 from analysis.headline import headline_table
 from analysis.results import FULL_STATUSES, Metric, Results
-from analysis.style import rows, to_width
+from analysis.style import rows, wide
 
 CONFIDENCE: Final = 0.95
 
@@ -39,7 +39,9 @@ def sweeps_table(results: Results) -> pl.DataFrame:
     settings = sorted({name for names in results.hyperparameters.values() for name in names})
     whole = whole_trials(results)
     parts = [
-        headline_table(whole.filter(sweep=name), settings, results.metric.column).select(
+        headline_table(
+            whole.filter(sweep=name), settings, results.metric.column, results.varied
+        ).select(
             pl.lit(name).alias("sweep"),
             "architecture", "mean", "margin", "seeds", "setting", "trial_id",
         )
@@ -137,7 +139,7 @@ def before_after_chart(table: pl.DataFrame) -> Chart:
             alt.Tooltip("basis:N"),
         ],
     )
-    return to_width(alt.layer(zero, whiskers, points), rows(table.height, 36))
+    return wide(zero, whiskers, points, height=rows(table.height, 36))
 
 
 def sweeps_chart(table: pl.DataFrame, sweeps: Sequence[str], metric: Metric) -> Chart:
@@ -161,7 +163,7 @@ def sweeps_chart(table: pl.DataFrame, sweeps: Sequence[str], metric: Metric) -> 
                  alt.Tooltip("mean:Q", format=".4f"), alt.Tooltip("setting:N")],
     )  # fmt: skip
     height = rows(table["architecture"].n_unique(), 22 * max(2, len(sweeps)))
-    return to_width(alt.layer(whiskers, points), height)
+    return wide(whiskers, points, height=height)
 
 
 def figure(results: Results) -> Figure | None:

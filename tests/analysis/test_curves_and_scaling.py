@@ -69,7 +69,9 @@ def test_over_and_underfitting_are_named() -> None:
         "one": "too few reports",
     }  # fmt: skip
     assert table["gap"].to_list() == pytest.approx([0.1] * 4)
-    assert "over is overfitting" in fit_quality_sentence(table)
+    sentence = fit_quality_sentence(table)
+    assert "over overfitting" in sentence
+    assert "most for" in sentence
 
 
 def test_norms_know_how_often_clipping_bit(results: Results) -> None:

@@ -32,7 +32,7 @@ def test_trials_compare_at_a_rung_that_enough_of_them_reached(results: Results) 
     """Each architecture's rung holds half its searched trials, and the rest are counted."""
     for common in comparisons(results):
         searched = results.trials.filter(
-            (pl.col("architecture") == common.architecture) & (pl.col("cohort") != "confirm")
+            (pl.col("architecture") == common.name) & (pl.col("cohort") != "confirm")
         )
         assert common.frame.height + common.num_left_out == searched.height
         assert common.frame.height >= searched.height / 2

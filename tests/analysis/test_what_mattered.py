@@ -111,7 +111,7 @@ def test_the_sentence_names_clear_effects_only() -> None:
 
 
 def test_wide_settings_are_logarithmic() -> None:
-    """A factor of twenty, and never for values that reach zero."""
+    """A factor of ten, and never for values that reach zero."""
     assert is_logarithmic(pl.Series([1e-4, 1e-2]))
     assert not is_logarithmic(pl.Series([1, 8]))
     assert not is_logarithmic(pl.Series([0.0, 1.0]))
