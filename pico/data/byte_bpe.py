@@ -16,8 +16,8 @@ from pico.data.tokenizer import IntArray, Tokenizer
 
 _PIECES_PER_CALL = 1024
 _TRAINING_PIECES_PER_TOKEN = 64
-"""Pieces a token to train on. On code, stories, articles and web pages this gives, at a vocabulary of
-2048, within 0.09 % of the characters per token that training on everything gives."""
+"""Pieces a token to train on. On code, stories, articles and web pages this gives, at a
+vocabulary of 2048, within 0.09 % of the characters per token of training on everything."""
 
 
 class ByteBPE(Tokenizer):
