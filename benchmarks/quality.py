@@ -101,7 +101,7 @@ def shakespeare_case(texts: Path, folder: Path) -> Case:
             tokenizer=TokenizerConfig(kind="char"),
             document_unit="file",
         ),
-        steps=2000,
+        steps=2_000,
         anchor=1.88,
         source="nanoGPT's README: 1.88 after these 2,000 steps",
     )
@@ -131,7 +131,7 @@ def names_case(texts: Path) -> Case:
             block_size=16,
             mode="padded",
         ),
-        steps=6000,
+        steps=12_000,
         anchor=2.11,
         source="makemore's MLP of 11,897 parameters: 2.105",
     )
@@ -182,7 +182,7 @@ def number_cases(folder: Path) -> list[Case]:
             architecture=architecture,
             hyperparameters={**training, **shape},
             data=data,
-            steps=1500,
+            steps=1_500,
             anchor=anchor,
             source="the answers are certain, so a learnt rule costs next to nothing",
         )
