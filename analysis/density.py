@@ -57,7 +57,7 @@ def marginal_table(trials: pl.DataFrame, column: str, points: int = 60) -> pl.Da
     """Kernel density of one column for each architecture with enough trials.
 
     Returns:
-        architecture, at, density (area 1 an architecture).
+        architecture, at, density (area 1 an architecture), height (peak 1 an architecture).
     """
     from scipy.stats import gaussian_kde  # noqa: PLC0415 - slow to import
 
@@ -71,10 +71,13 @@ def marginal_table(trials: pl.DataFrame, column: str, points: int = 60) -> pl.Da
         at = np.linspace(everything.min() - margin, everything.max() + margin, points)
         parts.append(
             pl.DataFrame({"at": at, "density": gaussian_kde(values)(at)}).select(
-                pl.lit(name).alias("architecture"), pl.all()
+                pl.lit(name).alias("architecture"),
+                pl.all(),
+                height=pl.col("density") / pl.col("density").max(),
             )
         )
-    schema = {"architecture": pl.String, "at": pl.Float64, "density": pl.Float64}
+    numbers = dict.fromkeys(("at", "density", "height"), pl.Float64)
+    schema = {"architecture": pl.String, **numbers}
     return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
 
@@ -143,13 +146,13 @@ def density_chart(
     top = _hills(marginal_table(trials, "val_accuracy"), architectures)
     side = _hills(marginal_table(trials, column), architectures, orient="horizontal")
     above = top.encode(
-        x=alt.X("at:Q", axis=None, scale=across), y=alt.Y("density:Q", axis=None, stack=None)
+        x=alt.X("at:Q", axis=None, scale=across), y=alt.Y("height:Q", axis=None, stack=None)
     ).properties(width=420, height=60)
     beside = side.encode(
-        y=alt.Y("at:Q", axis=None, scale=up), x=alt.X("density:Q", axis=None, stack=None)
+        y=alt.Y("at:Q", axis=None, scale=up), x=alt.X("height:Q", axis=None, stack=None)
     ).properties(width=60, height=280)
-    below = alt.hconcat(main, beside, spacing=6)
-    return alt.vconcat(above, below, spacing=6, usermeta={"marginals": 60})
+    below = alt.hconcat(main, beside, spacing=8, bounds="flush")
+    return alt.vconcat(above, below, spacing=8, bounds="flush", usermeta={"marginals": 60})
 
 
 def _hills(
@@ -160,7 +163,7 @@ def _hills(
     outline = {"strokeWidth": 1.5}
     chart: alt.Chart = (
         alt.Chart(table)
-        .mark_area(opacity=0.3, orient=orient, line=outline)
+        .mark_area(opacity=0.3, orient=orient, line=outline, clip=True)
         .encode(color=color(names), order=alt.Order("at:Q"))
     )
     return chart
@@ -188,6 +191,7 @@ def figure(results: Results) -> Figure:
         ),
         note=(
             "Full-budget trials. The cloud is a Gaussian kernel density with Scott's bandwidth "
-            "over all of them; the hills above and beside are each architecture's own."
+            "over all of them; the hills above and beside are each architecture's own, drawn to "
+            "one height."
         ),
     )

@@ -193,7 +193,7 @@
     if (copy.width === "container" && width < copy.usermeta?.least) copy.width = copy.usermeta.least;
     if (copy.usermeta?.marginals) {
       const [above, beside] = copy.vconcat;
-      const inner = Math.max(160, width - copy.usermeta.marginals - 90);
+      const inner = cell ?? Math.max(160, width - copy.usermeta.marginals - 90);
       above.width = inner;
       beside.hconcat[0].width = inner;
     }
@@ -217,9 +217,11 @@
       const first = fitted(spec, host.clientWidth);
       let result = await vegaEmbed(host, first, options);
       const spare = host.clientWidth - host.querySelector("svg").getBoundingClientRect().width;
-      if (first.facet && Math.abs(spare) > 4) { /* how wide axes are is known only once they are drawn */
+      const parts = first.facet ? first.columns : first.usermeta?.marginals ? 1 : 0;
+      if (parts && Math.abs(spare) > 4) { /* how wide axes are is known only once they are drawn */
         result.finalize();
-        const cell = Math.max(90, first.spec.width + Math.floor(spare / first.columns) - 1);
+        const before = first.facet ? first.spec.width : first.vconcat[0].width;
+        const cell = Math.max(90, before + Math.floor(spare / parts) - 1);
         result = await vegaEmbed(host, fitted(spec, host.clientWidth, cell), options);
       }
       views.set(host, result);
