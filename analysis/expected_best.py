@@ -111,7 +111,7 @@ def population(results: Results) -> tuple[pl.DataFrame, str]:
         return exempt, "exempt trials only, which early stopping may not touch"
     return whole, (
         "all trials that ran to the end; those that early stopping let through are better than a "
-        "fresh draw, so the curves flatter"
+        "fresh draw, so this flatters"
     )
 
 

@@ -258,8 +258,8 @@ def figure(results: Results) -> Figure:
                 table=table,
                 show_table=True,
                 columns=(
-                    "architecture", "setting", "mean", "margin", "gap", "verdict", "seeds",
-                    "num_params", "trial_id",
+                    "architecture", "mean", "margin", "gap", "verdict", "seeds", "num_params",
+                    "setting", "trial_id",
                 ),
             ),
         ),

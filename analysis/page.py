@@ -28,6 +28,7 @@ class Section:
 
 
 MAX_TABS: Final = 8
+_UNIT: Final = re.compile(r"(\d) (%|[kMGTP]?FLOPs?\b|[kMGTP]\b|[KMG]iB\b|s\b|min\b|h\b)")
 
 
 def render(
@@ -143,9 +144,14 @@ def _hero(title: str, subtitle: str, answer: Answer, architectures: Sequence[str
         f'<section id="answer" class="hero" aria-labelledby="answer-title">'
         f'<p class="eyebrow">{escape(title)}<span>{escape(subtitle)}</span></p>'
         f'<h1 id="answer-title">{mark}{escape(answer.verdict)}</h1>'
-        f'<p class="finding">{escape(answer.sentence)}</p>'
+        f'<p class="finding">{_prose(answer.sentence)}</p>'
         f'<dl class="tiles">{tiles}</dl>{recipe}</section>'
     )
+
+
+def _prose(text: str) -> str:
+    """Escaped text in which a number and its unit stay on one line."""
+    return _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", escape(text))
 
 
 def _chips(settings: Sequence[tuple[str, str]]) -> str:
@@ -172,7 +178,7 @@ def _figure(figure: Figure, payload: Payload) -> str:
         _panel(figure, index, panel, payload, tabs=several and not many)
         for index, panel in enumerate(figure.panels)
     )
-    note = f'<p class="note">{escape(figure.note)}</p>' if figure.note else ""
+    note = f'<p class="note">{_prose(figure.note)}</p>' if figure.note else ""
     return (
         f'<article class="figure{" half" if figure.half else ""}" id="{figure.key}">'
         f"<h3>{escape(figure.title)}</h3>{chooser}{panels}{note}</article>"
@@ -210,7 +216,7 @@ def _select(figure: Figure) -> str:
 def _panel(figure: Figure, index: int, panel: Panel, payload: Payload, *, tabs: bool) -> str:
     key = f"{figure.key}-{index}"
     role = f' role="tabpanel" aria-labelledby="{figure.key}-tab-{index}"' if tabs else ""
-    parts = [f'<p class="finding">{escape(panel.sentence)}</p>']
+    parts = [f'<p class="finding">{_prose(panel.sentence)}</p>']
     tools = []
     if panel.quotes:
         parts.append(

@@ -148,6 +148,19 @@ def test_importance_finds_the_setting_that_matters() -> None:
     assert "rate" in importance_sentence(table)
 
 
+def test_the_two_importances_answer_two_questions() -> None:
+    """A setting whose bad half ruins everything moves the loss; a fine one picks the winners."""
+    pytest.importorskip("sklearn")
+    cliff, fine = np.random.default_rng(0).random((2, 150))
+    frame = pl.DataFrame(
+        {"cliff": cliff, "fine": fine, "loss": 5.0 * (cliff < 0.5) + (fine - 0.5) ** 2}
+    )
+    table = importance_table(frame, ["cliff", "fine"])
+    share = {(row["method"], row["setting"]): row["share"] for row in table.iter_rows(named=True)}
+    assert share["fANOVA", "cliff"] > 0.9
+    assert share["PED-ANOVA", "fine"] > 0.5
+
+
 def test_importance_refuses_few_trials_and_flat_losses() -> None:
     """Seven trials are too few; equal losses have no importance and no crash."""
     assert importance_table(trials(7), ["rate"]).is_empty()
