@@ -71,6 +71,25 @@ def test_winners_that_would_have_been_stopped_are_counted(results: Results) -> N
     assert (table["low"] <= table["share"]).all()
 
 
+def test_a_stop_counts_from_the_rung_where_it_fell(results: Results) -> None:
+    """A winner that rung 1 would have stopped is safe at rung 0 and lost at rung 1."""
+    base = pl.DataFrame(
+        {"architecture": ["a"] * 3, "trial_id": ["x", "y", "z"], "final": [1.0, 2.0, 3.0]}
+    )
+    rungs = [
+        base.with_columns(rung=rung, tokens=100 * 3**rung, loss=pl.col("final"), last=rung == 2)
+        for rung in range(3)
+    ]
+    doomed = Results(
+        trials=results.trials, reports=results.reports, samples=results.samples,
+        decisions=pl.DataFrame({"trial_id": ["x", "z"], "rung": [1, 0], "action": ["exempt"] * 2}),
+    )  # fmt: skip
+    table = wrongly_stopped_table(doomed, pl.concat(rungs))
+    assert table["stopped"].to_list() == [0, 1]
+    assert table["best"].to_list() == [1, 1]
+    assert table["share"].to_list() == [0.0, 1.0]
+
+
 def test_savings_add_up(results: Results) -> None:
     """Saved tokens are the full budget less what each stopped trial used."""
     table = savings_table(results)
