@@ -19,7 +19,7 @@ FIRST: Final = ("embed_size", "context_size")
 MAX_VALUES: Final = 8
 NUM_BINS: Final = 5
 MAX_SETTINGS: Final = 4
-MAX_PANELS: Final = 24
+MAX_PANELS: Final = 18
 
 
 def binned(values: pl.Series) -> pl.DataFrame:

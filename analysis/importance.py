@@ -29,8 +29,8 @@ MIN_TRIALS: Final = 8
 MAX_SETTINGS: Final = 20
 MAX_TRIALS: Final = 150
 MAX_RESAMPLED: Final = 60
-NUM_RESAMPLES: Final = 10
-NUM_TREES: Final = 16
+NUM_RESAMPLES: Final = 8
+NUM_TREES: Final = 12
 QUESTIONS: Final[Mapping[str, str]] = {
     "fANOVA": "moves the loss anywhere",
     "PED-ANOVA": "gets into the best tenth",
@@ -47,7 +47,7 @@ def importance_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0
         seed: Of the sampling, the forests and the bootstrap.
 
     Returns:
-        method, setting, share, low, high (10 to 90 % over ten resamples); empty when there are
+        method, setting, share, low, high (10 to 90 % over eight resamples); empty when there are
         fewer than eight trials or no setting varies.
     """
     schema = {"method": pl.String, "setting": pl.String, "share": pl.Float64, "low": pl.Float64,
@@ -226,7 +226,7 @@ def figure(results: Results) -> Figure | None:
         note=(
             "fANOVA: which settings move the loss over everything that was tried? PED-ANOVA: which "
             "settings decide whether a trial is among the best tenth? Whiskers are 10 to 90 % of "
-            f"ten bootstrap resamples; at most {MAX_TRIALS} trials and {MAX_SETTINGS} settings "
+            f"eight bootstrap resamples; at most {MAX_TRIALS} trials and {MAX_SETTINGS} settings "
             "take part."
         ),
     )
