@@ -65,6 +65,7 @@ def _find(name: str, written: Mapping[str, Any], document: Document) -> NamedArc
         chosen = PRESETS[written["preset"]]
         model = chosen.architecture
         preset = {k: v for k, v in chosen.hyperparameters().items() if v is not None}
+        preset["block_size"] = chosen.block_size
     if not isinstance(model, str) or (model not in MODELS and ":" not in model):
         where: KeyPath = (*key, "model") if "model" in written else key
         return _unknown("architecture", model, MODELS, where, document)

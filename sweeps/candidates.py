@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pico.facts import Facts, compute_facts
 from pico.models.architecture import ModelConfig
-from pico.training_config import TrainingConfig
+from pico.training_config import PrecisionName, TrainingConfig
 from pico.trial import TRAINING_VERSION, TrialConfig, resolve
 from sweeps.architectures import NamedArchitecture
 from sweeps.expressions import Expression
@@ -27,6 +27,20 @@ from sweeps.spec import Budget, Spec
 
 FACTS = tuple(field.name for field in dataclass_fields(Facts))
 """Names that constraints can use beside the hyperparameters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """What a trial may choose of the data; what it does not choose, the spec's data section says.
+
+    They are hyperparameters like any other, with a column each in the `trials` table.
+    """
+
+    block_size: int
+    """Tokens in a training sequence."""
+    vocab_size: int
+    """Tokens of the vocabulary. A space asks for a size of a trained BPE; the column holds what
+    came of it, which is less where the text has too few different pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +69,15 @@ class Candidate:
     """Its name in the spec."""
     config: str
     """Canonical JSON whose hash is the id."""
+    data: DataSettings
+    """The data it sees."""
     fingerprints: dict[str, str]
     """Those of the data and the tokenizer, by column name."""
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """Every hyperparameter with its default filled in, by column name."""
-        return asdict(self.trial.model) | asdict(self.trial.training)
+        return asdict(self.trial.model) | asdict(self.trial.training) | asdict(self.data)
 
     @property
     def predicted_flops(self) -> float:
@@ -93,29 +109,43 @@ class DataIdentity(Protocol):
 
 
 class CandidateFactory:
-    """Builds candidates for one sweep over one prepared data set.
+    """Builds candidates for one sweep over its prepared data.
 
     Args:
         spec: the sweep.
         architectures: by their names in the spec.
-        meta: what the prepared data says of itself.
+        data: what the prepared data says of itself, by the vocabulary size it was prepared for.
         constraints: the spec's constraints, parsed.
         init_from: fingerprint of the weights that every trial starts from, if not random ones.
+        precisions: what `precision: auto` means, by architecture; `auto` stays where it is absent.
     """
 
     def __init__(
         self,
         spec: Spec,
         architectures: Mapping[str, NamedArchitecture],
-        meta: DataIdentity,
+        data: Mapping[int, DataIdentity],
         constraints: tuple[Expression, ...] = (),
         init_from: str | None = None,
+        precisions: Mapping[str, PrecisionName] | None = None,
     ) -> None:
         self._spec = spec
         self._architectures = architectures
-        self._meta = meta
+        self._data = data
         self._constraints = constraints
         self._init_from = init_from
+        self._precisions = precisions or {}
+
+    def with_precisions(self, precisions: Mapping[str, PrecisionName]) -> "CandidateFactory":
+        """The same with `precision: auto` settled: an identity needs the answer."""
+        return CandidateFactory(
+            self._spec,
+            self._architectures,
+            self._data,
+            self._constraints,
+            self._init_from,
+            precisions,
+        )
 
     def build(
         self, architecture: str, chosen: Mapping[str, Value], seed: int
@@ -123,20 +153,19 @@ class CandidateFactory:
         """Complete a configuration, or say why it cannot be trained."""
         try:
             named = self._architectures[architecture]
-            model, training = resolve(named.model, chosen)
-            facts = self._facts(named.model, model, training)
-            values = asdict(model) | asdict(training) | asdict(facts)
+            model, training, data = self._resolve(named, chosen)
+            facts = self._facts(named.model, model, training, data)
+            values = asdict(model) | asdict(training) | asdict(data) | asdict(facts)
             for constraint in self._constraints:
                 if constraint.names <= values.keys() and not constraint(values):
                     return Rejection(reason=constraint.text)
-            block_size = self._spec.data_config.block_size
-            tokens_per_step = training.batch_size * block_size
+            tokens_per_step = training.batch_size * data.block_size
             plan = plan_reports(self._spec.budget, tokens_per_step, facts.flops_per_token)
             trial = TrialConfig(
                 architecture=named.model,
                 model=model,
                 training=training,
-                block_size=block_size,
+                block_size=data.block_size,
                 validation_tokens=self._spec.evaluation.tokens,
                 seed=seed,
                 init_from=self._init_from,
@@ -144,13 +173,17 @@ class CandidateFactory:
             )
         except ValueError as error:
             return Rejection(reason=str(error))
-        return self._candidate(named, trial, dict(chosen), facts, plan)
+        identity = self._identity(chosen)
+        return self._candidate(named, trial, dict(chosen), identity, facts, plan)
 
     def with_seed(self, candidate: Candidate, seed: int) -> Candidate:
         """The same configuration with another training seed."""
         named = self._architectures[candidate.architecture]
         trial = replace(candidate.trial, seed=seed)
-        return self._candidate(named, trial, candidate.chosen, candidate.facts, candidate.plan)
+        identity = self._identity(candidate.chosen)
+        return self._candidate(
+            named, trial, candidate.chosen, identity, candidate.facts, candidate.plan
+        )
 
     def from_config(self, config: str, spaces: Mapping[str, Space]) -> Candidate | None:
         """Rebuild a stored trial; None where it was trained on other data or by other code."""
@@ -158,20 +191,49 @@ class CandidateFactory:
         try:
             named = self._architectures[stored["name"]]
             trial = stored_trial(stored)
-            facts = self._facts(trial.architecture, trial.model, trial.training)
+            asked, identity = next(
+                (asked, identity)
+                for asked, identity in self._data.items()
+                if identity.fingerprint == stored["data"]
+            )
+            data = DataSettings(block_size=trial.block_size, vocab_size=identity.vocab_size)
+            facts = self._facts(trial.architecture, trial.model, trial.training, data)
             plan = plan_reports(self._spec.budget, trial.tokens_per_step, facts.flops_per_token)
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, StopIteration):
             return None
-        chosen = spaces[named.name].extract(asdict(trial.model) | asdict(trial.training))
-        candidate = self._candidate(named, trial, chosen, facts, plan)
+        settings = asdict(trial.model) | asdict(trial.training) | asdict(data)
+        chosen = spaces[named.name].extract(settings | {"vocab_size": asked})
+        if "precision" in chosen and chosen["precision"] == self._precisions.get(named.name):
+            chosen = spaces[named.name].with_auto(chosen, "precision")
+        candidate = self._candidate(named, trial, chosen, identity, facts, plan)
         return candidate if candidate.config == config else None
 
-    def _facts(self, architecture: str, model: ModelConfig, training: TrainingConfig) -> Facts:
+    def _resolve(
+        self, named: NamedArchitecture, chosen: Mapping[str, Value]
+    ) -> tuple[ModelConfig, TrainingConfig, DataSettings]:
+        of_data = {field.name for field in dataclass_fields(DataSettings)}
+        own = {name: value for name, value in chosen.items() if name not in of_data}
+        model, training = resolve(named.model, own)
+        if training.precision == "auto" and named.name in self._precisions:
+            training = replace(training, precision=self._precisions[named.name])
+        block_size = chosen.get("block_size", self._spec.data_config.block_size)
+        assert isinstance(block_size, int)
+        data = DataSettings(block_size=block_size, vocab_size=self._identity(chosen).vocab_size)
+        return model, training, data
+
+    def _identity(self, chosen: Mapping[str, Value]) -> DataIdentity:
+        asked = chosen.get("vocab_size", self._spec.data_config.tokenizer.vocab_size)
+        assert isinstance(asked, int)
+        return self._data[asked]
+
+    def _facts(
+        self, architecture: str, model: ModelConfig, training: TrainingConfig, data: DataSettings
+    ) -> Facts:
         return compute_facts(
             architecture,
             model,
-            vocab_size=self._meta.vocab_size,
-            block_size=self._spec.data_config.block_size,
+            vocab_size=data.vocab_size,
+            block_size=data.block_size,
             batch_size=training.batch_size // training.accumulation,
             optimizer=training.optimizer,
         )
@@ -181,10 +243,11 @@ class CandidateFactory:
         named: NamedArchitecture,
         trial: TrialConfig,
         chosen: dict[str, Value],
+        identity: DataIdentity,
         facts: Facts,
         plan: ReportPlan,
     ) -> Candidate:
-        config = self._canonical(named, trial)
+        config = self._canonical(named, trial, identity)
         return Candidate(
             trial_id=hashlib.blake2b(config.encode(), digest_size=8).hexdigest(),
             trial=trial,
@@ -193,13 +256,16 @@ class CandidateFactory:
             plan=plan,
             architecture=named.name,
             config=config,
+            data=DataSettings(block_size=trial.block_size, vocab_size=identity.vocab_size),
             fingerprints={
-                "data_fingerprint": self._meta.fingerprint,
-                "tokenizer_fingerprint": self._meta.tokenizer_fingerprint,
+                "data_fingerprint": identity.fingerprint,
+                "tokenizer_fingerprint": identity.tokenizer_fingerprint,
             },
         )
 
-    def _canonical(self, named: NamedArchitecture, trial: TrialConfig) -> str:
+    def _canonical(
+        self, named: NamedArchitecture, trial: TrialConfig, identity: DataIdentity
+    ) -> str:
         """Everything that decides a trial's rows, always in the same characters.
 
         The number of rungs is left out: a longer budget continues the same trial.
@@ -209,8 +275,8 @@ class CandidateFactory:
             "task": self._spec.task,
             "name": named.name,
             "source": named.source_hash,
-            "data": self._meta.fingerprint,
-            "tokenizer": self._meta.tokenizer_fingerprint,
+            "data": identity.fingerprint,
+            "tokenizer": identity.tokenizer_fingerprint,
             "reports": [budget.unit, budget.min, budget.factor, budget.reports_per_rung],
             "training_version": TRAINING_VERSION,
         }

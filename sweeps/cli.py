@@ -197,25 +197,26 @@ def tokenizer_command(
     results: ResultsOption = Path("results"),
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether a sweep's tokenizer does its work."""
+    """Say whether a sweep's tokenizers do their work."""
     from sweeps.folders import find_sweep  # noqa: PLC0415
 
     path = find_sweep(sweep, results) / "data.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["tokenizer_quality"]
+        described = json.loads(path.read_text(encoding="utf-8"))
+        checks = [described["tokenizer_quality"], *described.get("other_tokenizers", ())]
     except (OSError, ValueError, KeyError) as error:
         raise input_error("the check of the tokenizer is missing", where=str(path)) from error
     if as_json:
-        _print_json(found)
+        _print_json(checks)
         return
     console = Console(highlight=False)
-    console.print(f"{found['kind']}, {found['vocab_size']:,} tokens, checked on unseen text")
-    console.print(
-        f"texts that came back unchanged  {found['num_round_trips']}/{found['num_texts']}"
-    )
-    console.print(f"words broken by false blanks    {found['num_broken_words']}")
-    console.print(f"characters per token            {found['characters_per_token']:.2f}")
-    console.print(f"share of the tokens in use      {found['used_fraction']:.0%}")
+    for found in checks:
+        round_trips = f"{found['num_round_trips']}/{found['num_texts']}"
+        console.print(f"{found['kind']}, {found['vocab_size']:,} tokens, checked on unseen text")
+        console.print(f"texts that came back unchanged  {round_trips}")
+        console.print(f"words broken by false blanks    {found['num_broken_words']}")
+        console.print(f"characters per token            {found['characters_per_token']:.2f}")
+        console.print(f"share of the tokens in use      {found['used_fraction']:.0%}")
 
 
 @app.command("presets")

@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Any, Final
 
 from pico.data.prepared import PreparedData
+from pico.training_config import PrecisionName
+from sweeps.candidates import Candidate
 from sweeps.errors import input_error
 from sweeps.spec import Resources
 
@@ -103,6 +105,20 @@ class Cluster:
             folder=data.folder,
             fingerprint=data.meta.fingerprint,
             reference=ray.put(data) if several or data.folder is None else None,
+        )
+
+    def measure_precision(
+        self, candidate: Candidate, data: PreparedData, initial: bytes | None
+    ) -> PrecisionName:
+        """The number format in which this configuration trains fastest in one slot."""
+        from sweeps.trainable import measure_precision  # noqa: PLC0415
+
+        return measure_precision(
+            candidate.trial,
+            self.share(data),
+            initial=initial,
+            num_cpus=self._resources.cpu,
+            num_gpus=self._resources.gpu,
         )
 
     def stop(self) -> None:

@@ -1,45 +1,198 @@
 """The data of a sweep, prepared or found prepared, with pico's complaints in a spec's words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any, Final
 
+from pico.data.config import DataConfig, TokenizerConfig
 from pico.data.errors import DataError
-from pico.data.prepare import prepare
-from pico.data.prepared import PreparedData
-from sweeps.errors import input_error
+from pico.data.prepare import check_long_enough, prepare
+from pico.data.prepared import Meta, PreparedData
+from pico.data.quality import check_prepared
+from sweeps.errors import InputError, input_error
+from sweeps.space import Space
 from sweeps.spec import Spec
-from sweeps.yaml_file import Document
+from sweeps.yaml_file import Document, KeyPath, dotted
+
+MOST_VOCABULARIES: Final = 16
+"""Vocabularies that one sweep may search."""
+PER_TOKEN_METRICS: Final = frozenset({"val_loss", "val_perplexity", "val_accuracy", "train_loss"})
+"""Metrics that mean another thing under another tokenizer."""
 
 
-def prepare_data(
+@dataclass(frozen=True, kw_only=True)
+class SweepData:
+    """The prepared data of a sweep: one text, in as many vocabularies as its spaces ask for."""
+
+    by_vocab_size: Mapping[int, PreparedData]
+    """By the size that was asked for, the spec's own first where it is used."""
+
+    @property
+    def own(self) -> PreparedData:
+        """In the spec's own vocabulary, or the first one that is used."""
+        return next(iter(self.by_vocab_size.values()))
+
+    @property
+    def metas(self) -> dict[int, Meta]:
+        """What each says of itself."""
+        return {size: data.meta for size, data in self.by_vocab_size.items()}
+
+    @cached_property
+    def by_fingerprint(self) -> dict[str, PreparedData]:
+        """Each that differs from the others, by the fingerprint that trials have."""
+        return {data.meta.fingerprint: data for data in self.by_vocab_size.values()}
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all of it."""
+        return "+".join(sorted(self.by_fingerprint))
+
+    def describe(self) -> dict[str, Any]:
+        """The content of a sweep's `data.json`: the first one's, and the other tokenizers'."""
+        quality = [asdict(check_prepared(data)) for data in self.by_fingerprint.values()]
+        described = asdict(self.own.meta) | {"tokenizer_quality": quality[0]}
+        return described | ({"other_tokenizers": quality[1:]} if quality[1:] else {})
+
+    def tokenizers(self) -> dict[str, str]:
+        """Files to keep beside the sweep: their names and contents."""
+        first, *others = self.by_fingerprint.values()
+        return {"tokenizer.json": first.tokenizer_json} | {
+            tokenizer_file(data.meta.tokenizer_fingerprint): data.tokenizer_json for data in others
+        }
+
+
+def tokenizer_file(fingerprint: str) -> str:
+    """Where a tokenizer that is not the sweep's first lies in its folder."""
+    return f"tokenizer-{fingerprint}.json"
+
+
+def prepare_all(
     spec: Spec,
     document: Document,
+    spaces: Mapping[str, Space],
     results: Path,
     say: Callable[[str], None] = lambda _text: None,
-) -> PreparedData:
-    """Prepare the data that a spec names, once for all sweeps of a results folder.
+) -> SweepData:
+    """Prepare the data for every vocabulary of a sweep, once for all sweeps of a results folder.
 
     Args:
         spec: whose data.
         document: where the spec stands, for messages.
+        spaces: each architecture's search space, which may ask for vocabularies of its own.
         results: the results folder; prepared data lies in `.cache/data` there.
         say: told what is being done.
+
+    Raises:
+        InputError: the data cannot be had or used, or compared.
+    """
+    prepared = {}
+    for size, key in _vocab_sizes(spec, document, spaces).items():
+        config = replace(spec.data_config, tokenizer=_tokenizer_with(spec, size, document, key))
+        prepared[size] = prepare_data(config, document, results, say)
+    data = SweepData(by_vocab_size=prepared)
+    _check_comparable(spec, document, data)
+    _check_block_sizes(document, spaces, data)
+    return data
+
+
+def prepare_data(
+    config: DataConfig,
+    document: Document,
+    results: Path,
+    say: Callable[[str], None] = lambda _text: None,
+) -> PreparedData:
+    """Prepare the data of one configuration.
 
     Raises:
         InputError: the data cannot be had or used.
     """
     try:
         return prepare(
-            spec.data_config,
+            config,
             results / ".cache" / "data",
             progress=lambda stage, share: say(f"preparing the data: {stage} {share:.0%}"),
         )
     except DataError as error:
-        key = tuple(error.field.split("."))
-        raise input_error(
-            error.problem,
-            where=document.where(key),
-            key=error.field,
-            found="" if error.found is None else str(error.found),
-            allowed="" if error.allowed is None else str(error.allowed),
-        ) from error
+        raise _in_spec_words(error, document, tuple(error.field.split("."))) from error
+
+
+def _in_spec_words(error: DataError, document: Document, key: KeyPath) -> InputError:
+    return input_error(
+        error.problem,
+        where=document.where(key),
+        key=dotted(key),
+        found="" if error.found is None else str(error.found),
+        allowed="" if error.allowed is None else str(error.allowed),
+    )
+
+
+def _vocab_sizes(spec: Spec, document: Document, spaces: Mapping[str, Space]) -> dict[int, KeyPath]:
+    """Every vocabulary size that a trial may have, with the place that asks for it."""
+    own: KeyPath = ("data", "tokenizer", "vocab_size")
+    asked: dict[int, KeyPath] = {}
+    some_do_not_ask = False
+    for name, space in spaces.items():
+        parameter = space.find("vocab_size")
+        if parameter is None:
+            some_do_not_ask = True
+            continue
+        some_do_not_ask |= parameter.when is not None
+        key: KeyPath = ("architectures", name, "vocab_size")
+        if key not in document.lines and ("common", "vocab_size") in document.lines:
+            key = ("common", "vocab_size")
+        tokenizer = spec.data_config.tokenizer
+        if tokenizer.kind != "bpe" or tokenizer.path is not None:
+            raise input_error(
+                "the size of this vocabulary is given by its tokenizer",
+                where=document.where(key),
+                key=dotted(key),
+                found=f"data.tokenizer.kind {tokenizer.kind!r}",
+                allowed="data.tokenizer.kind 'bpe' that is trained here, without a path",
+            )
+        sizes = parameter.values() or []
+        if len(sizes) > MOST_VOCABULARIES:
+            raise input_error(
+                "each vocabulary is a tokenizer to train and a copy of the data",
+                where=document.where(key),
+                key=dotted(key),
+                found=f"{len(sizes):,} sizes",
+                allowed=f"at most {MOST_VOCABULARIES}: a list of choices, or a range with a step",
+            )
+        asked |= {int(size): key for size in sizes}
+    first = {spec.data_config.tokenizer.vocab_size: own} if some_do_not_ask else {}
+    return first | {size: key for size, key in asked.items() if size not in first}
+
+
+def _tokenizer_with(spec: Spec, size: int, document: Document, key: KeyPath) -> TokenizerConfig:
+    try:
+        return replace(spec.data_config.tokenizer, vocab_size=size)
+    except DataError as error:
+        raise _in_spec_words(error, document, key) from error
+
+
+def _check_comparable(spec: Spec, document: Document, data: SweepData) -> None:
+    tokenizers = {meta.tokenizer_fingerprint for meta in data.metas.values()}
+    for place, objective in enumerate(spec.objectives):
+        if len(tokenizers) > 1 and objective.metric in PER_TOKEN_METRICS:
+            key: KeyPath = ("objectives", place, "metric")
+            raise input_error(
+                "under different tokenizers a loss per token compares nothing",
+                where=document.where(key),
+                key=dotted(key),
+                found=f"{objective.metric}, with {len(tokenizers)} vocabularies in the search",
+                allowed="bits_per_byte, which does compare",
+            )
+
+
+def _check_block_sizes(document: Document, spaces: Mapping[str, Space], data: SweepData) -> None:
+    for name, space in spaces.items():
+        parameter = space.find("block_size")
+        for size in [] if parameter is None else parameter.values() or []:
+            for meta in data.metas.values():
+                try:
+                    check_long_enough(meta, int(size))
+                except DataError as error:
+                    key: KeyPath = ("architectures", name, "block_size")
+                    raise _in_spec_words(error, document, key) from error

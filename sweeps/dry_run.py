@@ -15,14 +15,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from pico.data.prepared import PreparedData
 from pico.train import train
 from sweeps.architectures import NamedArchitecture, find_architectures
 from sweeps.candidates import Candidate, CandidateFactory
-from sweeps.data import prepare_data
+from sweeps.data import SweepData, prepare_all
 from sweeps.live import duration
 from sweeps.space import Space
-from sweeps.spaces import Feasibility, build_spaces, check_feasibility, feasible_candidates
+from sweeps.spaces import Feasibility, build_spaces, check_feasibility, feasible_candidates, typical
 from sweeps.spec import Spec, load_spec
 from sweeps.trainable import prepare_process
 
@@ -74,8 +73,8 @@ def plan_sweep(path: Path, results: Path) -> Plan:
     spec, document = load_spec(path)
     architectures = find_architectures(spec, document)
     spaces, constraints = build_spaces(spec, document, architectures)
-    data = prepare_data(spec, document, results)
-    factory = CandidateFactory(spec, architectures, data.meta, constraints)
+    data = prepare_all(spec, document, spaces, results)
+    factory = CandidateFactory(spec, architectures, data.metas, constraints)
     feasibility = check_feasibility(spec, spaces, factory, document)
     prepare_process()
     slots = max(1, math.floor(len(os.sched_getaffinity(0)) / spec.resources.cpu))
@@ -95,7 +94,7 @@ def _plan(
     architecture: NamedArchitecture,
     space: Space,
     factory: CandidateFactory,
-    data: PreparedData,
+    data: SweepData,
     feasibility: Feasibility,
 ) -> ArchitecturePlan:
     candidates = feasible_candidates(spec, architecture.name, space, factory)
@@ -114,7 +113,7 @@ def _plan(
         num_confirmations=confirmations,
         worst_tokens=full * (num_trials + confirmations),
         expected_tokens=num_trials * _expected_tokens(spec, candidates) + full * confirmations,
-        tokens_per_second=_measure_speed(_typical(candidates), data),
+        tokens_per_second=_measure_speed(typical(candidates), data),
         memory_bytes=max(candidate.facts.memory_bytes for candidate in candidates),
     )
 
@@ -127,23 +126,19 @@ def _expected_tokens(spec: Spec, candidates: Sequence[Candidate]) -> float:
     """Tokens of a searched trial when each rung passes its share on."""
     exempt = spec.early_stopping.exempt_fraction
     passing = 1.0 if spec.early_stopping.scheduler == "none" else 1 / spec.budget.factor
-    typical = _typical(candidates)
+    usual = typical(candidates)
     total, reaching, before = 0.0, 1.0, 0
     for rung in range(spec.budget.rungs):
-        tokens = _tokens(typical, rung)
+        tokens = _tokens(usual, rung)
         total += reaching * (tokens - before)
         before, reaching = tokens, reaching * passing
     return (1 - exempt) * total + exempt * before
 
 
-def _typical(candidates: Sequence[Candidate]) -> Candidate:
-    """The configuration in the middle by training cost."""
-    return sorted(candidates, key=lambda candidate: candidate.predicted_flops)[len(candidates) // 2]
-
-
-def _measure_speed(candidate: Candidate, data: PreparedData) -> float:
+def _measure_speed(candidate: Candidate, data: SweepData) -> float:
+    prepared = data.by_fingerprint[candidate.fingerprints["data_fingerprint"]]
     steps = (TIMED_STEPS // 2, TIMED_STEPS)
-    *_, last = train(candidate.trial, data, report_steps=steps)
+    *_, last = train(candidate.trial, prepared, report_steps=steps)
     return last.tokens_per_second
 
 

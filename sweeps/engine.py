@@ -9,23 +9,22 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from rich.console import Console
 from rich.logging import RichHandler
 
-from pico.data.prepared import PreparedData
-from pico.data.quality import check_prepared
 from pico.restore import weights_fingerprint
 from pico.training_config import TrainingConfig
 from sweeps.architectures import find_architectures
+from sweeps.auto_precision import settle_precision
 from sweeps.candidates import CandidateFactory, column_types
 from sweeps.checkpoints import newest_checkpoint
 from sweeps.cluster import Cluster
 from sweeps.coordinator import Coordinator
-from sweeps.data import prepare_data
+from sweeps.data import SweepData, prepare_all
 from sweeps.environment import describe_environment, seconds_since_process_start
 from sweeps.errors import input_error
 from sweeps.folders import find_trial
@@ -144,6 +143,11 @@ class _Sweep:
                 store = stack.enter_context(contextlib.closing(self._open_store()))
                 stack.enter_context(log_to(self.folder, console))
                 self._check_same_sweep(store, data)
+                factory = factory.with_precisions(
+                    settle_precision(
+                        self.spec, self.spaces, factory, store, cluster, data, self.initial, say
+                    )
+                )
                 coordinator = self._coordinate(store, factory)
                 self._write_beside(store, data)
                 if not coordinator.finished:
@@ -166,7 +170,7 @@ class _Sweep:
         cluster: Cluster,
         background: concurrent.futures.Executor,
         say: Callable[[str], None],
-    ) -> tuple[PreparedData, CandidateFactory]:
+    ) -> tuple[SweepData, CandidateFactory]:
         """Everything that can turn out to be bad input, before anything is written."""
         preparing = background.submit(self._prepare, say)
         # What is wrong with the data mostly shows at once: say so before Ray takes its seconds.
@@ -177,7 +181,7 @@ class _Sweep:
         factory = CandidateFactory(
             self.spec,
             self.architectures,
-            data.meta,
+            data.metas,
             self.constraints,
             None if self.initial is None else weights_fingerprint(self.initial),
         )
@@ -211,23 +215,23 @@ class _Sweep:
             elsewhere=find_elsewhere(self.results, self.spec.name),
         )
 
-    def _prepare(self, say: Callable[[str], None]) -> PreparedData:
-        data = prepare_data(self.spec, self.document, self.results, say)
-        log.info("the data is prepared: %s", data.meta.source)
+    def _prepare(self, say: Callable[[str], None]) -> SweepData:
+        data = prepare_all(self.spec, self.document, self.spaces, self.results, say)
+        log.info("the data is prepared: %s", data.own.meta.source)
         return data
 
-    def _comparable(self, data: PreparedData) -> dict[str, Any]:
+    def _comparable(self, data: SweepData) -> dict[str, Any]:
         """What all trials of one results folder must share, or early stopping compares nothing."""
         budget = self.spec.budget
         return {
             "task": self.spec.task,
-            "data": data.meta.fingerprint,
+            "data": data.fingerprint,
             "objective": self.spec.objectives[0].model_dump(),
             "budget": [budget.unit, budget.min, budget.factor, budget.reports_per_rung],
             "evaluation": self.spec.evaluation.model_dump(),
         }
 
-    def _check_same_sweep(self, store: Store, data: PreparedData) -> None:
+    def _check_same_sweep(self, store: Store, data: SweepData) -> None:
         before = store.read_json("spec.json")
         if not store.trials or before is None:
             return
@@ -240,20 +244,20 @@ class _Sweep:
                 hint="give the spec another name, or move the folder away",
             )
 
-    def _write_beside(self, store: Store, data: PreparedData) -> None:
+    def _write_beside(self, store: Store, data: SweepData) -> None:
         resolved = self.spec.model_dump(mode="json")
         store.write_json("spec.json", resolved | {"comparable": self._comparable(data)})
         store.write_json("environment.json", describe_environment())
         if store.read_json("data.json") is None:
-            quality = asdict(check_prepared(data))
-            store.write_json("data.json", asdict(data.meta) | {"tokenizer_quality": quality})
-            store.write_text("tokenizer.json", data.tokenizer_json)
+            store.write_json("data.json", data.describe())
+            for name, content in data.tokenizers().items():
+                store.write_text(name, content)
 
     def _train(
         self,
         coordinator: Coordinator,
         store: Store,
-        data: PreparedData,
+        data: SweepData,
         cluster: Cluster,
         console: Console,
     ) -> bool:
@@ -272,7 +276,7 @@ class _Sweep:
                 run_tune(
                     coordinator,
                     spec=self.spec,
-                    data=cluster.share(data),
+                    data={name: cluster.share(d) for name, d in data.by_fingerprint.items()},
                     initial=self.initial,
                     beat=beat,
                 )

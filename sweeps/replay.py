@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,26 +47,31 @@ class Replay:
         return not self.differences
 
 
-def open_data(folder: Path, results: Path) -> PreparedData:
-    """The prepared data of a sweep, prepared again where it is no longer cached.
+def open_data(folder: Path, row: Mapping[str, Any], results: Path) -> PreparedData:
+    """The prepared data of a trial, prepared again where it is no longer cached.
 
     Raises:
         InputError: the sweep's spec is missing, or the data is not what it was.
     """
     try:
         stored = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-        comparable = stored.pop("comparable")
+        del stored["comparable"]
         spec = Spec.model_validate(stored)
     except (OSError, ValueError, KeyError) as error:
         raise input_error("cannot be read", where=str(folder / "spec.json")) from error
     nowhere = Document(path=folder / "spec.json", content=stored, lines={})
-    data = prepare_data(spec, nowhere, results)
-    if data.meta.fingerprint != comparable["data"]:
+    config = spec.data_config
+    data = prepare_data(config, nowhere, results)
+    if data.meta.fingerprint != row["data_fingerprint"] and config.tokenizer.kind == "bpe":
+        # One of several vocabularies that the sweep searched.
+        tokenizer = replace(config.tokenizer, vocab_size=row["vocab_size"])
+        data = prepare_data(replace(config, tokenizer=tokenizer), nowhere, results)
+    if data.meta.fingerprint != row["data_fingerprint"]:
         raise input_error(
-            "the data is no longer what this sweep was trained on",
+            "the data is no longer what this trial was trained on",
             where=str(folder),
             found=data.meta.fingerprint,
-            allowed=comparable["data"],
+            allowed=row["data_fingerprint"],
         )
     return data
 
@@ -89,7 +95,7 @@ def replay(trial_id: str, results: Path) -> Replay:
     reports = [r for r in read_rows(folder, "reports") if r["trial_id"] == row["trial_id"]]
     if not reports:
         raise input_error("this trial has no report to compare with", key=row["trial_id"])
-    data = open_data(folder, results)
+    data = open_data(folder, row, results)
     prepare_process()
     by_step = {report["step"]: report for report in reports}
     differences = []

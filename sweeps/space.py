@@ -64,6 +64,10 @@ class Space:
         """The names of the parameters that can vary."""
         return tuple(p.name for p in self.parameters if p.distribution is not None)
 
+    def find(self, name: str) -> Parameter | None:
+        """The parameter of that name."""
+        return next((p for p in self.parameters if p.name == name), None)
+
     def suggest(self, trial: optuna.Trial) -> dict[str, Value]:
         """Ask Optuna for one configuration; conditional parameters are left out where off."""
         chosen: dict[str, Value] = {}
@@ -101,6 +105,14 @@ class Space:
             if _applies(parameter, chosen) and values.get(parameter.name) is not None:
                 chosen[parameter.name] = values[parameter.name]
         return chosen
+
+    def with_auto(self, chosen: Mapping[str, Value], name: str) -> dict[str, Value]:
+        """A choice with the answer to `auto` put back to `auto`, where only that was offered."""
+        parameter = self.find(name)
+        offered = (parameter.values() if parameter else None) or []
+        if "auto" in offered and chosen[name] not in offered:
+            return {**chosen, name: "auto"}
+        return dict(chosen)
 
     def distributions(self, chosen: Mapping[str, Value]) -> dict[str, BaseDistribution]:
         """The distributions behind a configuration's searched values."""

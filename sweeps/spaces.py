@@ -4,14 +4,14 @@ import collections
 import dataclasses
 import random
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import optuna
 
 from pico.training_config import TrainingConfig
 from sweeps.architectures import SOURCE_KEYS, NamedArchitecture
-from sweeps.candidates import FACTS, Candidate, CandidateFactory, Rejection
+from sweeps.candidates import FACTS, Candidate, CandidateFactory, DataSettings, Rejection
 from sweeps.errors import InputError, Problem, nearest
 from sweeps.expressions import ALLOWED, Expression, parse_expression
 from sweeps.space import KINDS, Parameter, Space, Value, parse_parameter
@@ -98,9 +98,9 @@ def _build_space(
 
 
 def hyperparameter_types(architecture: NamedArchitecture) -> dict[str, Any]:
-    """The type of every hyperparameter that an architecture has, in model and in training."""
+    """The type of every hyperparameter that an architecture has: model, training and data."""
     types: dict[str, Any] = {}
-    for config_class in (architecture.config_class, TrainingConfig):
+    for config_class in (architecture.config_class, TrainingConfig, DataSettings):
         hints = typing.get_type_hints(config_class)
         types |= {field.name: hints[field.name] for field in dataclasses.fields(config_class)}
     return types
@@ -230,6 +230,11 @@ def feasible_candidates(
     """The candidates among the configurations that `check_feasibility` tries out."""
     outcomes = [factory.build(name, chosen, spec.seed) for chosen in _checked(space)[0]]
     return [outcome for outcome in outcomes if isinstance(outcome, Candidate)]
+
+
+def typical(candidates: Sequence[Candidate]) -> Candidate:
+    """The configuration in the middle by training cost."""
+    return sorted(candidates, key=lambda candidate: candidate.predicted_flops)[len(candidates) // 2]
 
 
 def _checked(space: Space) -> tuple[list[dict[str, Value]], bool]:

@@ -99,7 +99,15 @@ class Samples(_Section):
 
     prompts: list[str] = Field(default_factory=list, description="None: no texts.")
     num_tokens: int = Field(default=48, ge=1, description="Most tokens after each prompt.")
-    rungs: Literal["last", "all"] = "last"
+    rungs: Literal["last", "all"] | list[Annotated[int, Field(ge=0)]] = Field(
+        default="last", description="At which rungs: these, by number from 0."
+    )
+
+    def at(self, num_rungs: int) -> list[int]:
+        """The rungs, by number, at which texts are written."""
+        if self.rungs == "all":
+            return list(range(num_rungs))
+        return [num_rungs - 1] if self.rungs == "last" else list(self.rungs)
 
 
 class Resources(_Section):
@@ -210,6 +218,7 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
     try:
         spec = Spec.model_validate(content)
         _check_objectives(spec)
+        _check_sample_rungs(spec)
         _ = spec.data_config
     except ValidationError as error:
         raise InputError(*(_problem(details, document) for details in error.errors())) from error
@@ -217,7 +226,7 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
         field = getattr(error, "field", None)
         key: KeyPath = tuple(field.split(".")) if field else ("data",)
         raise input_error(
-            getattr(error, "message", None) or str(error),
+            getattr(error, "problem", None) or str(error),
             where=document.where(key),
             key=dotted(key),
             found=str(getattr(error, "found", None) or ""),
@@ -228,17 +237,31 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
 
 def _check_objectives(spec: Spec) -> None:
     if spec.objectives[0].metric in STATIC_METRICS:
-        raise _ObjectiveError(spec.objectives[0].metric)
+        raise _Contradiction(
+            "the first objective must be measured in training: early stopping looks at it",
+            field="objectives",
+            found=spec.objectives[0].metric,
+            allowed=", ".join(m for m in typing.get_args(Metric) if m not in STATIC_METRICS),
+        )
 
 
-class _ObjectiveError(ValueError):
-    field = "objectives"
-    message = "the first objective must be measured in training: early stopping looks at it"
-    allowed = ", ".join(m for m in typing.get_args(Metric) if m not in STATIC_METRICS)
+def _check_sample_rungs(spec: Spec) -> None:
+    beyond = [rung for rung in spec.samples.at(spec.budget.rungs) if rung >= spec.budget.rungs]
+    if beyond:
+        raise _Contradiction(
+            "there is no such rung",
+            field="samples.rungs",
+            found=beyond[0],
+            allowed=f"0 to {spec.budget.rungs - 1}",
+        )
 
-    def __init__(self, found: str) -> None:
-        super().__init__(self.message)
-        self.found = found
+
+class _Contradiction(ValueError):
+    """Values that are right each by itself and wrong together."""
+
+    def __init__(self, problem: str, *, field: str, found: object, allowed: object) -> None:
+        super().__init__(problem)
+        self.problem, self.field, self.found, self.allowed = problem, field, found, allowed
 
 
 def _problem(details: ErrorDetails, document: Document) -> Problem:

@@ -4,6 +4,7 @@ This is the only module that imports both. An actor lives for the whole sweep; i
 taking its first optimizer step cost seconds, and are paid once per process.
 """
 
+import logging
 import platform
 import traceback
 from dataclasses import asdict, dataclass, field
@@ -15,12 +16,16 @@ import ray
 import torch
 from ray import tune
 
+from pico.auto_precision import resolve_precision
 from pico.data.prepared import PreparedData
 from pico.report import Report
 from pico.restore import restore_model
 from pico.samples import write_samples
 from pico.train import train, warm_up
+from pico.training_config import PrecisionName
 from pico.trial import TrialConfig
+
+log = logging.getLogger("picosweep")
 
 THREADS: Final = 1
 """Torch threads of a trial. Tiny models gain little from more, and a fixed one fixes the bits."""
@@ -110,7 +115,7 @@ class TrialActor(tune.Trainable):
         self._work = work
         # Tune sends this back with every result.
         self.config = {"trial_id": work.trial_id}
-        self._device = "cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu"
+        self._device = _device()
         self._node = platform.node()
         self._failure: str | None = None
         try:
@@ -163,6 +168,38 @@ class TrialActor(tune.Trainable):
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: see `save_checkpoint`."""
+
+
+def measure_precision(
+    trial: TrialConfig,
+    data: Shared,
+    *,
+    initial: bytes | None,
+    num_cpus: float,
+    num_gpus: float,
+) -> PrecisionName:
+    """What `precision: auto` means for a trial, measured in a process like those that train.
+
+    Where it cannot be measured (the model does not fit into memory), it is `fp32`.
+    """
+    remote = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=3)(_fastest_precision)
+    try:
+        found: PrecisionName = ray.get(remote.remote(trial.to_dict(), data, initial))
+    except ray.exceptions.RayError as error:
+        log.warning("precision auto could not be measured and is fp32: %s", error)
+        return "fp32"
+    return found
+
+
+def _fastest_precision(trial: dict[str, Any], data: Shared, initial: bytes | None) -> PrecisionName:
+    prepare_process()
+    config = TrialConfig.from_dict(trial)
+    resolved = resolve_precision(config, data.open(), device=_device(), initial=initial)
+    return resolved.training.precision
+
+
+def _device() -> str:
+    return "cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu"
 
 
 def prepare_process() -> None:

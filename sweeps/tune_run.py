@@ -7,7 +7,7 @@ to Tune: work that came and went. Its own experiment snapshot is never read.
 
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ray
@@ -34,7 +34,11 @@ class _Bridge:
     """
 
     def __init__(
-        self, coordinator: Coordinator, spec: Spec, data: Shared, initial: bytes | None
+        self,
+        coordinator: Coordinator,
+        spec: Spec,
+        data: Mapping[str, Shared],
+        initial: bytes | None,
     ) -> None:
         self.coordinator = coordinator
         self._spec = spec
@@ -60,7 +64,7 @@ class _Bridge:
             trial_id=candidate.trial_id,
             trial=candidate.trial.to_dict(),
             report_steps=candidate.plan.all_steps,
-            data=self._data,
+            data=self._data[candidate.fingerprints["data_fingerprint"]],
             samples=self._samples(candidate),
             initial=self._initial,
             checkpoint=checkpoint,
@@ -69,7 +73,7 @@ class _Bridge:
 
     def _samples(self, candidate: Candidate) -> SamplePlan:
         wanted, rungs = self._spec.samples, candidate.plan.rung_steps
-        steps = rungs if wanted.rungs == "all" else rungs[-1:]
+        steps = [rungs[rung] for rung in wanted.at(len(rungs))]
         return SamplePlan(
             prompts=tuple(wanted.prompts),
             num_tokens=wanted.num_tokens,
@@ -156,11 +160,18 @@ def run_tune(
     coordinator: Coordinator,
     *,
     spec: Spec,
-    data: Shared,
+    data: Mapping[str, Shared],
     initial: bytes | None,
     beat: Callable[[], None],
 ) -> None:
     """Run until the coordinator has no more work.
+
+    Args:
+        coordinator: decides.
+        spec: the sweep.
+        data: the prepared data by its fingerprint.
+        initial: the checkpoint whose weights all trials start from.
+        beat: called a few times a second.
 
     Raises:
         OSError: results could not be written any more.

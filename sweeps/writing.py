@@ -16,6 +16,7 @@ from pico.neighbours import nearest_tokens
 from pico.restore import restore_model
 from pico.samples import prompt_ids, write_samples
 from sweeps.checkpoints import newest_checkpoint
+from sweeps.data import tokenizer_file
 from sweeps.errors import input_error
 from sweeps.folders import find_trial
 
@@ -35,7 +36,10 @@ class Writer:
                 "this trial has no checkpoint", where=str(folder), key=self.row["trial_id"]
             )
         self.model: LanguageModel = restore_model(path.read_bytes()).model
-        text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        path = folder / tokenizer_file(self.row["tokenizer_fingerprint"])
+        if not path.exists():
+            path = folder / "tokenizer.json"
+        text = path.read_text(encoding="utf-8")
         self.tokenizer: Tokenizer = tokenizer_from_json(text)
 
     def stream(

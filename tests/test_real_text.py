@@ -70,7 +70,7 @@ def test_it_trains_for_one_rung(name: str, tmp_path: Path) -> None:
     prepared = prepare(spec.data_config, tmp_path)
     architectures = find_architectures(spec, nowhere)
     spaces, _ = build_spaces(spec, nowhere, architectures)
-    factory = CandidateFactory(spec, architectures, prepared.meta)
+    factory = CandidateFactory(spec, architectures, {2048: prepared.meta})
     (chosen,) = spaces["kgram"].configurations(1) or [{}]
     candidate = factory.build("kgram", chosen, 0)
     assert isinstance(candidate, Candidate), candidate

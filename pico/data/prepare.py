@@ -80,7 +80,7 @@ def prepare(
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
         prepared = PreparedData.open(folder)
-    _check_long_enough(config, prepared.meta)
+    check_long_enough(prepared.meta, config.block_size)
     report("ready", 1.0)
     return prepared
 
@@ -194,12 +194,17 @@ def _encode(
     return train_parts, validation_parts
 
 
-def _check_long_enough(config: DataConfig, meta: Meta) -> None:
-    least = config.block_size + 1 if config.mode == "contiguous" else 2
+def check_long_enough(meta: Meta, block_size: int) -> None:
+    """Refuse rows of more tokens than a source has for training.
+
+    Raises:
+        DataError: A source is shorter than one row.
+    """
+    least = block_size + 1 if meta.mode == "contiguous" else 2
     for part in meta.train_parts:
         if part.num_tokens < least:
             raise DataError(
-                f"too short for one block of {config.block_size} tokens",
+                f"too short for one block of {block_size} tokens",
                 field="data.source",
                 found=f"{part.num_tokens} training tokens in {part.name!r}",
                 allowed=f"at least {least} tokens, or a smaller data.block_size",

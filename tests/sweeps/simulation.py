@@ -13,7 +13,7 @@ from sweeps.architectures import find_architectures
 from sweeps.candidates import CandidateFactory, column_types
 from sweeps.coordinator import Assignment, Coordinator
 from sweeps.spaces import build_spaces
-from sweeps.spec import parse_spec
+from sweeps.spec import Spec, parse_spec
 from sweeps.store import Store
 from sweeps.yaml_file import Document
 
@@ -39,6 +39,11 @@ class SimulatedData:
     fingerprint: str = "data"
     tokenizer_fingerprint: str = "tokenizer"
     vocab_size: int = 64
+
+
+def simulated_data(spec: Spec) -> dict[int, SimulatedData]:
+    """The data in the vocabulary that a spec names."""
+    return {spec.data_config.tokenizer.vocab_size: SimulatedData()}
 
 
 def spec_with(**changes: Any) -> dict[str, Any]:
@@ -67,7 +72,7 @@ class Simulation:
         self.coordinator = Coordinator(
             spec=parsed,
             spaces=spaces,
-            factory=CandidateFactory(parsed, architectures, SimulatedData(), constraints),
+            factory=CandidateFactory(parsed, architectures, simulated_data(parsed), constraints),
             store=self.store,
             elsewhere=elsewhere,
         )

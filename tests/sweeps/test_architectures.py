@@ -24,9 +24,8 @@ def _first(entry: dict[str, Any], vocab_size: int = 64, **changes: Any) -> Candi
     spaces, constraints = build_spaces(spec, NOWHERE, architectures)
     configurations = spaces["mine"].configurations(100)
     assert configurations
-    factory = CandidateFactory(
-        spec, architectures, SimulatedData(vocab_size=vocab_size), constraints
-    )
+    data = {2048: SimulatedData(vocab_size=vocab_size)}
+    factory = CandidateFactory(spec, architectures, data, constraints)
     outcome = factory.build("mine", configurations[0], 0)
     assert not isinstance(outcome, Rejection), outcome.reason
     rebuilt = factory.from_config(outcome.config, spaces)

@@ -12,8 +12,8 @@ from sweeps.architectures import find_architectures
 from sweeps.candidates import CandidateFactory
 from sweeps.errors import InputError
 from sweeps.spaces import build_spaces, check_feasibility
-from sweeps.spec import load_spec
-from tests.sweeps.simulation import SPEC, SimulatedData
+from sweeps.spec import Samples, load_spec
+from tests.sweeps.simulation import SPEC, simulated_data
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +31,7 @@ def _check(path: Path) -> None:
     parsed, document = load_spec(path)
     architectures = find_architectures(parsed, document)
     spaces, constraints = build_spaces(parsed, document, architectures)
-    factory = CandidateFactory(parsed, architectures, SimulatedData(), constraints)
+    factory = CandidateFactory(parsed, architectures, simulated_data(parsed), constraints)
     check_feasibility(parsed, spaces, factory, document)
 
 
@@ -64,6 +64,9 @@ def _changed(*keys: str, to: Any) -> dict[str, Any]:
         (_changed("data", "validation_fraction", to=2), ["data.validation_fraction", "below 1"]),
         (_changed("objectives", to=[{"metric": "num_params"}]), ["objectives", "val_loss"]),
         (_changed("objectives", to=[]), ["objectives: "]),
+        (_changed("samples", "rungs", to=[0, 3]), ["samples.rungs", "no such rung", "0 to 2"]),
+        (_changed("samples", "rungs", to=[-1]), ["samples.rungs", "at least 0"]),
+        (_changed("samples", "rungs", to="first"), ["samples.rungs", "'last'"]),
         (_changed("architectures", to={}), ["architectures: "]),
         (_changed("architectures", "kgramm", to={}), ["unknown architecture", "mean kgram?"]),
         (
@@ -117,6 +120,14 @@ def test_what_is_wrong_is_said(tmp_path: Path, spec: Any, parts: list[str]) -> N
         assert part in message
     assert "spec.yaml" in message
     assert "Traceback" not in message
+
+
+def test_texts_are_written_at_the_rungs_asked_for() -> None:
+    """The last one, all of them, or those that the spec names."""
+    asked = {"last": [3], "all": [0, 1, 2, 3], (0, 2): [0, 2]}
+    for rungs, expected in asked.items():
+        written = list(rungs) if isinstance(rungs, tuple) else rungs
+        assert Samples.model_validate({"rungs": written}).at(4) == expected
 
 
 def test_the_line_is_the_line(tmp_path: Path) -> None:

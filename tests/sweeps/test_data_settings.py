@@ -1,0 +1,220 @@
+"""Block size and vocabulary size as hyperparameters, and what `precision: auto` becomes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pico.presets import PRESETS
+from sweeps.architectures import find_architectures
+from sweeps.auto_precision import settle_precision
+from sweeps.candidates import Candidate, CandidateFactory
+from sweeps.data import SweepData, prepare_all
+from sweeps.errors import InputError
+from sweeps.space import Space
+from sweeps.spaces import build_spaces
+from sweeps.spec import Spec, parse_spec
+from sweeps.store import Store
+from sweeps.yaml_file import Document
+from tests.sweeps.simulation import SimulatedData, spec_with
+
+NOWHERE = Document(path=Path("spec"), content={}, lines={})
+DATA = {
+    300: SimulatedData(fingerprint="data of 300", tokenizer_fingerprint="300", vocab_size=300),
+    2048: SimulatedData(fingerprint="data of 2048", tokenizer_fingerprint="2048", vocab_size=2000),
+}
+
+
+def _spec(entry: dict[str, Any], **changes: Any) -> tuple[Spec, dict[str, Space]]:
+    """A spec with one architecture, and its space."""
+    spec = parse_spec(
+        spec_with(common={"batch_size": 4}, architectures={"kgram": entry}, **changes)
+    )
+    return spec, build_spaces(spec, NOWHERE, find_architectures(spec, NOWHERE))[0]
+
+
+def _factory(spec: Spec, constraints: tuple[Any, ...] = ()) -> CandidateFactory:
+    return CandidateFactory(spec, find_architectures(spec, NOWHERE), DATA, constraints)
+
+
+def _build(factory: CandidateFactory, **chosen: Any) -> Candidate:
+    outcome = factory.build("kgram", {"batch_size": 4, **chosen}, 0)
+    assert isinstance(outcome, Candidate), outcome.reason
+    return outcome
+
+
+def test_a_trial_may_choose_its_block_size() -> None:
+    """It changes the steps to a rung, the trial's identity and its row, and is found again."""
+    spec, spaces = _spec({"block_size": [16, 32]})
+    factory = _factory(spec)
+    short, long = (_build(factory, block_size=size) for size in (16, 32))
+    assert [c.trial.block_size for c in (short, long)] == [16, 32]
+    assert short.plan.rung_steps[0] == 2 * long.plan.rung_steps[0]
+    assert short.trial_id != long.trial_id
+    assert long.hyperparameters["block_size"] == 32
+    assert short.trial_id == _build(factory).trial_id, "16 is what the data section says"
+    again = factory.from_config(long.config, spaces)
+    assert again is not None
+    assert again.chosen == {"batch_size": 4, "block_size": 32}
+
+
+def test_a_trial_may_choose_its_vocabulary() -> None:
+    """It sees the tokens of that vocabulary, and its facts count with its true size."""
+    spec, spaces = _spec({"vocab_size": [300, 2048]})
+    factory = _factory(spec)
+    small, large = (_build(factory, vocab_size=size) for size in (300, 2048))
+    assert small.fingerprints == {
+        "data_fingerprint": "data of 300",
+        "tokenizer_fingerprint": "300",
+    }
+    assert large.hyperparameters["vocab_size"] == 2000
+    assert small.facts.num_params < large.facts.num_params
+    again = factory.from_config(large.config, spaces)
+    assert again is not None
+    assert again.chosen["vocab_size"] == 2048, "what was asked for, so that the sampler knows it"
+    assert factory.with_seed(small, 7).fingerprints == small.fingerprints
+
+
+def test_constraints_may_speak_of_both() -> None:
+    """They are hyperparameters like any other."""
+    entry = {"block_size": [16, 32], "vocab_size": [300, 2048]}
+    constraints = ["block_size * vocab_size < 10_000", "num_params > 0"]
+    spec = parse_spec(spec_with(common={}, architectures={"kgram": entry}, constraints=constraints))
+    parsed = build_spaces(spec, NOWHERE, find_architectures(spec, NOWHERE))[1]
+    factory = _factory(spec, parsed)
+    assert _build(factory, block_size=16, vocab_size=300)
+    refused = factory.build("kgram", {"block_size": 16, "vocab_size": 2048}, 0)
+    assert not isinstance(refused, Candidate)
+    assert refused.reason == constraints[0]
+
+
+def test_a_preset_brings_its_block_size() -> None:
+    """What the spec says of that architecture still has the last word."""
+    preset = PRESETS["gpt-char-a"]
+    budget = {"unit": "steps", "min": 10, "factor": 2, "rungs": 1}
+    for own, expected in (({}, preset.block_size), ({"block_size": 32}, 32)):
+        spec = parse_spec(
+            spec_with(
+                common={}, budget=budget, architectures={"big": {"preset": "gpt-char-a"} | own}
+            )
+        )
+        architectures = find_architectures(spec, NOWHERE)
+        spaces, _ = build_spaces(spec, NOWHERE, architectures)
+        (chosen,) = spaces["big"].configurations(10) or [{}]
+        outcome = CandidateFactory(spec, architectures, DATA).build("big", chosen, 0)
+        assert isinstance(outcome, Candidate)
+        assert outcome.trial.block_size == expected
+
+
+def _text_spec(tmp_path: Path, entry: dict[str, Any], **data: Any) -> tuple[Spec, dict[str, Space]]:
+    text = "\n\n".join(
+        f"Once upon a time there were {n} small foxes and a bear." for n in range(99)
+    )
+    (tmp_path / "text.txt").write_text(text)
+    tokenizer = {"kind": "bpe", "vocab_size": 270} | data
+    source = {"source": str(tmp_path / "text.txt"), "block_size": 8, "tokenizer": tokenizer}
+    objectives = [{"metric": "bits_per_byte"}]
+    return _spec(entry, data=source, objectives=objectives)
+
+
+def test_each_vocabulary_is_prepared_once(tmp_path: Path) -> None:
+    """One tokenizer a size; the sweep's own is left out where every architecture asks otherwise."""
+    spec, spaces = _text_spec(tmp_path, {"vocab_size": [280, 290]})
+    data = prepare_all(spec, NOWHERE, spaces, tmp_path)
+    assert [meta.vocab_size for meta in data.metas.values()] == [280, 290]
+    assert len(data.tokenizers()) == 2
+    assert len(data.describe()["other_tokenizers"]) == 1
+    without, spaces = _text_spec(tmp_path, {})
+    own = prepare_all(without, NOWHERE, spaces, tmp_path)
+    assert [meta.vocab_size for meta in own.metas.values()] == [270]
+    assert list(own.tokenizers()) == ["tokenizer.json"]
+    assert "other_tokenizers" not in own.describe()
+
+
+def test_sizes_that_a_text_cannot_fill_are_one_vocabulary(tmp_path: Path) -> None:
+    """Two sizes beyond what the text holds train the same tokenizer, and so the same trials."""
+    spec, spaces = _text_spec(tmp_path, {"vocab_size": [5000, 6000]})
+    data = prepare_all(spec, NOWHERE, spaces, tmp_path)
+    assert len(data.by_fingerprint) == 1
+    factory = CandidateFactory(spec, find_architectures(spec, NOWHERE), data.metas)
+    ids = {_build(factory, vocab_size=size).trial_id for size in (5000, 6000)}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "tokenizer", "message"),
+    [
+        ({"vocab_size": [30, 300]}, {}, "too small"),
+        ({"vocab_size": [280, 290]}, {"kind": "char"}, "given by its tokenizer"),
+        ({"vocab_size": {"int_uniform": [300, 400]}}, {}, "at most 16"),
+        ({"block_size": [8, 100_000]}, {}, "too short for one block of 100000 tokens"),
+    ],
+)
+def test_what_the_data_cannot_give(
+    tmp_path: Path, entry: dict[str, Any], tokenizer: dict[str, Any], message: str
+) -> None:
+    """A size that cannot be had is refused before anything is trained."""
+    spec, spaces = _text_spec(tmp_path, entry, **tokenizer)
+    with pytest.raises(InputError, match=message):
+        prepare_all(spec, NOWHERE, spaces, tmp_path)
+
+
+def test_losses_under_different_tokenizers_are_not_compared(tmp_path: Path) -> None:
+    """Only bits per byte may be the objective then."""
+    spec, spaces = _text_spec(tmp_path, {"vocab_size": [280, 290]})
+    careless = parse_spec(spec.model_dump() | {"objectives": [{"metric": "val_loss"}]})
+    with pytest.raises(InputError, match="bits_per_byte"):
+        prepare_all(careless, NOWHERE, spaces, tmp_path)
+    prepare_all(careless, NOWHERE, {"kgram": Space(parameters=())}, tmp_path)
+
+
+def test_auto_precision_is_settled_before_the_identity() -> None:
+    """The id is that of the answer, and a stored trial is recognised as a choice of `auto`."""
+    spec, spaces = _spec({"precision": "auto"})
+    factory = _factory(spec).with_precisions({"kgram": "bf16"})
+    automatic = _build(factory, precision="auto")
+    assert automatic.trial.training.precision == "bf16"
+    assert automatic.trial_id == _build(factory, precision="bf16").trial_id
+    again = factory.from_config(automatic.config, spaces)
+    assert again is not None
+    assert again.chosen["precision"] == "auto"
+
+
+class _Clock:
+    """A cluster that says which configurations it was asked to measure."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def start(self) -> None:
+        """Nothing has to be started."""
+
+    def measure_precision(self, candidate: Candidate, data: object, initial: object) -> str:
+        """Always the same answer."""
+        assert candidate.trial.training.precision == "auto"
+        self.asked.append(candidate.architecture)
+        return "bf16"
+
+
+def test_auto_precision_is_measured_once_in_a_sweeps_life(tmp_path: Path) -> None:
+    """A resumed sweep keeps the answer; architectures that do not ask are not measured."""
+    spec, spaces = _text_spec(tmp_path, {"precision": ["fp32", "auto"]})
+    data: SweepData = prepare_all(spec, NOWHERE, spaces, tmp_path)
+    factory = CandidateFactory(spec, find_architectures(spec, NOWHERE), data.metas)
+    clock, told = _Clock(), []
+    for _ in range(2):
+        store = Store(tmp_path / "sweep", {})
+        found = settle_precision(
+            spec,
+            spaces,
+            factory,
+            store,
+            clock,
+            data,
+            None,
+            told.append,  # type: ignore[arg-type]
+        )
+        store.close()
+        assert found == {"kgram": "bf16"}
+    assert clock.asked == ["kgram"]
+    assert told == ["measuring number formats for kgram"]
