@@ -237,7 +237,7 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
 
 def _check_objectives(spec: Spec) -> None:
     if spec.objectives[0].metric in STATIC_METRICS:
-        raise _Contradiction(
+        raise _ContradictionError(
             "the first objective must be measured in training: early stopping looks at it",
             field="objectives",
             found=spec.objectives[0].metric,
@@ -248,7 +248,7 @@ def _check_objectives(spec: Spec) -> None:
 def _check_sample_rungs(spec: Spec) -> None:
     beyond = [rung for rung in spec.samples.at(spec.budget.rungs) if rung >= spec.budget.rungs]
     if beyond:
-        raise _Contradiction(
+        raise _ContradictionError(
             "there is no such rung",
             field="samples.rungs",
             found=beyond[0],
@@ -256,7 +256,7 @@ def _check_sample_rungs(spec: Spec) -> None:
         )
 
 
-class _Contradiction(ValueError):
+class _ContradictionError(ValueError):
     """Values that are right each by itself and wrong together."""
 
     def __init__(self, problem: str, *, field: str, found: object, allowed: object) -> None:
