@@ -1,7 +1,7 @@
 """What a model costs before a single weight exists: parameters, FLOPs, memory."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -12,6 +12,8 @@ from pico.models.architecture import Architecture, ModelConfig
 from pico.models.lookup import find_architecture
 
 BYTES_PER_NUMBER: Final = 4
+_SHALLOW: Final = 3
+"""Layers of the deepest model that is built in order to be counted."""
 LOGIT_COPIES: Final = 3
 """Logits, their log-softmax, and the gradient of the logits live at the same time."""
 OPTIMIZER_COPIES: Final[Mapping[str, int]] = {"adamw": 2, "adam": 2, "muon": 2, "sgd": 1}
@@ -71,6 +73,20 @@ def compute_facts(
 
 
 def _count_params(
+    found: Architecture, model_config: ModelConfig, vocab_size: int, block_size: int
+) -> int:
+    depth = 0 if found.repeats is None else getattr(model_config, found.repeats)
+    if found.repeats is None or depth <= _SHALLOW:
+        return _count_built(found, model_config, vocab_size, block_size)
+    shallow, deeper = (
+        _count_built(found, replace(model_config, **{found.repeats: n}), vocab_size, block_size)
+        for n in (_SHALLOW - 1, _SHALLOW)
+    )
+    return deeper + (depth - _SHALLOW) * (deeper - shallow)
+
+
+@lru_cache(maxsize=4096)
+def _count_built(
     found: Architecture, model_config: ModelConfig, vocab_size: int, block_size: int
 ) -> int:
     try:

@@ -93,3 +93,6 @@ class Architecture:
     activations_per_token: Callable[[Any, int, int], float]
     """`activations_per_token(config, vocab_size, block_size)`: about how many numbers training
     keeps for the backward pass, logits and their gradient left out."""
+    repeats: str | None = None
+    """The field that says how often a layer is repeated, where every layer from the second on has
+    as many parameters as the second: deep models are counted from shallow ones."""

@@ -216,4 +216,5 @@ KGRAM = Architecture(
     build=KGram,
     flops_per_token=flops_per_token,
     activations_per_token=activations_per_token,
+    repeats="num_inner_layers",
 )

@@ -124,4 +124,5 @@ LSTM_ARCHITECTURE = Architecture(
     build=LSTM,
     flops_per_token=flops_per_token,
     activations_per_token=activations_per_token,
+    repeats="num_layers",
 )

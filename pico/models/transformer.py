@@ -264,6 +264,7 @@ TRANSFORMER = Architecture(
     build=Transformer,
     flops_per_token=flops_per_token,
     activations_per_token=activations_per_token,
+    repeats="num_layers",
 )
 
 LINEAR_TRANSFORMER = Architecture(
@@ -271,4 +272,5 @@ LINEAR_TRANSFORMER = Architecture(
     build=Transformer,
     flops_per_token=flops_per_token,
     activations_per_token=activations_per_token,
+    repeats="num_layers",
 )

@@ -130,3 +130,22 @@ def test_unknown_names_are_refused_with_a_hint() -> None:
         compute_facts("transfomer", config, **SIZES, batch_size=1)
     with pytest.raises(ValueError, match="optimizer is 'lion'; allowed: one of adamw, adam"):
         compute_facts("transformer", config, **SIZES, batch_size=1, optimizer="lion")
+
+
+@pytest.mark.parametrize("depth", [4, 9])
+@pytest.mark.parametrize(
+    ("architecture", "field", "options"),
+    [
+        ("kgram", "num_inner_layers", {"norm": "layer", "embed_size": 8}),
+        ("lstm", "num_layers", {"embed_size": 8, "hidden_size": 24}),
+        ("transformer", "num_layers", {"norm": "layer", "bias": True, "qk_norm": True}),
+        ("linear_transformer", "num_layers", {"norm_placement": "post", "tied_head": True}),
+    ],
+)
+def test_deep_models_are_counted_exactly(
+    architecture: str, field: str, options: dict[str, Any], depth: int
+) -> None:
+    """Counting from shallow models gives what the deep one has, to the digit."""
+    config, model = build(architecture, options | {field: depth})
+    facts = compute_facts(architecture, config, **SIZES, batch_size=2)
+    assert facts.num_params == sum(parameter.numel() for parameter in model.parameters())
