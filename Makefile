@@ -28,8 +28,8 @@ check: $(INSTALLED) ## lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-quality: $(INSTALLED) ## train to published losses (DATA=folder with the texts; tens of minutes)
-	$(BIN)/python benchmarks/quality.py $(if $(DATA),--data $(DATA))
+quality: $(INSTALLED) ## train to published losses (DATA=folder with the texts; ten minutes)
+	$(BIN)/python benchmarks/quality.py $(if $(DATA),--data $(DATA)) $(if $(NANOGPT),--nanogpt $(NANOGPT))
 
 bench: $(INSTALLED) ## measure speed and memory against peers
 	$(BIN)/python benchmarks/kgram.py

@@ -21,15 +21,16 @@ SPEC: dict[str, Any] = {
     "name": "small",
     "data": {"tokenizer": {"kind": "bpe", "vocab_size": 300}, "block_size": 16},
     "budget": {"unit": "tokens", "min": 4096, "factor": 2, "rungs": 3, "reports_per_rung": 2},
+    "objectives": [{"metric": "bits_per_byte"}],
     "evaluation": {"tokens": 1024},
     "search": {"trials_per_architecture": 3, "sampler": "random"},
     "confirm": {"top": 1, "seeds": 1},
     "samples": {"prompts": ["Ada sees"], "num_tokens": 8},
     "common": {"batch_size": 8, "learning_rate": {"log_uniform": [1e-3, 1e-2]}},
     "architectures": {
-        "kgram": {"context_size": [1, 2], "embed_size": 8, "hidden_size": 16},
+        "kgram": {"context_size": [1, 2], "vocab_size": [300, 320], "embed_size": 8},
         "lstm": {"hidden_size": [8, 16], "embed_size": 8},
-        "transformer": {"embed_size": 16, "num_heads": 2, "num_layers": [1, 2]},
+        "transformer": {"embed_size": 16, "num_heads": 2, "block_size": [16, 32]},
         "linear_transformer": {"embed_size": 16, "num_heads": 2, "num_layers": [1, 2]},
     },
 }
