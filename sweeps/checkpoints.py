@@ -1,38 +1,77 @@
-"""Where a sweep keeps its trials' checkpoints: `checkpoints/<trial_id>/<step>.safetensors`.
+"""Where a sweep keeps its trials' checkpoints: `checkpoints/<trial_id>/<step>-<crc>.safetensors`.
 
 A checkpoint is written before the report that belongs to it, and the one before it is deleted after
-that report is in the journal. So whenever the driver dies, there is one that is not ahead of the
-journal: going on from one that is would leave a report out.
+that report is in the journal, on disk. So whenever the driver dies, or the machine, there is one
+that is not ahead of the journal: going on from one that is would leave a report out.
+
+The name holds the content's CRC-32: a flipped bit in a weight would otherwise go unnoticed, and
+change every number after it.
 """
 
+import logging
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from sweeps.files import replace_file
 
+log = logging.getLogger("picosweep")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredCheckpoint:
+    """A checkpoint that was read back whole."""
+
+    path: Path
+    step: int
+    content: bytes
+
 
 def save_checkpoint(folder: Path, trial_id: str, step: int, content: bytes) -> None:
     """Write a trial's checkpoint, beside those it has."""
-    replace_file(_folder(folder, trial_id) / f"{step}.safetensors", content)
+    name = f"{step}-{zlib.crc32(content):08x}.safetensors"
+    replace_file(_folder(folder, trial_id) / name, content)
 
 
-def newest_checkpoint(folder: Path, trial_id: str, up_to: int | None = None) -> Path | None:
-    """A trial's newest checkpoint, None where it has none.
+def read_checkpoint(
+    folder: Path, trial_id: str, up_to: int | None = None
+) -> StoredCheckpoint | None:
+    """A trial's newest checkpoint that is not damaged, None where it has none.
 
     Args:
         folder: the sweep's folder.
         trial_id: whose.
         up_to: the step of the trial's last known report; a later checkpoint does not count.
     """
-    steps = [int(path.stem) for path in _folder(folder, trial_id).glob("[0-9]*.safetensors")]
-    newest = max((step for step in steps if up_to is None or step <= up_to), default=None)
-    return None if newest is None else _folder(folder, trial_id) / f"{newest}.safetensors"
+    for step, path in sorted(_found(folder, trial_id), reverse=True):
+        if up_to is not None and step > up_to:
+            continue
+        try:
+            content = path.read_bytes()
+        except OSError:
+            continue
+        if _checksum(path) in (None, zlib.crc32(content)):
+            return StoredCheckpoint(path=path, step=step, content=content)
+        log.warning("trial %s: its checkpoint at step %d is damaged", trial_id, step)
+    return None
 
 
 def keep_only(folder: Path, trial_id: str, step: int) -> None:
     """Delete a trial's other checkpoints, once the report at `step` is safe."""
-    for path in _folder(folder, trial_id).glob("[0-9]*.safetensors"):
-        if int(path.stem) != step:
+    for found, path in _found(folder, trial_id):
+        if found != step:
             path.unlink(missing_ok=True)
+
+
+def _found(folder: Path, trial_id: str) -> list[tuple[int, Path]]:
+    paths = _folder(folder, trial_id).glob("[0-9]*.safetensors")
+    return [(int(path.stem.partition("-")[0]), path) for path in paths]
+
+
+def _checksum(path: Path) -> int | None:
+    """What a checkpoint's name says of its content; nothing, where an older version wrote it."""
+    _, _, checksum = path.stem.partition("-")
+    return int(checksum, 16) if checksum else None
 
 
 def _folder(folder: Path, trial_id: str) -> Path:

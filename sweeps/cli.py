@@ -105,6 +105,36 @@ def status_command(
         print_statuses(Console(), found)
 
 
+@app.command("stop")
+def stop_command(
+    sweep: Annotated[str, typer.Argument(help="A sweep's name, or its folder.")],
+    trial: Annotated[
+        str | None, typer.Option("--trial", help="Only this trial, by its id or a beginning of it.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Stop a running sweep, to be resumed by the command that started it, or one of its trials."""
+    from sweeps.requests import stop  # noqa: PLC0415
+
+    Console().print(stop(sweep, results, trial), soft_wrap=True, highlight=False)
+
+
+@app.command("logs")
+def logs_command(
+    sweep: Annotated[str, typer.Argument(help="A sweep's name, or its folder.")],
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the sweep ends.")
+    ] = False,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Print what a sweep's last driver has logged."""
+    from sweeps.logs import log_lines  # noqa: PLC0415
+
+    for line in log_lines(sweep, results, follow=follow):
+        sys.stdout.write(line)
+        sys.stdout.flush()
+
+
 @app.command("show")
 def show_command(
     trial: TrialArgument, results: ResultsOption = Path("results"), as_json: JsonOption = False

@@ -7,28 +7,28 @@ killed: that is all there is to resuming a sweep.
 """
 
 import collections
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sweeps.candidates import Candidate, CandidateFactory
-from sweeps.checkpoints import newest_checkpoint
+from sweeps.agenda import Agenda
+from sweeps.candidates import CandidateFactory
 from sweeps.early_stopping import make_stopper
+from sweeps.family import Family
 from sweeps.journal import Entry, Row
-from sweeps.sampling import ArchitectureSampler, objective_values
+from sweeps.limits import LimitWatch
+from sweeps.reading import OtherSweeps
+from sweeps.sampling import ArchitectureSampler
 from sweeps.space import Space
 from sweeps.spec import Spec
-from sweeps.store import Store, read_rows
+from sweeps.store import Store
 from sweeps.tables import REPORTS
 from sweeps.trials import (
     SET_BY_DRIVER,
     Assignment,
-    Family,
     Outcome,
     Trial,
-    draw_cohort,
     first_row,
     is_finite,
     stored_outcome,
@@ -61,20 +61,28 @@ class Coordinator:
         self._spaces = spaces
         self._factory = factory
         self._store = store
-        self._elsewhere = elsewhere or {}
+        self._others = OtherSweeps(elsewhere or {})
         self._now = now
-        self._started_at = now()
+        self._limits = LimitWatch(spec.limits, now)
         self._trials: dict[str, Trial] = {}
         self._waiting: collections.deque[Trial] = collections.deque()
-        self.running: dict[str, Trial] = {}
+        self.assigned: dict[str, Trial] = {}
+        """Trials that were given out; not all of them have a slot yet."""
+        self.started: set[str] = set()
+        """Those of them that are being trained."""
+        self._unwanted: set[str] = set()
         self.stop_reason: str | None = None
         """Why no more work is given out, before all is done."""
+        self.num_ended = 0
         self._num_failed = 0
+        self._known_tokens = 0
         self.busy_seconds = 0.0
         """Time in training and evaluation that this driver has seen."""
         self.new_tokens = 0
         self.families = {name: self._family(name, space) for name, space in spaces.items()}
+        self._agenda = Agenda(spec, factory, self.families)
         self._resume()
+        self._check_limits()
 
     def _family(self, name: str, space: Space) -> Family:
         known = sum(row["architecture"] == name for row in self._store.trials.values())
@@ -86,12 +94,27 @@ class Coordinator:
             build=lambda chosen: self._factory.build(name, chosen, self._spec.seed),
             known=known,
         )
-        return Family(name=name, space=space, sampler=sampler, stopper=make_stopper(self._spec))
+        return Family(
+            name=name,
+            space=space,
+            sampler=sampler,
+            stopper=make_stopper(self._spec),
+            objectives=self._spec.objectives,
+            milestones=self._spec.budget.milestones,
+        )
 
     @property
     def trials(self) -> Iterable[Trial]:
         """Every trial of the sweep, in the order of admission."""
         return self._trials.values()
+
+    @property
+    def num_waiting(self) -> int:
+        """Trials that were admitted, have not ended, and are not being trained."""
+        return len(self._waiting) + len(self.assigned) - len(self.started)
+
+    def _family_of(self, trial: Trial) -> Family:
+        return self.families[trial.candidate.architecture]
 
     # What an earlier driver left
 
@@ -102,26 +125,22 @@ class Coordinator:
                 continue  # a spec that has changed: the row stays, this sweep goes on without it
             trial = Trial(candidate=candidate, row=dict(row))
             self._trials[trial.trial_id] = trial
-            family = self.families[candidate.architecture]
-            family.trials.append(trial)
+            self._family_of(trial).add(trial)
             if not trial.is_confirmation:
-                family.sampler.restore(candidate)
+                self._family_of(trial).sampler.restore(candidate)
         for report in self._store.reports_in_order():
             if report["trial_id"] in self._trials:
                 self._recall(self._trials[report["trial_id"]], report)
         for trial in self._trials.values():
-            outcome = stored_outcome(
-                trial,
-                self._store.reports_of(trial.trial_id),
-                self._store.decisions_of(trial.trial_id),
-            )
+            reports = self._store.reports_of(trial.trial_id)
+            outcome = stored_outcome(trial, reports, self._store.decisions_of(trial.trial_id))
+            if trial.row.get("source_sweep") is None and reports:
+                self._known_tokens += reports[-1]["tokens"]
             if outcome is None:
                 trial.row["status"] = "running"
                 self._waiting.append(trial)
             else:
-                self._num_failed += outcome == "failed"
-                if not trial.is_confirmation:
-                    self._tell_sampler(trial, outcome)
+                self._take_end(trial, outcome)
 
     def _recall(self, trial: Trial, report: Row) -> None:
         """Take one stored report into account as if it had just come in."""
@@ -131,8 +150,8 @@ class Coordinator:
         rung_steps = trial.candidate.plan.rung_steps
         if rung >= len(rung_steps) - 1 or not is_finite(report):
             return
-        decided = {row["rung"]: row for row in self._store.decisions_of(trial.trial_id)}
-        decision = self._judge(trial, report)
+        decided = {row["rung"] for row in self._store.decisions_of(trial.trial_id)}
+        decision = self._family_of(trial).judge(trial, report, self._micros())
         if rung not in decided:  # it was the last rung of a budget that has grown since
             self._store.commit(("decisions", decision))
 
@@ -142,28 +161,31 @@ class Coordinator:
         """The next trial to train; None where there is none now (see `finished`)."""
         self._check_limits()
         while self.stop_reason is None:
-            upcoming = self._next_trial()
+            upcoming = self._waiting.popleft() if self._waiting else self._admit_next()
             if upcoming is None:
                 return None
             if not upcoming.ended:
-                self.running[upcoming.trial_id] = upcoming
+                self.assigned[upcoming.trial_id] = upcoming
                 upcoming.row["num_attempts"] += 1
                 checkpoint = self._store.load_checkpoint(upcoming.trial_id)
                 return Assignment(candidate=upcoming.candidate, checkpoint=checkpoint)
         return None
 
-    def _next_trial(self) -> Trial | None:
-        return self._waiting.popleft() if self._waiting else self._admit_next()
+    def on_start(self, trial_id: str) -> None:
+        """Hear that a trial which was given out has got a slot."""
+        if trial_id in self.assigned:
+            self.started.add(trial_id)
 
     @property
     def finished(self) -> bool:
-        """Whether no work is running and none will come."""
-        if self.running:
+        """Whether no work is given out and none will come."""
+        if self.assigned:
             return False
-        return self.stop_reason is not None or (
-            not self._waiting
-            and all(self.remaining(family) == 0 for family in self.families.values())
-        )
+        return self.stop_reason is not None or (not self._waiting and self._agenda.is_done)
+
+    def remaining(self, family: Family) -> int:
+        """Trials of an architecture not admitted yet, as far as can be known."""
+        return self._agenda.remaining(family)
 
     @property
     def too_many_failed(self) -> bool:
@@ -171,93 +193,39 @@ class Coordinator:
         return self._num_failed > self._spec.limits.max_failed_trials
 
     def _check_limits(self) -> None:
-        limits = self._spec.limits
-        if self.too_many_failed:
-            allowed = limits.max_failed_trials
-            self.stop_reason = f"{self._num_failed} trials failed and the spec allows {allowed}"
-        elif limits.minutes is not None and self._now() - self._started_at > 60 * limits.minutes:
-            self.stop_reason = f"the limit of {limits.minutes:g} minutes was reached"
+        self.stop_reason = self.stop_reason or self._limits.reason_to_end(
+            num_failed=self._num_failed, num_tokens=self._known_tokens + self.new_tokens
+        )
 
     def _admit_next(self) -> Trial | None:
-        """Admit a trial of the architecture that has most work left.
-
-        Long jobs first keeps every slot busy to the end. An architecture whose cost is not known
-        yet comes before all others.
-        """
-        for family in sorted(self.families.values(), key=self._work_left, reverse=True):
-            if self._search_left(family):
-                candidate = family.sampler.propose()
-                if candidate is None:
-                    family.exhausted = True
-                    continue
-                return self._admit(family, candidate, self._cohort(family))
-            candidate = next(iter(self._confirmations_left(family)), None)
-            if candidate is not None:
-                return self._admit(family, candidate, "confirm")
-        return None
-
-    def _search_left(self, family: Family) -> int:
-        if family.exhausted:
-            return 0
-        return max(0, self._spec.search.trials_per_architecture - len(family.searched))
-
-    def remaining(self, family: Family) -> int:
-        """Trials of this architecture not admitted yet, as far as can be known."""
-        search = self._search_left(family)
-        if search or any(not trial.ended for trial in family.searched):
-            return search + self._spec.confirm.top * self._spec.confirm.seeds
-        return len(self._confirmations_left(family))
-
-    def _work_left(self, family: Family) -> float:
-        mean = family.mean_seconds()
-        if mean is None:
-            return math.inf if not family.trials else 0.0
-        return mean * self.remaining(family)
-
-    def _cohort(self, family: Family) -> str:
-        ordinal = f"{self._spec.search.seed}/{family.name}/{len(family.searched)}"
-        return draw_cohort(ordinal, self._spec.early_stopping.exempt_fraction)
-
-    def _confirmations_left(self, family: Family) -> list[Candidate]:
-        """Winners to re-run on fresh seeds, once every searched trial has ended."""
-        confirm = self._spec.confirm
-        if not confirm.top or any(not trial.ended for trial in family.searched):
-            return []
-        best = family.ranked(self._spec.objectives[0], self._spec.budget.rungs - 1)
-        again = [
-            self._factory.with_seed(trial.candidate, self._spec.seed + offset)
-            for trial in best[: confirm.top]
-            for offset in range(1, confirm.seeds + 1)
-        ]
-        return [candidate for candidate in again if candidate.trial_id not in self._trials]
-
-    def _admit(self, family: Family, candidate: Candidate, cohort: str) -> Trial:
+        proposed = self._agenda.propose()
+        if proposed is None:
+            return None
+        family, candidate, cohort = proposed
         row = first_row(self._spec.name, candidate, cohort, self._micros())
         trial = Trial(candidate=candidate, row=row)
         self._store.commit(("trials", dict(row)))
         self._trials[trial.trial_id] = trial
-        family.trials.append(trial)
-        if trial.trial_id in self._elsewhere:
-            self._answer_from(self._elsewhere[trial.trial_id], trial)
+        family.add(trial)
+        folder = self._others.folder_of(trial.trial_id)
+        if folder is not None:
+            self._answer_from(folder, trial)
         return trial
 
     def _answer_from(self, folder: Path, trial: Trial) -> None:
         """Take a trial's rows from another sweep, and its checkpoint where they do not suffice."""
         trial.row["source_sweep"] = folder.name
-        reports, samples = (
-            [row for row in read_rows(folder, table) if row["trial_id"] == trial.trial_id]
-            for table in ("reports", "samples")
-        )
-        reports.sort(key=lambda row: row["step"])
+        reports = self._others.rows(trial.trial_id, "reports")
+        samples = self._others.rows(trial.trial_id, "samples")
         for report in reports:
             metrics = {name: report[name] for name in REPORTS.names if name not in SET_BY_DRIVER}
             texts = [row for row in samples if row["step"] == report["step"]]
             if self._take_report(trial, metrics, samples=texts, cached=True):
                 return
         last = reports[-1]["step"] if reports else 0
-        path = newest_checkpoint(folder, trial.trial_id, last)
-        if path is not None:
-            self._store.save_checkpoint(trial.trial_id, int(path.stem), path.read_bytes())
+        found = self._others.checkpoint(trial.trial_id, last)
+        if found is not None:
+            self._store.save_checkpoint(trial.trial_id, found.step, found.content)
 
     # Hearing of results
 
@@ -299,15 +267,21 @@ class Coordinator:
         before = known[-1] if known else {"seconds": 0.0, "tokens": 0}
         self.busy_seconds += metrics["seconds"] - before["seconds"]
         self.new_tokens += metrics["tokens"] - before["tokens"]
-        ended = self._take_report(trial, metrics, samples=samples, finished=finished)
+        by_user = trial_id in self._unwanted
+        ended = self._take_report(trial, metrics, samples=samples, finished=finished or by_user)
+        if by_user:
+            self._note_stopped(trial)
         if checkpoint is not None:
             self._store.drop_older_checkpoints(trial_id, metrics["step"])
-        if not ended:
-            self._check_limits()
+        self._check_limits()
         leave = ended or self.stop_reason is not None
         if leave:
-            self.running.pop(trial_id, None)
+            self._take_back(trial_id)
         return leave
+
+    def _take_back(self, trial_id: str) -> Trial | None:
+        self.started.discard(trial_id)
+        return self.assigned.pop(trial_id, None)
 
     def _take_report(
         self,
@@ -336,7 +310,7 @@ class Coordinator:
         elif metrics["step"] >= trial.candidate.plan.rung_steps[-1]:
             outcome = "completed"
         elif rung is not None and not trial.is_confirmation:
-            decision = self._judge(trial, report)
+            decision = self._family_of(trial).judge(trial, report, self._micros())
             entries.append(("decisions", decision))
             outcome = "stopped" if decision["action"] == "stop" else None
         if outcome is None and finished:
@@ -346,56 +320,72 @@ class Coordinator:
             trial.row["end_time"] = self._micros()
             entries.append(("trials", dict(trial.row)))
         self._store.commit(*entries)
-        if outcome is not None and not trial.is_confirmation:
-            self._tell_sampler(trial, outcome)
+        if outcome is not None:
+            self._take_end(trial, outcome)
         return outcome is not None
 
-    def _judge(self, trial: Trial, report: Row) -> Row:
-        """Ask early stopping about a trial at a rung before the last."""
-        objective = self._spec.objectives[0]
-        family = self.families[trial.candidate.architecture]
-        value = float(report[objective.metric])
-        family.sampler.report(trial.trial_id, report["step"], value)
-        verdict = family.stopper.judge(trial.trial_id, report["rung"], value)
-        stop = "exempt" if trial.row["cohort"] == "exempt" else "stop"
-        return {
-            "trial_id": trial.trial_id,
-            "rung": report["rung"],
-            "milestone": self._spec.budget.milestones[report["rung"]],
-            "value": value,
-            "cutoff": verdict.cutoff,
-            "action": stop if verdict.stop else "continue",
-            "time": self._micros(),
-        }
+    def _take_end(self, trial: Trial, outcome: Outcome) -> None:
+        self.num_ended += 1
+        self._num_failed += outcome == "failed"
+        self._family_of(trial).on_end(trial, outcome)
 
-    def _tell_sampler(self, trial: Trial, outcome: Outcome) -> None:
-        values = (
-            objective_values(self._spec.objectives, trial.row) if outcome == "completed" else None
-        )
-        family = self.families[trial.candidate.architecture]
-        family.sampler.tell(trial.trial_id, outcome, values)
-
-    def on_lost(self, trial_id: str, error: str, *, retry: bool) -> None:
+    def on_lost(self, trial_id: str, error: str, *, retry: bool, kind: str = "lost") -> None:
         """Hear that a trial's process died, or that training raised.
 
         Args:
             trial_id: whose.
             error: what happened, in a line.
             retry: whether another process may have more luck.
+            kind: one of `sweeps.tables.INCIDENT_KINDS`.
         """
-        trial = self.running.pop(trial_id, None)
+        trial = self._take_back(trial_id)
         if trial is None:
             return
         trial.num_losses += 1
-        if retry and trial.num_losses < self._spec.limits.attempts:
+        self._store.note(kind, error, trial_id)
+        if trial_id in self._unwanted:
+            self._end(trial, "stopped")
+            self._note_stopped(trial)
+        elif retry and trial.num_losses < self._spec.limits.attempts:
             self._waiting.append(trial)
-            return
-        trial.row |= {"status": "failed", "error": error, "end_time": self._micros()}
+        else:
+            trial.row["error"] = error
+            self._end(trial, "failed")
+            self._check_limits()
+
+    def _end(self, trial: Trial, outcome: Outcome) -> None:
+        """End a trial otherwise than by a report."""
+        trial.row |= {"status": outcome, "end_time": self._micros()}
         self._store.commit(("trials", dict(trial.row)))
-        self._num_failed += 1
-        if not trial.is_confirmation:
-            self._tell_sampler(trial, "failed")
-        self._check_limits()
+        self._take_end(trial, outcome)
+
+    # What the user asks for
+
+    def stop_trial(self, trial_id: str) -> str | None:
+        """End one trial: at once where it waits, at its next report where it is trained.
+
+        Returns:
+            Why that cannot be done, None where it is done.
+        """
+        trial = self._trials.get(trial_id)
+        if trial is None:
+            return "no such trial in this sweep"
+        if trial.ended:
+            return f"it has already ended: {trial.row['status']}"
+        if trial_id in self.assigned:
+            self._unwanted.add(trial_id)
+        else:
+            self._waiting.remove(trial)
+            self._end(trial, "stopped")
+            self._note_stopped(trial)
+        return None
+
+    def stop_sweep(self, reason: str) -> None:
+        """Give out no more work, and end what is trained at its next report."""
+        self.stop_reason = self.stop_reason or reason
+
+    def _note_stopped(self, trial: Trial) -> None:
+        self._store.note("stopped", "stopped by the user", trial.trial_id)
 
     def _micros(self) -> int:
         return int(self._now() * 1_000_000)

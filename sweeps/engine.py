@@ -2,9 +2,9 @@
 
 import concurrent.futures
 import contextlib
+import errno
 import importlib
 import logging
-import os
 import signal
 import threading
 import time
@@ -14,28 +14,32 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from rich.console import Console
-from rich.logging import RichHandler
 
 from pico.restore import weights_fingerprint
 from pico.training_config import TrainingConfig
 from sweeps.architectures import find_architectures
 from sweeps.auto_precision import settle_precision
 from sweeps.candidates import CandidateFactory, column_types
-from sweeps.checkpoints import newest_checkpoint
+from sweeps.checkpoints import read_checkpoint
 from sweeps.cluster import Cluster
 from sweeps.coordinator import Coordinator
 from sweeps.data import SweepData, prepare_all
 from sweeps.environment import describe_environment, seconds_since_process_start
 from sweeps.errors import input_error
 from sweeps.folders import find_trial
+from sweeps.heartbeat import Heartbeat
 from sweeps.live import LiveView, Steps
+from sweeps.logs import log_to
+from sweeps.reading import find_elsewhere
 from sweeps.spaces import build_spaces, check_feasibility
 from sweeps.spec import Spec, load_spec, parse_spec
-from sweeps.store import Store, find_elsewhere
+from sweeps.store import Store
 from sweeps.yaml_file import Document
 
-SEAL_SECONDS: Final = 15.0
-"""How often a running sweep brings its Parquet tables up to date, at the most."""
+DISK_ERRORS: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE}
+)
+"""What the results' disk may answer when it takes no more."""
 
 log = logging.getLogger("picosweep")
 
@@ -135,6 +139,7 @@ class _Sweep:
         with contextlib.ExitStack() as stack:
             background = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
             stack.enter_context(terminate_as_interrupt())
+            stack.enter_context(_disk_told(self.folder))
             cluster = stack.enter_context(Cluster(self.spec.resources))
             cluster.check()
             with Steps(console) as say:
@@ -142,6 +147,8 @@ class _Sweep:
                 data, factory = self._ready(cluster, background, say)
                 store = stack.enter_context(contextlib.closing(self._open_store()))
                 stack.enter_context(log_to(self.folder, console))
+                for repair in store.repairs:
+                    log.warning("%s", repair)
                 self._check_same_sweep(store, data)
                 factory = factory.with_precisions(
                     settle_precision(
@@ -158,6 +165,10 @@ class _Sweep:
             if not coordinator.finished:
                 interrupted = self._train(coordinator, store, data, cluster, console)
             log.info("training has ended")
+            if interrupted:
+                store.note("interrupted", "interrupted")
+            elif coordinator.stop_reason:
+                store.note("limit", coordinator.stop_reason)
             store.seal()
             stopping = background.submit(cluster.stop)
             report = self._report()
@@ -192,15 +203,15 @@ class _Sweep:
         if self.spec.init_from is None:
             return None
         folder, row = find_trial(self.spec.init_from, self.results)
-        path = newest_checkpoint(folder, row["trial_id"])
-        if path is None:
+        found = read_checkpoint(folder, row["trial_id"])
+        if found is None:
             raise input_error(
                 "this trial has no checkpoint to start from",
                 where=self.document.where(("init_from",)),
                 key="init_from",
                 found=self.spec.init_from,
             )
-        return path.read_bytes()
+        return found.content
 
     def _open_store(self) -> Store:
         classes = {name: found.config_class for name, found in self.architectures.items()}
@@ -265,12 +276,12 @@ class _Sweep:
         from sweeps.tune_run import run_tune  # noqa: PLC0415 - imports Ray, see `Cluster`
 
         log.info("training begins in %d slots", cluster.slots)
-        sealing = _Sealing(store)
+        heartbeat = Heartbeat(coordinator, store, cluster.slots)
         with LiveView(console, self.spec, cluster.slots) as view:
 
             def beat() -> None:
                 view.update(coordinator)
-                sealing.when_due()
+                heartbeat.beat()
 
             try:
                 run_tune(
@@ -282,12 +293,6 @@ class _Sweep:
                 )
             except KeyboardInterrupt:
                 return True
-            except OSError as error:
-                raise input_error(
-                    f"results can no longer be written: {error.strerror or error}",
-                    where=str(self.folder),
-                    hint="make room and run the same command again; nothing reported was lost",
-                ) from error
         return False
 
     def _report(self) -> Path | None:
@@ -333,19 +338,23 @@ class _Sweep:
         return result
 
 
-class _Sealing:
-    """Brings the Parquet tables up to date now and then, for at most 5 % of the time."""
+@contextlib.contextmanager
+def _disk_told(folder: Path) -> Iterator[None]:
+    """Turn the answers of a full or failing disk into a message that says what to do.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._due = time.monotonic() + SEAL_SECONDS
-
-    def when_due(self) -> None:
-        started = time.monotonic()
-        if started >= self._due:
-            self._store.seal()
-            took = time.monotonic() - started
-            self._due = started + max(SEAL_SECONDS, 20 * took)
+    Raises:
+        InputError: instead of the `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        raise input_error(
+            f"results can no longer be written: {error.strerror or error}",
+            where=str(folder),
+            hint="make room and run the same command again; nothing reported was lost",
+        ) from error
 
 
 @contextlib.contextmanager
@@ -359,26 +368,3 @@ def terminate_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextlib.contextmanager
-def log_to(folder: Path, console: Console) -> Iterator[None]:
-    """Log to a new file in the sweep's folder; warnings also reach the screen."""
-    (folder / "logs").mkdir(exist_ok=True)
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    to_file = logging.FileHandler(folder / "logs" / f"{stamp}-{os.getpid()}.log", encoding="utf-8")
-    started = seconds_since_process_start()
-    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    to_screen = RichHandler(
-        level=logging.WARNING, console=console, show_time=False, show_path=False
-    )
-    log.setLevel(logging.INFO)
-    log.addHandler(to_file)
-    log.addHandler(to_screen)
-    log.info("started %.1f s ago", started)
-    try:
-        yield
-    finally:
-        log.removeHandler(to_file)
-        log.removeHandler(to_screen)
-        to_file.close()

@@ -17,3 +17,9 @@ def replace_file(path: Path, content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_debris(folder: Path) -> None:
+    """Delete what a process that was killed while it replaced a file has left."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)

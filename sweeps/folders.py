@@ -4,12 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.errors import input_error, nearest
-from sweeps.store import read_rows
-
-
-def sweep_folders(results: Path) -> list[Path]:
-    """The folders of all sweeps below a results folder, by name."""
-    return sorted(path.parent for path in results.glob("*/trials"))
+from sweeps.reading import read_rows, sweep_folders
 
 
 def find_sweep(name: str, results: Path) -> Path:
@@ -19,7 +14,7 @@ def find_sweep(name: str, results: Path) -> Path:
         InputError: there is none; the message names the ones there are.
     """
     for folder in (results / name, Path(name)):
-        if (folder / "trials").is_dir():
+        if (folder / "trials").is_dir() or (folder / "journal").is_dir():
             return folder
     names = [folder.name for folder in sweep_folders(results)]
     raise input_error(

@@ -10,6 +10,7 @@ The journal is a folder of numbered segments; Parquet parts are made from segmen
 can be made again at any time.
 """
 
+import errno
 import json
 import os
 import time
@@ -41,20 +42,29 @@ class Transaction:
 class Journal:
     """An append-only log in a folder of its own.
 
+    Args:
+        folder: where the segments lie.
+        create: whether to make the folder; not where it is only read.
+
     Raises:
         InputError: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, create: bool = True) -> None:
         self._folder = folder
         self._file: IO[bytes] | None = None
         self._lines = 0
         self._synced_at = 0.0
         self.segment = 0
+        self.synced = True
+        """Whether everything that was appended would survive a power cut."""
         self.damaged_lines = 0
         """Lines that could not be read back, the half-written last one not counted."""
+        self.torn_bytes = 0
+        """Length of the half-written last line."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if create:
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise input_error(
                 f"cannot create the folder: {error.strerror}", where=str(folder)
@@ -77,6 +87,7 @@ class Journal:
                 entries = _decode(line)
                 if entries is None:
                     if path == segments[-1] and good_bytes + len(line) == len(content):
+                        self.torn_bytes = len(line)
                         if repair:
                             os.truncate(path, good_bytes)
                         break
@@ -99,17 +110,27 @@ class Journal:
             self._open_segment()
         assert self._file is not None
         start = self._file.tell()
+        line = _encode(entries)
         try:
-            self._file.write(_encode(entries))
+            # A disk that is nearly full takes a part of the line, and calls that a success.
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
             self._file.truncate(start)
             self._file.seek(start)
             raise
         self._lines += 1
+        self.synced = False
         if time.monotonic() - self._synced_at > FSYNC_SECONDS:
-            os.fsync(self._file.fileno())
-            self._synced_at = time.monotonic()
+            self.sync()
         return self.segment
+
+    def sync(self) -> None:
+        """Bring everything to disk, where a power cut cannot reach it."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+        self._synced_at = time.monotonic()
+        self.synced = True
 
     def _open_segment(self) -> None:
         if self._lines >= SEGMENT_LINES:
@@ -122,9 +143,18 @@ class Journal:
     def close(self) -> None:
         """Bring everything to disk and let go of the file."""
         if self._file is not None:
-            os.fsync(self._file.fileno())
+            self.sync()
             self._file.close()
             self._file = None
+
+
+def journal_position(folder: Path) -> list[Any] | None:
+    """Name and size of a journal's last segment, None where there is none."""
+    try:
+        last = max(folder.glob("*.jsonl"), default=None)
+        return None if last is None else [last.name, last.stat().st_size]
+    except OSError:
+        return None
 
 
 def _encode(entries: tuple[Entry, ...]) -> bytes:

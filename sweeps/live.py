@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.coordinator import Coordinator
+from sweeps.family import Family
 from sweeps.spec import Spec
-from sweeps.trials import Family
+from sweeps.trials import Trial
 
 REFRESH_SECONDS: Final = 0.25
 
@@ -66,7 +67,7 @@ class LiveView:
         for family in coordinator.families.values():
             table.add_row(*_family_row(family, coordinator))
         total = self._total_trials()
-        ended = sum(trial.ended for trial in coordinator.trials)
+        ended = coordinator.num_ended
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
             ProgressBar(total=total, completed=min(ended, total), width=30),
@@ -85,7 +86,7 @@ class LiveView:
 
 def _family_row(family: Family, coordinator: Coordinator) -> list[str]:
     status = [str(trial.row["status"]) for trial in family.trials]
-    running = sum(t.candidate.architecture == family.name for t in coordinator.running.values())
+    running = len(_running(family, coordinator))
     losses = [t for t in family.trials if t.row["val_loss"] is not None]
     best = min(losses, key=lambda t: _or_inf(t.row["best_val_loss"]), default=None)
     return [
@@ -98,6 +99,12 @@ def _family_row(family: Family, coordinator: Coordinator) -> list[str]:
     ]
 
 
+def _running(family: Family, coordinator: Coordinator) -> list[Trial]:
+    """An architecture's trials that are being trained: Ray has one more in hand than slots."""
+    given_out = [coordinator.assigned[trial_id] for trial_id in coordinator.started]
+    return [trial for trial in given_out if trial.candidate.architecture == family.name]
+
+
 def _or_inf(value: float | None) -> float:
     return math.inf if value is None else value
 
@@ -105,12 +112,12 @@ def _or_inf(value: float | None) -> float:
 def _seconds_left(coordinator: Coordinator, slots: int) -> float | None:
     """A guess at the time to the end, None before every architecture was measured."""
     total = 0.0
-    for name, family in coordinator.families.items():
+    for family in coordinator.families.values():
         mean = family.mean_seconds()
         if mean is None:
             return None
-        running = [t for t in coordinator.running.values() if t.candidate.architecture == name]
-        total += mean * (coordinator.remaining(family) + 0.5 * len(running))
+        running = len(_running(family, coordinator))
+        total += mean * (coordinator.remaining(family) + 0.5 * running)
     return total / max(1, slots)
 
 

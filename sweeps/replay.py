@@ -14,8 +14,8 @@ from sweeps.candidates import stored_trial
 from sweeps.data import prepare_data
 from sweeps.errors import input_error
 from sweeps.folders import find_trial
+from sweeps.reading import read_rows
 from sweeps.spec import Spec
-from sweeps.store import read_rows
 from sweeps.trainable import prepare_process
 from sweeps.yaml_file import Document
 

@@ -121,9 +121,15 @@ class Resources(_Section):
 class Limits(_Section):
     """When to end the sweep as a whole."""
 
-    minutes: float | None = Field(default=None, gt=0)
+    minutes: float | None = Field(default=None, gt=0, description="Of one run of the command.")
+    tokens: int | None = Field(
+        default=None, gt=0, description="Trained by the sweep in all, over all runs."
+    )
     max_failed_trials: int = Field(default=0, ge=0, description="More than these end it, code 3.")
     attempts: int = Field(default=3, ge=1, description="Processes a trial may lose, plus one.")
+    minutes_without_report: float = Field(
+        default=60, gt=0, description="Longer than that, a trial hangs, and its process is ended."
+    )
 
 
 def _section_of(config_class: type[Any]) -> type[BaseModel]:

@@ -1,41 +1,56 @@
 """Looking at sweeps and trials from any terminal, whether they run or not."""
 
+import collections
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from sweeps.checkpoints import newest_checkpoint
-from sweeps.folders import find_sweep, find_trial, sweep_folders
-from sweeps.journal import Journal
-from sweeps.store import read_rows, running_driver
+from sweeps.checkpoints import read_checkpoint
+from sweeps.folders import find_sweep, find_trial
+from sweeps.heartbeat import read_now
+from sweeps.locks import running_driver
+from sweeps.reading import read_journal, read_rows, sweep_folders, time_of
 from sweeps.summary import best_trial, short
+
+INCIDENTS_SHOWN: Final = 5
 
 
 def sweep_status(folder: Path) -> dict[str, Any]:
-    """How far a sweep is, from its journal, so that it is true to the second."""
-    trials: dict[str, dict[str, Any]] = {}
-    num_reports = 0
-    for transaction in Journal(folder / "journal").read(repair=False):
-        for table, row in transaction.entries:
-            if table == "trials":
-                trials[row["trial_id"]] = row
-            num_reports += table == "reports"
-    status = [row["status"] for row in trials.values()]
+    """How far a sweep is, from its journal, so that it is true to the second.
+
+    Trials that have not ended count as `running` where a process trains them, as `waiting` where
+    they have been begun or chosen and are to go on.
+    """
+    tables = read_journal(folder)
+    trials = tables["trials"]
+    driver = running_driver(folder)
+    counts = collections.Counter(str(row["status"]) for row in trials)
+    now = read_now(folder) if driver else None
+    unended = counts.pop("running", 0)
+    running = min(len(now["running"]), unended) if now else 0
+    counts += collections.Counter(running=running, waiting=unended - running)
     best = [
         winner
-        for name in dict.fromkeys(row["architecture"] for row in trials.values())
-        if (winner := best_trial(list(trials.values()), name)) is not None
+        for name in dict.fromkeys(row["architecture"] for row in trials)
+        if (winner := best_trial(trials, name)) is not None
     ]
+    incidents = tables.get("incidents", [])
     return {
         "sweep": folder.name,
-        "driver": running_driver(folder),
+        "driver": driver,
+        "slots": now["slots"] if now else 0,
         "num_trials": len(trials),
-        "num_reports": num_reports,
-        "statuses": {name: status.count(name) for name in sorted(set(status))},
+        "num_reports": len(tables.get("reports", [])),
+        "statuses": dict(sorted(counts.items())),
         "best": {row["architecture"]: [row["trial_id"], row["val_loss"]] for row in best},
+        "incidents": dict(sorted(collections.Counter(row["kind"] for row in incidents).items())),
+        "last_incidents": [
+            row | {"time": f"{time_of(row['time']):%Y-%m-%d %H:%M:%S} UTC"}
+            for row in incidents[-INCIDENTS_SHOWN:]
+        ],
     }
 
 
@@ -60,6 +75,11 @@ def print_statuses(console: Console, statuses: list[dict[str, Any]]) -> None:
             ", ".join(f"{name} {loss:.4f}" for name, (_, loss) in best[:2]),
         )
     console.print(table)
+    if len(statuses) == 1:
+        for row in statuses[0]["last_incidents"]:
+            trial = f" trial {row['trial_id']}" if row["trial_id"] else ""
+            told = f"{row['time']} {row['kind']}{trial}: {row['text']}"
+            console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def describe_trial(trial_id: str, results: Path) -> dict[str, Any]:
@@ -67,10 +87,10 @@ def describe_trial(trial_id: str, results: Path) -> dict[str, Any]:
     folder, row = find_trial(trial_id, results)
     tables = {
         name: [r for r in read_rows(folder, name) if r["trial_id"] == row["trial_id"]]
-        for name in ("reports", "decisions", "samples")
+        for name in ("reports", "decisions", "samples", "incidents")
     }
-    path = newest_checkpoint(folder, row["trial_id"])
-    return {"trial": row, **tables, "checkpoint": None if path is None else str(path)}
+    stored = read_checkpoint(folder, row["trial_id"])
+    return {"trial": row, **tables, "checkpoint": None if stored is None else str(stored.path)}
 
 
 def print_trial(console: Console, found: dict[str, Any]) -> None:
@@ -110,6 +130,9 @@ def print_trial(console: Console, found: dict[str, Any]) -> None:
     for sample in found["samples"]:
         console.print(f"{sample['decoder']}:", style="dim", end=" ")
         console.print(repr(sample["prompt"] + sample["text"]), markup=False, highlight=False)
+    for incident in found["incidents"]:
+        told = f"{incident['time']:%Y-%m-%d %H:%M:%S} {incident['kind']}: {incident['text']}"
+        console.print(told, markup=False, highlight=False)
     if row["error"]:
         console.print(f"error: {row['error']}", markup=False)
     console.print(f"checkpoint: {found['checkpoint'] or 'none'}", soft_wrap=True, highlight=False)

@@ -4,29 +4,33 @@
 Parquet from time to time, so that a report can be made while the sweep runs.
 """
 
-import fcntl
 import json
-import os
-import socket
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from sweeps.checkpoints import keep_only, newest_checkpoint, save_checkpoint
-from sweeps.errors import input_error
-from sweeps.files import replace_file
-from sweeps.journal import Entry, Journal, Row
-from sweeps.tables import FIXED_TRIAL_COLUMNS, TABLE_VERSION, TABLES, TERMINAL_STATUSES
+from sweeps.checkpoints import keep_only, read_checkpoint, save_checkpoint
+from sweeps.files import remove_debris, replace_file
+from sweeps.journal import Entry, Journal, Row, journal_position
+from sweeps.locks import lock_folder
+from sweeps.parts import Parts, check_version, refuse_version
+from sweeps.recovery import lost_rows
+from sweeps.tables import FIXED_TRIAL_COLUMNS, TABLE_VERSION, TABLES
 
-APPENDED_TABLES: Final = ("reports", "decisions", "samples")
+APPENDED_TABLES: Final = ("reports", "decisions", "samples", "incidents")
 """Tables whose rows never change; a `trials` row is replaced when the trial ends."""
+
+NEVER_MISSING: Final = ("reports", "decisions")
+"""Appended tables of which even an empty one is written."""
 
 
 class Store:
     """The rows of one sweep.
+
+    What was damaged in the folder is mended as far as it can be, and noted as an incident.
 
     Args:
         folder: the sweep's folder, made where missing.
@@ -39,23 +43,42 @@ class Store:
 
     def __init__(self, folder: Path, hyperparameters: Mapping[str, pa.DataType]) -> None:
         self.folder = folder
-        _check_version(folder)
+        check_version(folder)
         self._lock = lock_folder(folder)
+        try:
+            self._open(hyperparameters)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _open(self, hyperparameters: Mapping[str, pa.DataType]) -> None:
         self._types = dict(hyperparameters)
         self.trials: dict[str, Row] = {}
-        self.rows: dict[str, dict[str, list[Row]]] = {name: {} for name in APPENDED_TABLES}
+        self.rows: dict[str, dict[str | None, list[Row]]] = {name: {} for name in APPENDED_TABLES}
         self._by_segment: dict[str, dict[int, list[Row]]] = {name: {} for name in APPENDED_TABLES}
         self._unsealed: set[tuple[str, int]] = set()
         self._trials_changed = False
-        self._journal = Journal(folder / "journal")
+        self._superseded: dict[str, int] = {}
+        self.repairs: list[str] = []
+        """What was found damaged when the folder was opened, in words."""
+        for place in (self.folder, *(self.folder / table for table in TABLES)):
+            remove_debris(place)
+        self._parts = Parts(self.folder)
+        self._journal = Journal(self.folder / "journal")
+        is_new = True
         for transaction in self._journal.read():
+            is_new = False
             for entry in transaction.entries:
                 self._apply(entry, transaction.segment)
-        self.damaged_lines = self._journal.damaged_lines
-        self._forget_sealed()
+        if is_new:
+            self._journal.append(("format", {"table_version": TABLE_VERSION}))
+        self._mend()
 
     def _apply(self, entry: Entry, segment: int) -> None:
         table, row = entry
+        if table == "format":
+            refuse_version(self.folder, row["table_version"])
+            return
         if table == "trials":
             self.trials[row["trial_id"]] = row
             self._trials_changed = True
@@ -63,6 +86,35 @@ class Store:
         self.rows[table].setdefault(row["trial_id"], []).append(row)
         self._by_segment[table].setdefault(segment, []).append(row)
         self._unsealed.add((table, segment))
+
+    def _mend(self) -> None:
+        """Put right what can be, and say what was wrong."""
+        journal = self._journal
+        if journal.torn_bytes:
+            self.repairs.append("the journal's last line was half-written and has been cut off")
+        lost = lost_rows(
+            self._parts, self.trials, self._by_segment, damaged=bool(journal.damaged_lines)
+        )
+        if journal.damaged_lines:
+            self.repairs.append(f"{journal.damaged_lines} lines of the journal cannot be read")
+        for entry in lost:
+            self.commit(entry)
+        for table in ("reports", "decisions") if lost else ():
+            for rows in self.rows[table].values():
+                rows.sort(key=lambda row: row["rung" if table == "decisions" else "step"])
+        if lost:
+            self.repairs.append(f"{len(lost)} rows that the journal had lost are back from Parquet")
+        for table, segment in sorted(self._unsealed):
+            if self._parts.is_damaged(table, segment):
+                self.repairs.append(f"a damaged part of {table} is made again from the journal")
+            elif self._parts.num_rows(table, segment) == len(self._by_segment[table][segment]):
+                self._unsealed.discard((table, segment))
+        if self._parts.is_damaged("trials", 0):
+            self.repairs.append("the damaged table of trials is made again from the journal")
+        noted = {row["text"] for row in self.rows["incidents"].get(None, ())}
+        for repair in self.repairs:
+            if not (repair in noted and "cannot be read" in repair):  # lines stay unreadable
+                self.note("repaired", repair)
 
     def commit(self, *entries: Entry) -> None:
         """Make rows true together, on disk first.
@@ -73,6 +125,18 @@ class Store:
         segment = self._journal.append(*entries)
         for entry in entries:
             self._apply(entry, segment)
+        if self._journal.synced:
+            self._drop_superseded()
+
+    def note(self, kind: str, text: str, trial_id: str | None = None) -> None:
+        """Record an incident.
+
+        Raises:
+            OSError: the disk is full or gone.
+        """
+        micros = int(time.time() * 1_000_000)
+        row = {"time": micros, "trial_id": trial_id, "kind": kind, "text": text}
+        self.commit(("incidents", row))
 
     def reports_of(self, trial_id: str) -> list[Row]:
         """A trial's reports in the order of training."""
@@ -89,27 +153,27 @@ class Store:
 
     # Parquet
 
-    def _part(self, table: str, segment: int) -> Path:
-        return self.folder / table / f"part-{segment:06d}.parquet"
-
-    def _forget_sealed(self) -> None:
-        """Leave out parts that an earlier driver sealed whole; a corrupt part is written again."""
-        for table, segment in sorted(self._unsealed):
-            if _num_rows(self._part(table, segment)) == len(self._by_segment[table][segment]):
-                self._unsealed.discard((table, segment))
-
     def seal(self) -> None:
-        """Bring the Parquet tables up to date; each file is replaced whole, never half."""
+        """Bring the Parquet tables up to date; each file is replaced whole, never half.
+
+        Raises:
+            OSError: the disk is full or gone; the journal has everything all the same.
+        """
+        position = journal_position(self.folder / "journal")
         for table, segment in sorted(self._unsealed):
             rows = self._by_segment[table][segment]
-            _write(self._part(table, segment), rows, TABLES[table])
-        self._unsealed.clear()
-        for table in APPENDED_TABLES:
-            if table != "samples" and not self._by_segment[table]:
-                _write(self._part(table, 0), [], TABLES[table])
-        if self._trials_changed or not self._part("trials", 0).exists():
-            _write(self._part("trials", 0), list(self.trials.values()), self._trials_schema())
+            self._parts.write(table, segment, rows, TABLES[table])
+            self._unsealed.discard((table, segment))
+        for table in NEVER_MISSING:
+            if not self._by_segment[table]:
+                self._parts.write(table, 0, [], TABLES[table])
+        if self._trials_changed or self._parts.num_rows("trials", 0) is None:
+            self._parts.write("trials", 0, self.trials.values(), self._trials_schema())
             self._trials_changed = False
+        for table in APPENDED_TABLES:
+            for segment in set(self._parts.segments(table)) - self._by_segment[table].keys() - {0}:
+                self._parts.remove(table, segment)
+        self._parts.save(position)
 
     def _trials_schema(self) -> pa.Schema:
         """The fixed columns, then the hyperparameters of the spec and of earlier trials."""
@@ -128,14 +192,23 @@ class Store:
         save_checkpoint(self.folder, trial_id, step, content)
 
     def drop_older_checkpoints(self, trial_id: str, step: int) -> None:
-        """Delete a trial's other checkpoints, after the report at `step` was committed."""
-        keep_only(self.folder, trial_id, step)
+        """Delete a trial's other checkpoints, as soon as the report at `step` is on disk.
+
+        Until then a power cut could take the report back, and the trial must be able to go on
+        from the checkpoint before it.
+        """
+        self._superseded[trial_id] = step
+
+    def _drop_superseded(self) -> None:
+        for trial_id, step in self._superseded.items():
+            keep_only(self.folder, trial_id, step)
+        self._superseded.clear()
 
     def load_checkpoint(self, trial_id: str) -> bytes | None:
         """The checkpoint from which a trial goes on without leaving out a report, or None."""
         reports = self.reports_of(trial_id)
-        path = newest_checkpoint(self.folder, trial_id, reports[-1]["step"] if reports else 0)
-        return None if path is None else path.read_bytes()
+        found = read_checkpoint(self.folder, trial_id, reports[-1]["step"] if reports else 0)
+        return None if found is None else found.content
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a file such as `spec.json` beside the tables."""
@@ -154,107 +227,8 @@ class Store:
 
     def close(self) -> None:
         """Bring the journal to disk and let another driver in."""
-        self._journal.close()
-        self._lock.close()
-
-
-def lock_folder(folder: Path) -> IO[str]:
-    """Take a sweep's folder for this process, until the returned file is closed.
-
-    Raises:
-        InputError: another driver holds it, or it cannot be written.
-    """
-    path = folder / ".lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise input_error(f"cannot write here: {reason}", where=str(folder)) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.seek(0)
-        holder = file.read().strip() or "another process"
-        file.close()
-        raise input_error(
-            f"this sweep is being run by {holder}",
-            where=str(folder),
-            hint="wait for it, or stop it first",
-        ) from error
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
-    return file
-
-
-def running_driver(folder: Path) -> str | None:
-    """Which process is running a sweep, None where none is."""
-    try:
-        with (folder / ".lock").open(encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError:
-                return file.read().strip() or "another process"
-    except OSError:
-        return None
-    return None
-
-
-def read_rows(folder: Path, table: str, columns: list[str] | None = None) -> list[Row]:
-    """The rows of one table of a sealed sweep; an unreadable part counts as empty."""
-    rows: list[Row] = []
-    for path in sorted((folder / table).glob("part-*.parquet")):
         try:
-            rows += pq.read_table(path, columns=columns, partitioning=None).to_pylist()
-        except (OSError, pa.ArrowInvalid, KeyError):
-            continue
-    return rows
-
-
-def find_elsewhere(results: Path, sweep: str) -> dict[str, Path]:
-    """The trials that other sweeps in the same results folder have brought to an end."""
-    found: dict[str, Path] = {}
-    for folder in sorted(path.parent for path in results.glob("*/trials")):
-        if folder.name != sweep:
-            for row in read_rows(folder, "trials", ["trial_id", "status"]):
-                if row["status"] in TERMINAL_STATUSES and row["status"] != "failed":
-                    found.setdefault(row["trial_id"], folder)
-    return found
-
-
-def _num_rows(path: Path) -> int | None:
-    try:
-        return int(pq.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowInvalid):
-        return None
-
-
-def _check_version(folder: Path) -> None:
-    for path in sorted(folder.glob("trials/part-*.parquet")):
-        try:
-            metadata = pq.read_schema(path).metadata or {}
-        except (OSError, pa.ArrowInvalid):
-            continue
-        version = metadata.get(b"picosweep_table_version", b"none").decode()
-        if version != str(TABLE_VERSION):
-            raise input_error(
-                "this results folder has tables of another version",
-                where=str(folder),
-                found=version,
-                allowed=str(TABLE_VERSION),
-                hint="give the sweep another name; the old folder stays readable",
-            )
-
-
-def _write(path: Path, rows: Iterable[Row], schema: pa.Schema) -> None:
-    names = schema.names
-    listed = list(rows)
-    columns = [
-        pa.array([row.get(name) for row in listed], type=schema.field(name).type) for name in names
-    ]
-    table = pa.Table.from_arrays(columns, schema=schema)
-    metadata = {"picosweep_table_version": str(TABLE_VERSION)}
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd")
-    replace_file(path, sink.getvalue().to_pybytes())
+            self._journal.close()
+            self._drop_superseded()
+        finally:
+            self._lock.close()

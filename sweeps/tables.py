@@ -117,11 +117,26 @@ SAMPLES: Final = pa.schema(
     ]
 )
 
+INCIDENT_KINDS: Final = ("lost", "hung", "failed", "stopped", "repaired", "interrupted", "limit")
+"""`lost` a process died; `hung` it was ended for its silence; `failed` a trial raised; `stopped`
+the user ended a trial; `repaired` damage to the results was found and mended as far as possible;
+`interrupted` and `limit` say why a driver left work undone."""
+
+INCIDENTS: Final = pa.schema(
+    [
+        ("time", _TIME),
+        ("trial_id", pa.string()),  # null where it concerns the whole sweep
+        ("kind", pa.string()),  # one of INCIDENT_KINDS
+        ("text", pa.string()),
+    ]
+)
+
 TABLES: Final[Mapping[str, pa.Schema]] = {
     "trials": TRIALS,
     "reports": REPORTS,
     "decisions": DECISIONS,
     "samples": SAMPLES,
+    "incidents": INCIDENTS,
 }
 
 FIXED_TRIAL_COLUMNS: Final = frozenset(TRIALS.names)

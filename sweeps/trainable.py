@@ -4,9 +4,12 @@ This is the only module that imports both. An actor lives for the whole sweep; i
 taking its first optimizer step cost seconds, and are paid once per process.
 """
 
+import contextlib
+import faulthandler
 import logging
 import platform
 import traceback
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +32,10 @@ log = logging.getLogger("picosweep")
 
 THREADS: Final = 1
 """Torch threads of a trial. Tiny models gain little from more, and a fixed one fixes the bits."""
+
+
+STDERR: Final = 2
+"""The process's log under Ray."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,8 @@ class Work:
     initial: "ray.ObjectRef[bytes] | None"
     """The checkpoint whose weights all trials start from."""
     checkpoint: "ray.ObjectRef[bytes] | None"
+    silence_seconds: float
+    """A step that takes longer hangs, and ends the process."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Work":
         """Itself: it is immutable, and Tune copies configurations many times."""
@@ -113,6 +122,10 @@ class TrialActor(tune.Trainable):
     def _take_up(self, config: dict[str, Any]) -> None:
         work: Work = config["work"]
         self._work = work
+        with ends_when_stuck(work.silence_seconds):
+            self._begin(work)
+
+    def _begin(self, work: Work) -> None:
         # Tune sends this back with every result.
         self.config = {"trial_id": work.trial_id}
         self._device = _device()
@@ -133,7 +146,8 @@ class TrialActor(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train to the next report."""
-        return {"delivery": self._next_delivery()}
+        with ends_when_stuck(self._work.silence_seconds):
+            return {"delivery": self._next_delivery()}
 
     def _next_delivery(self) -> Delivery:
         if self._failure is None:
@@ -200,6 +214,19 @@ def _fastest_precision(trial: dict[str, Any], data: Shared, initial: bytes | Non
 
 def _device() -> str:
     return "cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu"
+
+
+@contextlib.contextmanager
+def ends_when_stuck(seconds: float) -> Iterator[None]:
+    """End this process, with every thread's traceback in its log, where a block takes longer.
+
+    The watch is a thread of C code, so it also ends a process whose Python is stuck in a library.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=STDERR)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def prepare_process() -> None:

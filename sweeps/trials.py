@@ -1,18 +1,14 @@
-"""A trial inside a sweep: its row, how it ended, the architecture's family it belongs to."""
+"""A trial inside a sweep: its row, and how it ended."""
 
 import math
 import random
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from sweeps.candidates import Candidate
-from sweeps.early_stopping import Stopper
 from sweeps.journal import Row
-from sweeps.sampling import ArchitectureSampler
-from sweeps.space import Space
-from sweeps.spec import Objective
 from sweeps.tables import TERMINAL_STATUSES
 
 Outcome = Literal["completed", "stopped", "diverged", "failed"]
@@ -64,35 +60,6 @@ class Assignment:
 
     candidate: Candidate
     checkpoint: bytes | None
-
-
-@dataclass(kw_only=True)
-class Family:
-    """One architecture's part of the sweep."""
-
-    name: str
-    space: Space
-    sampler: ArchitectureSampler
-    stopper: Stopper
-    trials: list[Trial] = field(default_factory=list)
-    exhausted: bool = False
-    """Whether its space holds no configuration that was not tried."""
-
-    @property
-    def searched(self) -> list[Trial]:
-        """Its trials but for the confirmations."""
-        return [trial for trial in self.trials if not trial.is_confirmation]
-
-    def ranked(self, objective: Objective, rung: int) -> list[Trial]:
-        """Its searched trials that reached a rung, the best first."""
-        sign = -1.0 if objective.goal == "maximize" else 1.0
-        reached = [trial for trial in self.searched if trial.row["rung"] == rung]
-        return sorted(reached, key=lambda trial: sign * trial.row[objective.metric])
-
-    def mean_seconds(self) -> float | None:
-        """Mean busy time of a trial that ran, None before one has ended."""
-        measured = [t.row["seconds"] for t in self.trials if t.ended and t.row["seconds"]]
-        return sum(measured) / len(measured) if measured else None
 
 
 SET_BY_DRIVER: Final = frozenset({"trial_id", "rung", "time"})
@@ -151,12 +118,12 @@ def stored_outcome(
     status: str = trial.row["status"]
     if status == "failed":
         return "failed"
+    if status == "stopped":
+        return "stopped"
     if not reports:
         return None
     if not is_finite(reports[-1]):
         return "diverged"
     if any(row["action"] == "stop" for row in decisions):
         return "stopped"
-    if reports[-1]["step"] >= trial.candidate.plan.rung_steps[-1]:
-        return "completed"
-    return "stopped" if status == "stopped" else None
+    return "completed" if reports[-1]["step"] >= trial.candidate.plan.rung_steps[-1] else None

@@ -7,8 +7,9 @@ to Tune: work that came and went. Its own experiment snapshot is never read.
 
 import logging
 import tempfile
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import ray
 from ray import tune
@@ -21,7 +22,9 @@ from sweeps.coordinator import Coordinator
 from sweeps.spec import Spec
 from sweeps.trainable import Delivery, SamplePlan, Shared, TrialActor, Work
 
-LOST = "the process that trained it died"
+LOST: Final = "the process that trained it died"
+GRACE_SECONDS: Final = 30.0
+"""A process that is silent for too long ends itself; past this it is ended from here."""
 
 log = logging.getLogger("picosweep")
 
@@ -46,6 +49,9 @@ class _Bridge:
         self._data = data
         self._initial = None if initial is None else ray.put(initial)
         self._trial_ids: dict[str, str] = {}
+        self._heard_at: dict[str, float] = {}
+        """When each running trial last gave a sign of life, by Tune's id of it."""
+        self._silence_seconds = 60 * spec.limits.minutes_without_report
 
     def suggest(self, tune_id: str) -> dict[str, Any] | str | None:
         if self.fatal is not None:
@@ -68,8 +74,14 @@ class _Bridge:
             samples=self._samples(candidate),
             initial=self._initial,
             checkpoint=checkpoint,
+            silence_seconds=self._silence_seconds,
         )
         return {"work": work}
+
+    def start(self, tune_id: str) -> None:
+        """Hear that a trial has got its process."""
+        self._heard_at[tune_id] = time.monotonic()
+        self.coordinator.on_start(self._trial_ids[tune_id])
 
     def _samples(self, candidate: Candidate) -> SamplePlan:
         wanted, rungs = self._spec.samples, candidate.plan.rung_steps
@@ -83,12 +95,19 @@ class _Bridge:
     def report(self, tune_id: str, delivery: Delivery) -> bool:
         """Pass a delivery on; whether the trial is to stop."""
         trial_id = self._trial_ids[tune_id]
+        self._heard_at[tune_id] = time.monotonic()
         if self.fatal is not None:
             return True
+        stop = self._deliver(trial_id, delivery)
+        if stop:
+            self._forget(tune_id)
+        return stop
+
+    def _deliver(self, trial_id: str, delivery: Delivery) -> bool:
         try:
             if delivery.error is not None:
                 log.warning("trial %s failed: %s", trial_id, delivery.error)
-                self.coordinator.on_lost(trial_id, delivery.error, retry=False)
+                self.coordinator.on_lost(trial_id, delivery.error, retry=False, kind="failed")
                 return True
             checkpoint, delivery.checkpoint = delivery.checkpoint, None  # Tune keeps results
             return self.coordinator.on_report(
@@ -105,12 +124,31 @@ class _Bridge:
             return True
 
     def lost(self, tune_id: str) -> None:
-        trial_id = self._trial_ids[tune_id]
-        log.warning("trial %s: %s", trial_id, LOST)
+        """Hear that a trial's process is gone."""
+        trial_id = self._trial_ids.get(tune_id)
+        if trial_id is None:
+            return  # it had ended before
+        hung = self._silence(tune_id) >= self._silence_seconds
+        minutes = self._silence_seconds / 60
+        reason = f"no report within {minutes:g} minutes, its process was ended" if hung else LOST
+        log.warning("trial %s: %s", trial_id, reason)
         try:
-            self.coordinator.on_lost(trial_id, LOST, retry=True)
+            self.coordinator.on_lost(trial_id, reason, retry=True, kind="hung" if hung else "lost")
         except OSError as error:
             self.fatal = error
+        self._forget(tune_id)
+
+    def silent(self) -> set[str]:
+        """Tune's ids of trials whose process should have ended itself for its silence."""
+        allowed = self._silence_seconds + max(GRACE_SECONDS, self._silence_seconds)
+        return {tune_id for tune_id in self._heard_at if self._silence(tune_id) > allowed}
+
+    def _silence(self, tune_id: str) -> float:
+        return time.monotonic() - self._heard_at.get(tune_id, time.monotonic())
+
+    def _forget(self, tune_id: str) -> None:
+        self._heard_at.pop(tune_id, None)
+        self._trial_ids.pop(tune_id, None)
 
 
 class _SweepSearcher(Searcher):
@@ -149,11 +187,22 @@ class _SweepScheduler(FIFOScheduler):
 class _Pulse(Callback):
     """Calls back a few times a second from Tune's own loop, so that no thread is needed."""
 
-    def __init__(self, beat: Callable[[], None]) -> None:
+    def __init__(self, bridge: _Bridge, beat: Callable[[], None]) -> None:
+        self._bridge = bridge
         self._beat = beat
+        self._ended: set[str] = set()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._bridge.start(trial.trial_id)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._beat()
+        for tune_id in self._bridge.silent() - self._ended:
+            self._ended.add(tune_id)
+            (trial,) = (trial for trial in trials if trial.trial_id == tune_id)
+            # A process that is stopped or stuck in the kernel cannot end itself.
+            if trial.temporary_state.ray_actor is not None:
+                ray.kill(trial.temporary_state.ray_actor)
 
 
 def run_tune(
@@ -193,7 +242,7 @@ def run_tune(
             max_concurrent_trials=resources.max_concurrent,
             trial_dirname_creator=lambda trial: trial.trial_id,
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            callbacks=[_Pulse(beat)],
+            callbacks=[_Pulse(bridge, beat)],
             raise_on_failed_trial=False,
             verbose=0,
         )

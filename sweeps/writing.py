@@ -15,7 +15,7 @@ from pico.models.architecture import LanguageModel
 from pico.neighbours import nearest_tokens
 from pico.restore import restore_model
 from pico.samples import prompt_ids, write_samples
-from sweeps.checkpoints import newest_checkpoint
+from sweeps.checkpoints import read_checkpoint
 from sweeps.data import tokenizer_file
 from sweeps.errors import input_error
 from sweeps.folders import find_trial
@@ -30,12 +30,12 @@ class Writer:
 
     def __init__(self, trial_id: str, results: Path) -> None:
         folder, self.row = find_trial(trial_id, results)
-        path = newest_checkpoint(folder, self.row["trial_id"])
-        if path is None:
+        found = read_checkpoint(folder, self.row["trial_id"])
+        if found is None:
             raise input_error(
                 "this trial has no checkpoint", where=str(folder), key=self.row["trial_id"]
             )
-        self.model: LanguageModel = restore_model(path.read_bytes()).model
+        self.model: LanguageModel = restore_model(found.content).model
         path = folder / tokenizer_file(self.row["tokenizer_fingerprint"])
         if not path.exists():
             path = folder / "tokenizer.json"

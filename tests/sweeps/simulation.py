@@ -3,7 +3,8 @@
 import copy
 import hashlib
 import random
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Simulation:
         *,
         elsewhere: Mapping[str, Path] | None = None,
         diverging: float = 0.0,
+        now: Callable[[], float] = time.time,
     ) -> None:
         parsed = parse_spec(spec)
         document = Document(path=Path("spec"), content=0, lines={})
@@ -75,6 +77,7 @@ class Simulation:
             factory=CandidateFactory(parsed, architectures, simulated_data(parsed), constraints),
             store=self.store,
             elsewhere=elsewhere,
+            now=now,
         )
         self.diverging = diverging
         self.running: dict[str, tuple[Assignment, int]] = {}

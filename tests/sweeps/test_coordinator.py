@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from sweeps.early_stopping import Asha
-from sweeps.store import find_elsewhere
+from sweeps.reading import find_elsewhere
 from tests.sweeps.simulation import SPEC, Simulation, spec_with
 
 Simulate = Callable[..., Simulation]
@@ -274,9 +274,7 @@ def test_too_many_failures_end_the_sweep(simulate: Simulate, tmp_path: Path) -> 
 def test_a_time_limit_leaves_a_resumable_sweep(simulate: Simulate, tmp_path: Path) -> None:
     """Past the limit running trials end at their next report, and stay to be resumed."""
     clock = [0.0]
-    simulation = simulate(tmp_path, spec_with(limits={"minutes": 1}))
-    simulation.coordinator._now = lambda: clock[0]
-    simulation.coordinator._started_at = 0.0
+    simulation = simulate(tmp_path, spec_with(limits={"minutes": 1}), now=lambda: clock[0])
     simulation.run(events=5)
     clock[0] = 61.0
     stopped_at = len(simulation.steps_trained)

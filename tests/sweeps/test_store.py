@@ -10,7 +10,8 @@ import pytest
 
 from sweeps.errors import InputError
 from sweeps.files import replace_file
-from sweeps.store import Store, find_elsewhere
+from sweeps.reading import find_elsewhere
+from sweeps.store import Store
 from sweeps.tables import DECISIONS, REPORTS, TRIALS
 
 TYPES = {"embed_size": pa.int64(), "activation": pa.string(), "dropout": pa.float64()}

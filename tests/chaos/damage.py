@@ -1,0 +1,102 @@
+"""Damage to a sweep's folder while no driver holds it."""
+
+import json
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.chaos.driver import ROOT, command, environment
+from tests.chaos.ledger import Ledger, read_lines
+
+
+def tear_journal(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
+    """Leave a half-written line at the journal's end, as a power cut would."""
+    segment = max((folder / "journal").glob("*.jsonl"))
+    last = segment.read_bytes().splitlines(keepends=True)[-1]
+    with segment.open("ab") as file:
+        file.write(last[: chance.randrange(1, len(last) - 1)])
+    return True
+
+
+def cut_journal(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
+    """Cut the journal off at any byte: within its last lines, or anywhere."""
+    before = read_lines(folder)
+    segment = max((folder / "journal").glob("*.jsonl"))
+    content = segment.read_bytes()
+    lines = content.splitlines(keepends=True)
+    recent = len(content) - sum(map(len, lines[-3:]))
+    first = recent if chance.random() < 0.5 else len(content) // 3
+    segment.write_bytes(content[: chance.randrange(first, len(content))])
+    ledger.note_cut(before)
+    return True
+
+
+def corrupt_part(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
+    """Flip bytes in a Parquet part."""
+    parts = sorted(folder.glob("*/part-*.parquet"))
+    return bool(parts) and _flip(chance.choice(parts), chance)
+
+
+def corrupt_checkpoint(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
+    """Flip bytes in the checkpoint from which a trial would go on."""
+    unended = {
+        row["trial_id"]: row["status"] == "running"
+        for table, row in read_lines(folder)
+        if table == "trials"
+    }
+    checkpoints = [
+        path
+        for path in sorted(folder.glob("checkpoints/*/*.safetensors"))
+        if unended.get(path.parent.name)
+    ]
+    if not checkpoints:
+        return False
+    path = chance.choice(checkpoints)
+    ledger.forgiven[path.parent.name] += 1
+    return _flip(path, chance)
+
+
+def age_tables(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
+    """Present a folder of an older version to the command; whether it was refused clearly."""
+    old = folder.parent / "old"
+    shutil.rmtree(old, ignore_errors=True)
+    (old / "journal").mkdir(parents=True)
+    import zlib
+
+    body = json.dumps([["format", {"table_version": 0}]]).encode()
+    (old / "journal" / "000000.jsonl").write_bytes(b"%08x %s\n" % (zlib.crc32(body), body))
+    spec = folder.parent.parent / "old.yaml"
+    spec.write_text((folder.parent.parent / "spec.yaml").read_text().replace("chaos", "old", 1))
+    result = subprocess.run(
+        command("run", spec, "--results", folder.parent),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=environment(folder),
+    )
+    shutil.rmtree(old)
+    refused = result.returncode == 2 and "another version" in result.stdout + result.stderr
+    if not refused:
+        raise AssertionError(result.stdout + result.stderr)
+    return True
+
+
+def _flip(path: Path, chance: random.Random) -> bool:
+    content = bytearray(path.read_bytes())
+    if not content:
+        return False
+    for _ in range(4):
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    path.write_bytes(content)
+    return True
+
+
+DAMAGE = {
+    "torn journal line": tear_journal,
+    "journal cut off": cut_journal,
+    "corrupt Parquet part": corrupt_part,
+    "corrupt checkpoint": corrupt_checkpoint,
+    "older table version": age_tables,
+}
