@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from pico.facts import Facts, compute_facts
+from pico.models import MODELS
 from pico.models.architecture import ModelConfig
 from pico.training_config import PrecisionName, TrainingConfig
 from pico.trial import TRAINING_VERSION, TrialConfig, resolve
@@ -173,6 +174,11 @@ class CandidateFactory:
             )
         except ValueError as error:
             return Rejection(reason=str(error))
+        except Exception as error:
+            if self._architectures[architecture].model in MODELS:
+                raise
+            # A user's own class was made and run to count its parameters and FLOPs.
+            return Rejection(reason=f"the model raised {type(error).__name__}: {error}")
         identity = self._identity(chosen)
         return self._candidate(named, trial, dict(chosen), identity, facts, plan)
 

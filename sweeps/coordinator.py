@@ -172,9 +172,15 @@ class Coordinator:
         return None
 
     def on_start(self, trial_id: str) -> None:
-        """Hear that a trial which was given out has got a slot."""
-        if trial_id in self.assigned:
+        """Hear that a trial which was given out has got a slot.
+
+        Raises:
+            OSError: the row could not be written.
+        """
+        trial = self.assigned.get(trial_id)
+        if trial is not None:
             self.started.add(trial_id)
+            self._store.commit(("trials", dict(trial.row)))  # so that no attempt is forgotten
 
     @property
     def finished(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import ray
 from ray import tune
+from ray._private import worker as ray_worker
 from ray.tune import Callback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -81,7 +82,10 @@ class _Bridge:
     def start(self, tune_id: str) -> None:
         """Hear that a trial has got its process."""
         self._heard_at[tune_id] = time.monotonic()
-        self.coordinator.on_start(self._trial_ids[tune_id])
+        try:
+            self.coordinator.on_start(self._trial_ids[tune_id])
+        except OSError as error:
+            self.fatal = error
 
     def _samples(self, candidate: Candidate) -> SamplePlan:
         wanted, rungs = self._spec.samples, candidate.plan.rung_steps
@@ -205,6 +209,11 @@ class _Pulse(Callback):
                 ray.kill(trial.temporary_state.ray_actor)
 
 
+def _to_log(message: dict[str, Any], ignore_prefix: bool = False) -> None:
+    for line in message.get("lines", ()):
+        log.info("ray: %s", line)
+
+
 def run_tune(
     coordinator: Coordinator,
     *,
@@ -225,6 +234,8 @@ def run_tune(
     Raises:
         OSError: results could not be written any more.
     """
+    # What Ray would print on the screen; the trials' own messages say it in fewer words.
+    ray_worker.print_to_stdstream = _to_log
     bridge = _Bridge(coordinator, spec, data, initial)
     resources = spec.resources
     request = {"CPU": resources.cpu} | ({"GPU": resources.gpu} if resources.gpu else {})

@@ -7,6 +7,7 @@ obeys it, at its next training step, so that the trial and the moment are left t
 import os
 import resource
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -30,7 +31,9 @@ class ObedientBigram(nn.Module):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.head(self.embed(ids))
         folder = os.environ.get(ORDERS)
-        if folder is None or self.number < 0 or not self.training:
+        # The driver, too, makes models, to count what they cost.
+        is_worker = Path(sys.argv[0]).name == "default_worker.py"
+        if folder is None or not is_worker or self.number < 0 or not self.training:
             return logits
         _record(Path(folder), self.number)
         time.sleep(STEP_SECONDS)
