@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test check quality bench format clean
+.PHONY: help install sweep test chaos check quality bench format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ sweep: $(INSTALLED) ## run the demo sweep and write its report (a few minutes on
 
 test: $(INSTALLED) ## run all tests, a local Ray included
 	$(BIN)/python -m pytest
+
+chaos: $(INSTALLED) ## inject faults into real sweeps and count what was lost (about 20 minutes; FAULTS=n)
+	$(BIN)/python -m tests.chaos $(if $(FAULTS),--faults $(FAULTS))
 
 check: $(INSTALLED) ## lint, formatting and types
 	$(BIN)/ruff check .

@@ -14,3 +14,12 @@ class Bigram(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         return self.head(self.embed(ids))  # type: ignore[no-any-return]
+
+
+class Fragile(Bigram):
+    """Cannot be made with some of its widths, and does not say so with a ValueError."""
+
+    def __init__(self, vocab_size: int, block_size: int, width: int = 8) -> None:
+        if width % 2:
+            raise RuntimeError("an odd width")
+        super().__init__(vocab_size, block_size, width)

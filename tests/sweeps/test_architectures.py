@@ -79,3 +79,18 @@ def test_what_cannot_be_found(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as refused:
         _first(entry)
     assert message in str(refused.value).replace("'", "")
+
+
+def test_a_class_that_cannot_be_made_is_rejected_not_fatal() -> None:
+    """What a user's constructor raises is the reason why a configuration is left out."""
+    spec = parse_spec(
+        spec_with(
+            common={"batch_size": 4},
+            architectures={"mine": {"model": "tests.sweeps.my_model:Fragile", "width": [3, 4]}},
+        )
+    )
+    factory = CandidateFactory(spec, find_architectures(spec, NOWHERE), {2048: SimulatedData()})
+    outcome = factory.build("mine", {"width": 3, "batch_size": 4}, 0)
+    assert isinstance(outcome, Rejection)
+    assert outcome.reason == "the model raised RuntimeError: an odd width"
+    assert isinstance(factory.build("mine", {"width": 4, "batch_size": 4}, 0), Candidate)
