@@ -209,8 +209,8 @@ class _Pulse(Callback):
                 ray.kill(trial.temporary_state.ray_actor)
 
 
-def _to_log(message: dict[str, Any], ignore_prefix: bool = False) -> None:
-    for line in message.get("lines", ()):
+def _to_log(data: Any, ignore_prefix: bool) -> Any:
+    for line in data.get("lines", ()):
         log.info("ray: %s", line)
 
 
