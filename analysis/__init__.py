@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from analysis.images import write_images
     from analysis.live import watch
+    from analysis.plain_summary import summary
     from analysis.report import warm_up, write_report
     from analysis.results import Results, load
     from analysis.style import use_theme
@@ -22,6 +23,7 @@ _HOMES: Final = {
     "load": "results",
     "use_theme": "style",
     "warm_up": "report",
+    "summary": "plain_summary",
     "watch": "live",
     "write_images": "images",
     "write_report": "report",
@@ -33,8 +35,8 @@ _HOMES: Final = {
     "spend_table": "spend",
     "sweeps_chart": "sweep_comparison",
     "sweeps_table": "sweep_comparison",
-    "before_after_chart": "sweep_comparison",
-    "before_after_table": "sweep_comparison",
+    "before_after_chart": "before_after",
+    "before_after_table": "before_after",
     # Architectures at equal cost
     "learning_curves_chart": "learning_curves",
     "learning_curves_table": "learning_curves",
@@ -101,7 +103,9 @@ _HOMES: Final = {
     "environment_table": "environment",
 }
 
-__all__ = ["Results", "load", "use_theme", "warm_up", "watch", "write_images", "write_report"]
+__all__ = [
+    "Results", "load", "summary", "use_theme", "warm_up", "watch", "write_images", "write_report",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -43,7 +43,7 @@ def answer(results: Results) -> Answer:
     column = results.metric.column
     table = headline_table(results.full_budget, names, column)
     noise = seed_noise(settings_table(results.full_budget, names, column))
-    sentence = headline_sentence(table, results.metric, noise)
+    sentence = " ".join([headline_sentence(table, results.metric, noise), *results.caveats])
     if table.is_empty():
         return Answer(
             verdict="No winner yet", winner=None, sentence=sentence, tiles=_spent(results),

@@ -1,51 +1,69 @@
 """Every chart of the report as PNG or SVG files, for papers and slides."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from analysis.figure import Chart
-from analysis.questions import CHAPTERS, ask
-from analysis.results import load
+from analysis.figure import Chart, Figure
+from analysis.page import Section
+from analysis.report import make_sections
+from analysis.results import Results, load
 from analysis.style import Mode, theme
 
 Format = Literal["png", "svg"]
 WIDTH: Final = 720
+MAX_NAME: Final = 60
 BACKGROUND: Final[dict[Mode, str]] = {"light": "#ffffff", "dark": "#151a21"}
 
 
 def write_images(
-    results_folders: str | Path | Sequence[str | Path],
+    results_folders: str | Path | Sequence[str | Path] | Results,
     folder: str | Path,
     *,
     formats: Sequence[Format] = ("png", "svg"),
     mode: Mode = "light",
+    sections: Sequence[Section] | None = None,
 ) -> list[Path]:
     """Writes one file a chart and format, named after the chart's place in the report.
 
+    A figure with tabs gives one file a tab, as in `pareto-parameters.png`.
+
     Args:
-        results_folders: One sweep's folder, or several.
+        results_folders: One sweep's folder, or several, or what `analysis.load` made of them.
         folder: Where the files go; made when missing.
         formats: `png` (at twice the size, for sharp prints), `svg`, or both.
         mode: Theme.
+        sections: The chapters when they are known already; see `analysis.report.make_sections`.
 
     Returns:
         The files, in the order of the report.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    results = load(results_folders)
-    written = []
-    for chapter in CHAPTERS:
-        for figure in ask(chapter.questions, results):
+    if sections is None:
+        known = results_folders if isinstance(results_folders, Results) else load(results_folders)
+        sections = make_sections(known)
+    written: dict[Path, None] = {}
+    for section in sections:
+        for figure in section.figures:
             for index, panel in enumerate(figure.panels):
                 if panel.chart is None:
                     continue
+                name = file_name(figure, index)
                 for form in formats:
-                    file = target / f"{figure.key}-{index}.{form}"
+                    file = target / f"{name}.{form}"
+                    file = file if file not in written else target / f"{name}-{index}.{form}"
                     file.write_bytes(render_image(panel.chart, form, mode))
-                    written.append(file)
-    return written
+                    written[file] = None
+    return list(written)
+
+
+def file_name(figure: Figure, index: int) -> str:
+    """The figure's key and the tab's name, in letters that any file system takes."""
+    panel = figure.panels[index]
+    words = re.sub(r"[^a-z0-9]+", "-", f"{panel.group} {panel.label}".lower()).strip("-")
+    return f"{figure.key}-{words[:MAX_NAME]}" if words else figure.key
 
 
 def render_image(chart: Chart, form: Format, mode: Mode = "light") -> bytes:

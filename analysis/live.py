@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from analysis.report import write_report
-from analysis.results import ResultsError
+from analysis.results import ResultsError, load
 
 _log = logging.getLogger(__name__)
 
@@ -18,6 +18,7 @@ def watch(
     output: str | Path,
     *,
     seconds: float = 10.0,
+    compare: bool = False,
     until: Callable[[], bool] = lambda: False,
     written: Callable[[Path], None] = lambda _: None,
 ) -> None:
@@ -30,6 +31,7 @@ def watch(
         results_folders: One sweep's folder, or several.
         output: The HTML file.
         seconds: Pause between two looks.
+        compare: Whether two sweeps are to be read as before and after.
         until: Asked after each look; true ends the watch.
         written: Told of each new report.
     """
@@ -42,7 +44,8 @@ def watch(
         now = signature(folders)
         if now != seen:
             try:
-                written(write_report(folders, output, refresh_seconds=seconds))
+                results = load(folders, compare=compare)
+                written(write_report(results, output, refresh_seconds=seconds))
                 seen = now
             except ResultsError as error:
                 _log.info("waiting: %s", error)

@@ -10,8 +10,9 @@ from typing import Final
 import altair as alt
 
 from analysis import words
-from analysis.answer import answer, results_option
+from analysis.answer import Answer, answer, results_option
 from analysis.bundle import vega_bundle
+from analysis.change_answer import change_answer
 from analysis.page import Section, render
 from analysis.questions import CHAPTERS, ask
 from analysis.results import Results, load
@@ -29,17 +30,19 @@ _SLOW_IMPORTS: Final = (
 
 
 def write_report(
-    results_folders: str | Path | Sequence[str | Path],
+    results_folders: str | Path | Sequence[str | Path] | Results,
     output: str | Path,
     *,
+    sections: Sequence[Section] | None = None,
     refresh_seconds: float | None = None,
     strict: bool = False,
 ) -> Path:
     """Writes one self-contained HTML page on one sweep, or on several.
 
     Args:
-        results_folders: One sweep's folder, or several.
+        results_folders: One sweep's folder, or several, or what `analysis.load` made of them.
         output: The HTML file; replaced whole, so a reader never sees half of it.
+        sections: The chapters when they are known already; see `make_sections`.
         refresh_seconds: How often the page loads itself again while a trial is running.
         strict: Whether an error in one figure is raised; see `analysis.questions.ask`.
 
@@ -47,7 +50,8 @@ def write_report(
         ResultsError: A folder is missing or holds no trials.
     """
     target = Path(output)
-    page = render_report(load(results_folders), refresh_seconds=refresh_seconds, strict=strict)
+    results = results_folders if isinstance(results_folders, Results) else load(results_folders)
+    page = render_report(results, sections=sections, refresh_seconds=refresh_seconds, strict=strict)
     target.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(
         "w", dir=target.parent, prefix=f".{target.name}.", delete=False, encoding="utf-8"
@@ -57,14 +61,11 @@ def write_report(
     return Path(part.name).replace(target)
 
 
-def render_report(
-    results: Results, *, refresh_seconds: float | None = None, strict: bool = False
-) -> str:
-    """The page as text."""
-    running = results.trials.filter(status="running").height > 0
+def make_sections(results: Results, *, strict: bool = False) -> tuple[Section, ...]:
+    """Asks every question of the results: the chapters, before they become a page or images."""
     # Altair checks each object against its schema while it is built; tests do that, readers wait.
     with alt.utils.schemapi.debug_mode(strict):
-        sections = [
+        return tuple(
             Section(
                 key=chapter.key,
                 title=chapter.title,
@@ -72,12 +73,30 @@ def render_report(
                 figures=tuple(ask(chapter.questions, results, strict=strict)),
             )
             for chapter in CHAPTERS
-        ]
+        )
+
+
+def first_screen(results: Results) -> Answer:
+    """The answer, or the change where two sweeps are compared."""
+    return change_answer(results) if results.compared else answer(results)
+
+
+def render_report(
+    results: Results,
+    *,
+    sections: Sequence[Section] | None = None,
+    refresh_seconds: float | None = None,
+    strict: bool = False,
+) -> str:
+    """The page as text."""
+    running = results.trials.filter(status="running").height > 0
+    chapters = make_sections(results, strict=strict) if sections is None else sections
+    with alt.utils.schemapi.debug_mode(strict):
         return render(
-            title=" + ".join(results.sweeps),
+            title=(" → " if results.compared else " + ").join(results.sweeps),
             subtitle=subtitle(results),
-            answer=answer(results),
-            sections=sections,
+            answer=first_screen(results),
+            sections=chapters,
             architectures=results.architectures,
             colophon=colophon(results),
             facts={

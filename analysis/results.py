@@ -64,8 +64,14 @@ class Results:
     sessions: tuple[Mapping[str, object], ...] = ()
     """Each run of the command that made the sweeps: when it ended, how busy its slots were."""
     folders: tuple[Path, ...] = ()
+    data: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """What is known of each sweep's data and tokenizer, where it was recorded."""
     warnings: tuple[str, ...] = ()
     """What was wrong with the folder and how it was mended, in sentences."""
+    caveats: tuple[str, ...] = ()
+    """Why losses of several sweeps do not compare as they stand, in sentences."""
+    compared: bool = False
+    """Whether the first sweep is to be read as before and the last one as after."""
 
     @cached_property
     def sweeps(self) -> tuple[str, ...]:
@@ -132,17 +138,31 @@ class Results:
         ).unique("trial_id", maintain_order=True)
 
 
-def load(paths: str | Path | Sequence[str | Path]) -> Results:
+def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> Results:
     """Reads one sweep's folder, or several, into one `Results`.
 
+    Sweeps of one name in different places are told apart by the folder they lie in.
+
+    Args:
+        paths: The folder, or several; one that is named twice counts once.
+        compare: Whether two sweeps are to be read as before and after.
+
     Raises:
-        ResultsError: A folder is missing or holds no `trials/*.parquet`.
+        ResultsError: A folder is missing or holds no `trials/*.parquet`, or there are not two
+            sweeps to compare.
     """
     several = [paths] if isinstance(paths, str | Path) else list(paths)
-    folders = tuple(Path(path) for path in several)
+    folders = tuple({Path(path).resolve(): Path(path) for path in several}.values())
     if not folders:
         raise ResultsError("no results folder was named")
+    if compare and len(folders) != 2:
+        raise ResultsError(f"a comparison is of two sweeps, not of {len(folders)}")
     parts = [_read_trials(folder) for folder in folders]
+    names = _distinct_names(parts, folders)
+    parts = [
+        part.with_columns(sweep=pl.lit(name)) if len(parts) > 1 else part
+        for part, name in zip(parts, names, strict=True)
+    ]
     trials, warnings = _clean_trials(pl.concat(parts, how="diagonal_relaxed"))
     owners = trials.select("trial_id", "architecture", "cohort").unique("trial_id")
     tables = {
@@ -151,7 +171,6 @@ def load(paths: str | Path | Sequence[str | Path]) -> Results:
     }
     reports = _finite(tables["reports"]).unique(["trial_id", "step"], keep="last")
     decisions = tables["decisions"].unique(["trial_id", "rung"], keep="last")
-    names = [_sweep_name(part, folder) for part, folder in zip(parts, folders, strict=True)]
     return Results(
         trials=trials,
         reports=reports.sort("trial_id", "step").join(owners, on="trial_id", how="left"),
@@ -163,8 +182,28 @@ def load(paths: str | Path | Sequence[str | Path]) -> Results:
         environments=_beside(folders, names, "environment.json"),
         sessions=_sessions(folders),
         folders=folders,
+        data=_beside(folders, names, "data.json"),
         warnings=warnings,
+        caveats=tuple(_incomparable(trials)) if len(folders) > 1 else (),
+        compared=compare,
     )
+
+
+def _incomparable(trials: pl.DataFrame) -> list[str]:
+    """Reasons why losses of different sweeps do not compare."""
+    found = []
+    if trials["data_fingerprint"].drop_nulls().n_unique() > 1:
+        found.append("The sweeps saw different data, so their losses do not compare.")
+    ends = trials.filter(pl.col("rung") == pl.col("rung").max().over("sweep"))
+    budgets = ends.group_by("sweep", maintain_order=True).agg(pl.col("tokens").median())
+    sizes = budgets["tokens"].drop_nulls()
+    if sizes.n_unique() > 1:
+        parts = [f"{name} {tokens:,.0f}" for name, tokens in budgets.drop_nulls().iter_rows()]
+        found.append(
+            f"The sweeps trained for different budgets (tokens a trial: {', '.join(parts)}), so "
+            "their losses compare only at equal cost."
+        )
+    return found
 
 
 def _read_trials(folder: Path) -> pl.DataFrame:
@@ -232,8 +271,20 @@ def _finite(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _sweep_name(part: pl.DataFrame, folder: Path) -> str:
-    return str(part["sweep"].drop_nulls().first() or folder.resolve().name)
+def _distinct_names(parts: Sequence[pl.DataFrame], folders: Sequence[Path]) -> list[str]:
+    """Each sweep's name; where two are the same, with the folder that it lies in."""
+    names = [
+        str(part["sweep"].drop_nulls().first() or folder.resolve().name)
+        for part, folder in zip(parts, folders, strict=True)
+    ]
+    longer = [
+        f"{name} ({folder.resolve().parent.name})" if names.count(name) > 1 else name
+        for name, folder in zip(names, folders, strict=True)
+    ]
+    return [
+        f"{name} ({folder})" if longer.count(name) > 1 else name
+        for name, folder in zip(longer, folders, strict=True)
+    ]
 
 
 def _sessions(folders: Sequence[Path]) -> tuple[Mapping[str, object], ...]:

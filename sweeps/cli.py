@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -79,14 +79,41 @@ def report_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Default: report.html in the folder.")
     ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Read two sweeps as before and after.")
+    ] = False,
+    images: Annotated[
+        Path | None, typer.Option("--images", help="Write every chart as PNG and SVG here, too.")
+    ] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw the images on a dark ground.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Rewrite the page while the sweep runs.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between looks, with --watch.")] = 10,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the HTML report of one sweep, or of several in one."""
-    from analysis.report import write_report  # noqa: PLC0415 - seconds to import
-    from sweeps.folders import find_sweep  # noqa: PLC0415
+    from sweeps.reporting import keep_fresh, write  # noqa: PLC0415 - seconds to import
 
-    folders = [find_sweep(name, results) for name in sweeps]
-    target = output or folders[0] / "report.html"
-    Console().print(write_report(folders, target), soft_wrap=True, highlight=False)
+    console = Console(stderr=as_json, soft_wrap=True, highlight=False)
+    if watch:
+        if images or as_json:
+            raise input_error("--watch writes the page alone, without --images and --json")
+        console.print("Watching; Ctrl-C ends it.")
+        try:
+            keep_fresh(sweeps, results, output, compare=compare, seconds=every,
+                       written=console.print)  # fmt: skip
+        except KeyboardInterrupt:
+            console.print("No longer watching.")
+        return
+    mode: Literal["light", "dark"] = "dark" if dark else "light"
+    found = write(sweeps, results, output, compare=compare, images=images, mode=mode)
+    if as_json:
+        _print_json(found.summary | {"report": found.report, "images": found.images})
+        return
+    console.print(found.report)
+    if images:
+        console.print(f"{len(found.images)} images in {images}", markup=False)
 
 
 @app.command("status")

@@ -3,12 +3,12 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from analysis.before_after import before_after_sentence, before_after_table
 from analysis.environment import environment_table
 from analysis.failures import failures_sentence, failures_table
 from analysis.results import METRICS, Results
 from analysis.samples import quotes, repetition, samples_sentence, samples_table
 from analysis.spend import spend_sentence, spend_table, wall_seconds
-from analysis.sweep_comparison import before_after_sentence, before_after_table
 from analysis.trial_table import trial_table_sentence, trials_table
 
 
@@ -94,4 +94,6 @@ def test_before_and_after_is_welchs_test() -> None:
     assert row["verdict"] == "better"
     assert row["basis"] == "fresh seeds"
     sentence = before_after_sentence(table, "one", "two", METRICS["val_loss"])
-    assert sentence.startswith("From one to two the validation loss changed: a −0.2")
+    assert sentence.startswith(
+        "From one to two the mean validation loss over fresh seeds changed: a −0.2"
+    )

@@ -54,7 +54,7 @@ def test_two_sweeps_share_a_page(tmp_path: Path) -> None:
     text = write_report(both, tmp_path / "report.html").read_text()
     assert "before + after" in text
     assert "Sweeps compared" in text
-    assert "From before to after the validation loss changed: lstm −0." in text
+    assert "the mean validation loss over fresh seeds changed: lstm −0." in text
 
 
 def test_every_public_name_can_be_had() -> None:
