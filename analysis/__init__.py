@@ -98,6 +98,7 @@ _HOMES: Final = {
     "scaling_table": "scaling",
     # Texts and trials
     "samples_table": "samples",
+    "tokenizer_table": "tokenizer_check",
     "trials_table": "trial_table",
     "failures_table": "failures",
     "environment_table": "environment",

@@ -61,6 +61,14 @@ LABELS: Final[Mapping[str, str]] = {
     "before": "Before",
     "after": "After",
     "basis": "Basis",
+    "tokenizer": "Tokenizer",
+    "vocab_size": "Vocabulary",
+    "num_texts": "Texts",
+    "num_round_trips": "Unchanged",
+    "num_broken_words": "Broken words",
+    "characters_per_token": "Characters/token",
+    "bytes_per_token": "Bytes/token",
+    "used_fraction": "In use",
 }
 _LOSSES: Final = (
     "mean", "low", "high", "val_loss", "best_val_loss", "loss", "gap", "gap_low", "gap_high",
@@ -79,7 +87,8 @@ _NUMBERS: Final[Mapping[str, str]] = {
     **dict.fromkeys(_LOSSES, "loss"),
     **dict.fromkeys(("num_params", "tokens", "flops"), "count"),
     **dict.fromkeys(
-        ("val_accuracy", "rise", "gain", "share", "membership", "probability"), "percent"
+        ("val_accuracy", "rise", "gain", "share", "membership", "probability", "used_fraction"),
+        "percent",
     ),
     "p_value": "p",
     "seconds": "duration",

@@ -36,6 +36,7 @@ from analysis import (
     slices,
     spend,
     sweep_comparison,
+    tokenizer_check,
     trial_table,
 )
 from analysis.figure import Figure, Panel
@@ -125,8 +126,8 @@ CHAPTERS: Final = (
     Chapter(
         key="texts",
         title="What the models say",
-        lead="Samples side by side, by decoder, architecture and rung.",
-        questions=(samples.figure,),
+        lead="What a token is to them, and samples side by side by decoder and architecture.",
+        questions=(samples.figure, tokenizer_check.figure),
     ),
     Chapter(
         key="all-trials",
