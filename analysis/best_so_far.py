@@ -74,17 +74,16 @@ def best_so_far_sentence(table: pl.DataFrame, cost: str, metric: Metric) -> str:
         .agg(pl.col("median", "low", "high").sort_by(cost).last())
         .sort("median")
     )
-    amount = words.duration(spend) if cost == "seconds" else f"{words.count(spend)} {_unit(cost)}"
+    amount = {
+        "seconds": words.duration(spend), "flops": words.flops(spend),
+        "tokens": f"{words.count(spend)} tokens",
+    }[cost]  # fmt: skip
     parts = [
         f"{row['architecture']} {words.loss(row['median'])} "
         f"({words.loss(row['low'])} to {words.loss(row['high'])})"
         for row in at.iter_rows(named=True)
     ]
     return f"Median best {metric.noun} once a search has spent {amount}: {words.listing(parts)}."
-
-
-def _unit(cost: str) -> str:
-    return "tokens" if cost == "tokens" else "FLOP"
 
 
 def best_so_far_chart(

@@ -85,7 +85,7 @@ def box_plots_sentence(summary: pl.DataFrame, metric: Metric) -> str:
     top = spread.row(0, named=True)
     text = (
         f"The largest difference is between values of {top['setting']}: the median {metric.noun} "
-        f"is {words.significant(top['span'], 2)} lower at {top['best']} than at {top['worst']}"
+        f"is {words.significant(top['span'], 2)} lower with {top['best']} than with {top['worst']}"
     )
     if spread.height > 1:
         last = spread.row(-1, named=True)
@@ -135,7 +135,7 @@ def figure(results: Results) -> Figure | None:
         panels.append(
             Panel(
                 label=common.name,
-                sentence=f"{common.name}: {sentence} {common.sentence}",
+                sentence=f"{common.title}: {sentence} {common.sentence}",
                 chart=box_plots_chart(table, results.metric),
                 table=summary.drop("order"),
             )

@@ -34,6 +34,11 @@ class Comparison:
     """Searched or exempt trials that ended before the rung."""
 
     @property
+    def title(self) -> str:
+        """How a sentence begins that is about these trials."""
+        return title(self.name)
+
+    @property
     def sentence(self) -> str:
         """Which trials a figure stands on."""
         text = (
@@ -43,6 +48,11 @@ class Comparison:
         if self.num_left_out:
             text += f"; {self.num_left_out:,} that ended earlier are left out"
         return text + "."
+
+
+def title(name: str) -> str:
+    """An architecture's name, or words for all of them together."""
+    return "All architectures" if name == "All" else name
 
 
 def comparisons(results: Results, *, pooled: bool = False) -> tuple[Comparison, ...]:

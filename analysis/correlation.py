@@ -1,13 +1,16 @@
 """Which columns rise and fall together? Spearman correlations of everything numeric."""
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
 import altair as alt
 import numpy as np
 import polars as pl
+from scipy.special import stdtr
 
 from analysis import words
+from analysis.comparison import title
 from analysis.figure import Chart, Figure, Panel
 from analysis.results import Results
 from analysis.style import rows, wide
@@ -17,6 +20,7 @@ METRICS: Final = (
     "tokens_per_second", "peak_memory_bytes",
 )  # fmt: skip
 MIN_TRIALS: Final = 5
+SIGNIFICANT: Final = 0.05
 MAX_COLUMNS: Final = 24
 
 
@@ -48,17 +52,36 @@ def correlation_table(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFra
 
 
 def correlation_sentence(table: pl.DataFrame, settings: Sequence[str], loss: str) -> str:
-    """The setting that goes most with the loss."""
+    """The setting that goes most with the loss, if any does by more than luck."""
     own = table.filter((pl.col("y") == loss) & pl.col("x").is_in(list(settings)))
     if own.is_empty():
-        return "Too few trials or no numeric setting that varies."
+        return "Too few trials, or no numeric setting that varies among them."
     top = own.sort(pl.col("correlation").abs(), descending=True).row(0, named=True)
-    direction = "more" if top["correlation"] > 0 else "less"
+    found = (
+        f"rank correlation {words.signed(top['correlation'])} over "
+        f"{words.plural(top['trials'], 'trial')}"
+    )
+    if luck(top["correlation"], top["trials"], own.height) > SIGNIFICANT:
+        return (
+            "No numeric setting goes with the loss by more than luck would; the nearest is "
+            f"{top['x']} ({found})."
+        )
+    direction = "higher" if top["correlation"] > 0 else "lower"
     return (
         f"Of the numeric settings {top['x']} goes most with the loss: the larger it is, the "
-        f"{direction} loss (rank correlation {words.signed(top['correlation'])} over "
-        f"{words.plural(top['trials'], 'trial')})."
+        f"{direction} the loss ({found})."
     )
+
+
+def luck(correlation: float, trials: int, looked_at: int) -> float:
+    """Chance that the strongest of several correlations is this strong by luck (Bonferroni)."""
+    degrees = trials - 2
+    if degrees < 1:
+        return 1.0
+    rest = max(1e-12, 1 - correlation**2)
+    t = abs(correlation) * math.sqrt(degrees / rest)
+    rarest = 2 / math.factorial(min(trials, 20))  # of a perfect order, which t takes for certain
+    return min(1.0, looked_at * max(rarest, 2 * float(stdtr(degrees, -t))))
 
 
 def correlation_chart(table: pl.DataFrame) -> Chart:
@@ -92,20 +115,30 @@ def correlation_chart(table: pl.DataFrame) -> Chart:
 
 
 def figure(results: Results) -> Figure | None:
-    """One panel an architecture, over its trials at full budget."""
+    """All architectures together where there are several, then one panel each."""
     panels = []
     loss = results.metric.column
     metrics = list(dict.fromkeys([loss, *METRICS]))
-    for name in results.architectures:
-        whole = results.full_budget.filter(architecture=name)
-        settings = [column for column in results.varied[name] if whole.schema[column].is_numeric()]
+    # Repeats on fresh seeds are one setting many times: they would feign evidence.
+    searched = results.full_budget.filter(pl.col("cohort") != "confirm")
+    shared = [
+        name
+        for name in next(iter(results.varied.values()), ())
+        if all(name in names for names in results.varied.values())
+    ]
+    groups = {name: (searched.filter(architecture=name), results.varied[name])
+              for name in results.architectures}  # fmt: skip
+    if len(groups) > 1:
+        groups = {"All": (searched, tuple(shared)), **groups}
+    for name, (whole, varied) in groups.items():
+        settings = [column for column in varied if whole.schema[column].is_numeric()]
         table = correlation_table(whole, [*settings, *metrics])
         if table.is_empty():
             continue
         panels.append(
             Panel(
                 label=name,
-                sentence=f"{name}: {correlation_sentence(table, settings, loss)}",
+                sentence=f"{title(name)}: {correlation_sentence(table, settings, loss)}",
                 chart=correlation_chart(table),
                 table=table,
             )
@@ -117,7 +150,8 @@ def figure(results: Results) -> Figure | None:
         title="What goes with what",
         panels=tuple(panels),
         note=(
-            "Spearman rank correlations over full-budget trials, repeats on fresh seeds included. "
-            "Columns that do not vary are left out. Going together is not causing."
+            "Spearman rank correlations over full-budget trials, repeats on fresh seeds left out. "
+            "Columns that do not vary are left out, and architectures with fewer than "
+            f"{MIN_TRIALS} such trials. Going together is not causing."
         ),
     )

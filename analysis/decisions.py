@@ -51,10 +51,14 @@ def decisions_sentence(decisions: pl.DataFrame) -> str:
         f"{row['stopped']:,} of {row['len']:,} at rung {row['rung']}"
         for row in by_rung.iter_rows(named=True)
     ]
-    exempt = decisions.filter(action="exempt").height
+    exempt = decisions.filter(action="exempt")
     text = f"Stopped: {words.listing(parts)}."
-    if exempt:
-        text += f" {words.plural(exempt, 'stop')} fell on exempt trials and had no effect."
+    if exempt.height:
+        trials = exempt["trial_id"].n_unique()
+        text += (
+            f" {words.plural(trials, 'exempt trial')} missed a cutoff "
+            f"({words.plural(exempt.height, 'time')} in all) and went on."
+        )
     return text
 
 

@@ -44,7 +44,7 @@ def environment_sentence(results: Results) -> str:
     nodes = results.trials["node"].drop_nulls().n_unique()
     devices = results.trials["device"].drop_nulls().unique().sort().to_list()
     known = [f"{words.plural(nodes, 'machine')}" if nodes else "", words.listing(devices)]
-    where = " with ".join(part for part in known if part)
+    where = f"{known[0]} ({known[1]})" if all(known) else known[0] or known[1]
     data = results.trials["data_fingerprint"].drop_nulls().n_unique()
     text = f"The trials ran on {where}." if where else "Nobody recorded where the trials ran."
     if data > 1:

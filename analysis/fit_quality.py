@@ -65,16 +65,23 @@ def fit_quality_sentence(table: pl.DataFrame) -> str:
     if table.is_empty():
         return "No trial reached the full budget."
     meaning = {
-        "overfitting": "overfitting (loss has risen from its least)",
-        "still learning": "still learning (more training should help)",
-        "levelled off": "levelled off",
-        "too few reports": "reported too rarely to say",
+        "overfitting": ("overfits", "overfit", ": the loss has risen from its least"),
+        "still learning": (
+            "is still learning",
+            "are still learning",
+            ": more training should help",
+        ),
+        "levelled off": ("has levelled off", "have levelled off", ""),
+        "too few reports": ("reported", "reported", " too rarely to say"),
     }
-    parts = [
-        f"{words.listing(rows['architecture'].to_list())} {meaning[str(diagnosis)]}"
-        for (diagnosis,), rows in table.group_by("diagnosis", maintain_order=True)
-    ]
-    text = f"The best trials: {'; '.join(parts)}."
+    parts = []
+    for (diagnosis,), rows in table.group_by("diagnosis", maintain_order=True):
+        one, several, why = meaning[str(diagnosis)]
+        trials = "trial" if rows.height == 1 else "trials"
+        names = words.listing(rows["architecture"].to_list())
+        verb = one if rows.height == 1 else several
+        parts.append(f"The best {trials} of {names} {verb}{why}.")
+    text = " ".join(parts)
     gaps = table.drop_nulls(["gap"]).sort("gap")
     if gaps.is_empty():
         return text

@@ -70,9 +70,11 @@ def front_membership_sentence(table: pl.DataFrame, price: Price) -> str:
     maybe = table.filter(pl.col("membership").is_between(0.2, SURE, closed="left")).height
     if not table.height:
         return f"No trial at full budget has a value for {price.noun}."
+    first = table.row(0, named=True)
     return (
         f"On the front of loss and {price.noun}, {words.plural(sure, 'trial')} would stay in at "
-        f"least {words.percent(SURE)} of redraws; {maybe} more are there in at least 20 %."
+        f"least {words.percent(SURE)} of redraws, and {maybe:,} more in at least 20 %. The surest "
+        f"is {first['architecture']} {first['trial_id']} ({words.percent(first['membership'])})."
     )
 
 

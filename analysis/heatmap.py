@@ -96,7 +96,11 @@ def heatmap_sentence(table: pl.DataFrame, x: str, y: str, metric: Metric) -> str
         )
     single = table.filter(pl.col("trials") == 1).height
     if single:
-        text += f". {single} of {words.plural(table.height, 'cell')} stand on one trial"
+        stand = "stands" if single == 1 else "stand"
+        which = f"{single} of {words.plural(table.height, 'cell')} {stand}"
+        if single == table.height:
+            which = f"All {single} cells stand" if single > 1 else "The only cell stands"
+        text += f". {which} on one trial" + (" each" if single > 1 else "")
     return text + "."
 
 
@@ -135,9 +139,11 @@ def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
 def figure(results: Results) -> Figure | None:
     """One panel a pair of settings."""
     panels = []
-    for common in comparisons(results):
+    compared = comparisons(results)
+    most = max(1, MAX_PANELS // max(1, len(compared)))
+    for common in compared:
         names = by_strength(common.frame, common.settings)
-        for x, y in pairs(names):
+        for x, y in pairs(names)[:most]:
             table = heatmap_table(common.frame, x, y)
             if table.is_empty():
                 continue
@@ -146,7 +152,7 @@ def figure(results: Results) -> Figure | None:
                 Panel(
                     group=common.name,
                     label=f"{x} × {y}",
-                    sentence=f"{common.name}: {sentence} {common.sentence}",
+                    sentence=f"{common.title}: {sentence} {common.sentence}",
                     chart=heatmap_chart(table, x, y, results.metric),
                     table=table,
                 )

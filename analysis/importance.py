@@ -27,10 +27,11 @@ from analysis.style import rows, small_multiples
 
 MIN_TRIALS: Final = 8
 MAX_SETTINGS: Final = 20
-MAX_TRIALS: Final = 150
-MAX_RESAMPLED: Final = 60
+MAX_TRIALS: Final = 100
+MAX_RESAMPLED: Final = 50
 NUM_RESAMPLES: Final = 8
 NUM_TREES: Final = 12
+MIN_TENTH: Final = 5
 QUESTIONS: Final[Mapping[str, str]] = {
     "fANOVA": "moves the loss anywhere",
     "PED-ANOVA": "gets into the best tenth",
@@ -42,7 +43,8 @@ def importance_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0
 
     Args:
         frame: One row a trial with `loss` and the settings; rows that lack any are left out, and
-            with more than 150 trials a random 150 take part (fANOVA is slow).
+            with more than 100 trials a random 100 take part (the time of fANOVA grows with
+            their square).
         settings: Hyperparameters; of more than 20 the 20 that go most with the loss take part.
         seed: Of the sampling, the forests and the bootstrap.
 
@@ -151,8 +153,13 @@ def _as_optuna(frame: pl.DataFrame, names: Sequence[str]) -> list[Any]:
     ]
 
 
-def importance_sentence(table: pl.DataFrame) -> str:
-    """The first setting by each method, and whether they agree."""
+def importance_sentence(table: pl.DataFrame, trials: int) -> str:
+    """The first setting by each method, and how few trials the best tenth is.
+
+    Args:
+        table: From `importance_table`.
+        trials: How many it stands on.
+    """
     ranked = table.filter(pl.col("share").is_not_null()).sort("share", descending=True)
     firsts = {
         method: ranked.filter(method=method).row(0, named=True)
@@ -167,6 +174,9 @@ def importance_sentence(table: pl.DataFrame) -> str:
         for method, row in firsts.items()
     ]
     text = words.listing(parts)
+    tenth = max(1, round(trials / 10))
+    if tenth < MIN_TENTH:
+        text += f", but the best tenth is {words.plural(tenth, 'trial')} here, so a hint at most"
     return text[0].upper() + text[1:] + "."
 
 
@@ -199,16 +209,19 @@ def figure(results: Results) -> Figure | None:
         name = common.name
         if common.frame.height < MIN_TRIALS or not common.settings:
             trials = words.plural(common.frame.height, "trial")
-            sentence = f"{name}: {trials} are too few to rank its settings (at least {MIN_TRIALS})."
+            need = f"too few to rank settings (at least {MIN_TRIALS})"
+            sentence = f"{common.title}: {trials} are {need}."
             panels.append(Panel(label=name, sentence=sentence))
             continue
         try:
             table = importance_table(common.frame, common.settings)
         except ImportError:
-            sentence = f"{name}: fANOVA needs scikit-learn, which is not installed here."
+            sentence = f"{common.title}: fANOVA needs scikit-learn, which is not installed here."
             panels.append(Panel(label=name, sentence=sentence))
             continue
-        sentence = f"{name}: {importance_sentence(table)} {common.sentence}"
+        sentence = (
+            f"{common.title}: {importance_sentence(table, common.frame.height)} {common.sentence}"
+        )
         panels.append(
             Panel(
                 label=name,
@@ -226,7 +239,8 @@ def figure(results: Results) -> Figure | None:
         note=(
             "fANOVA: which settings move the loss over everything that was tried? PED-ANOVA: which "
             "settings decide whether a trial is among the best tenth? Whiskers are 10 to 90 % of "
-            f"eight bootstrap resamples; at most {MAX_TRIALS} trials and {MAX_SETTINGS} settings "
-            "take part."
+            f"eight bootstrap resamples of at most {MAX_RESAMPLED} trials. fANOVA is slow: of more "
+            f"than {MAX_TRIALS} trials a random {MAX_TRIALS} take part, of more than "
+            f"{MAX_SETTINGS} settings those that go most with the loss."
         ),
     )

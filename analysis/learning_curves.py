@@ -58,11 +58,10 @@ def equal_cost_table(reports: pl.DataFrame, cost: str, column: str = "val_loss")
     reach = words.number(finite.group_by("architecture").agg(pl.col(cost).max())[cost].min()) or 0.0
     return (
         finite.filter(pl.col(cost) <= reach)
-        .sort(column)
-        .unique("architecture", keep="first", maintain_order=True)
-        .select(
-            "architecture", "trial_id", loss=pl.col(column), cost=pl.lit(reach, dtype=pl.Float64)
-        )
+        .group_by("architecture")
+        .agg(pl.col("trial_id").get(pl.col(column).arg_min()), loss=pl.col(column).min())
+        .sort("loss", "architecture")
+        .with_columns(cost=pl.lit(reach, dtype=pl.Float64))
     )
 
 
@@ -73,7 +72,8 @@ def learning_curves_sentence(equal: pl.DataFrame, cost: str, metric: Metric) -> 
     if cost == "seconds":
         at = words.duration(equal["cost"][0]) + " of busy time"
     else:
-        at = f"{words.count(equal['cost'][0])} training {cost if cost == 'tokens' else 'FLOP'}"
+        spent = equal["cost"][0]
+        at = words.flops(spent) if cost == "flops" else f"{words.count(spent)} training tokens"
     ranking = words.listing(
         [
             f"{row['architecture']} ({words.loss(row['loss'])})"
@@ -82,7 +82,10 @@ def learning_curves_sentence(equal: pl.DataFrame, cost: str, metric: Metric) -> 
     )
     if equal.height == 1:
         return f"After at most {at}, the lowest {metric.noun} is {words.loss(equal['loss'][0])}."
-    return f"With at most {at} a trial, which every architecture was given, the order is {ranking}."
+    return (
+        f"At equal cost, at most {at} a trial (as far as every architecture got), the order of "
+        f"lowest {metric.noun} is {ranking}."
+    )
 
 
 def learning_curves_chart(

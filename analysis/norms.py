@@ -28,14 +28,14 @@ def norms_table(reports: pl.DataFrame) -> pl.DataFrame:
         left out, as are values that are not positive (the axis is logarithmic).
     """
     parts = []
+    placed = by_budget(reports.select("architecture", "tokens", *MEASURES))
     for column, name in MEASURES.items():
         value = pl.col(column)
-        known = reports.filter(value > 0)
+        known = placed.filter(value > 0)
         if known.is_empty():
             continue
         parts.append(
-            by_budget(known)
-            .group_by("architecture", tokens="at")
+            known.group_by("architecture", tokens="at")
             .agg(
                 median=value.median(),
                 low=value.quantile(0.1, "linear"),
@@ -57,8 +57,7 @@ def norms_sentence(reports: pl.DataFrame) -> str:
         return "No gradient norms were reported."
     clipped = both.select((pl.col("grad_norm_clipped") < 0.999 * pl.col("grad_norm")).mean()).item()
     ends = (
-        both.sort("tokens")
-        .group_by("architecture", "trial_id")
+        both.group_by("architecture", "trial_id", maintain_order=True)
         .agg(ratio=pl.col("grad_norm").last() / pl.col("grad_norm").first(), reports=pl.len())
         .filter(pl.col("reports") > 1)
     )
@@ -66,9 +65,8 @@ def norms_sentence(reports: pl.DataFrame) -> str:
     if ends.is_empty():
         return text + "."
     growing = ends.select((pl.col("ratio") > 2).mean()).item()
-    return (
-        f"{text}; the gradient norm more than doubled from first to last report in "
-        f"{words.percent(growing)} of the trials."
+    return f"{text}; from first to last report the gradient norm more than doubled in " + (
+        f"{words.percent(growing)} of the trials." if growing else "no trial."
     )
 
 

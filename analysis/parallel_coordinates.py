@@ -24,6 +24,8 @@ MAX_TRIALS: Final = 240
 ABSENT_PLACE: Final = -0.22
 BEST: Final = 0.15
 MIN_BEST: Final = 3
+COMMON: Final = 0.6
+MORE: Final = 0.15
 
 
 def parallel_coordinates_table(
@@ -93,28 +95,37 @@ def axis_ends_table(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def parallel_coordinates_sentence(table: pl.DataFrame) -> str:
-    """What the best trials have in common."""
-    best = table.filter(pl.col("best") & (pl.col("axis") != "loss") & (pl.col("place") >= 0))
-    trials = table.filter("best")["trial_id"].n_unique()
-    if trials < 3:
-        return "Too few trials to say what the best have in common."
-    spread = (
-        best.group_by("axis", "rank")
-        .agg(
-            share=pl.col("value").value_counts().struct.field("count").max() / trials,
-            value=pl.col("value").mode().sort().first(),
-        )
-        .sort("share", "rank", descending=[True, False])
+def parallel_coordinates_sentence(table: pl.DataFrame, frame: pl.DataFrame) -> str:
+    """What the best trials have in common that the others have less often.
+
+    Args:
+        table: From `parallel_coordinates_table`.
+        frame: The trials it was made from, whose shares the best are held against.
+    """
+    best = frame.filter(
+        pl.col("trial_id").is_in(table.filter("best")["trial_id"].unique().to_list())
     )
-    common = spread.filter(pl.col("share") >= 0.6).head(3)
-    if common.is_empty():
-        return f"The best {trials} trials share no single value of any setting."
+    if best.height < MIN_BEST:
+        return "Too few trials to say what the best have in common."
+    axes = table.filter(pl.col("axis") != "loss").sort("rank")["axis"].unique(maintain_order=True)
+    found = []
+    for name in ["architecture", *axes]:
+        counts = best[name].drop_nulls().value_counts(sort=True)
+        if counts.is_empty() or frame[name].n_unique() < 2:
+            continue
+        value, times = counts.row(0)
+        overall = frame.filter(pl.col(name) == value).height
+        found.append((times / best.height, times / best.height - overall / frame.height,
+                      name, value, times, overall))  # fmt: skip
+    common = [row for row in found if row[0] >= COMMON and row[1] >= MORE]
+    if not common:
+        return f"The best {best.height} trials share no value more often than trials in general."
     parts = [
-        f"{row['axis']} {row['value']} ({words.percent(row['share'])})"
-        for row in common.iter_rows(named=True)
+        f"{name} {words.setting(value)} ({times} of {best.height}, against {overall} of "
+        f"{frame.height} in all)"
+        for _, _, name, value, times, overall in sorted(common, key=lambda row: -row[1])[:3]
     ]
-    return f"What the best {trials} trials have in common: {words.listing(parts)}."
+    return f"What the best {best.height} trials have in common: {words.listing(parts)}."
 
 
 def parallel_coordinates_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
@@ -169,7 +180,7 @@ def figure(results: Results) -> Figure | None:
         panels.append(
             Panel(
                 label=name,
-                sentence=f"{name}: {parallel_coordinates_sentence(table)}",
+                sentence=f"{common.title}: {parallel_coordinates_sentence(table, common.frame)}",
                 chart=parallel_coordinates_chart(table, results.architectures),
                 table=table.drop("rank"),
             )

@@ -24,6 +24,13 @@ class Price:
     noun: str
     maximize: bool = False
 
+    def written(self, value: float) -> str:
+        """A value as a sentence has it, with its unit."""
+        if self.maximize:
+            return f"{100 * value:.1f} %"
+        units = {"flops": words.flops, "seconds": words.duration, "peak_memory_bytes": words.size}
+        return units.get(self.column, words.count)(value)
+
     @property
     def tab(self) -> str:
         """The label without its unit."""
@@ -33,9 +40,9 @@ class Price:
 PRICES: Final = (
     Price(column="num_params", label="Parameters", noun="parameters"),
     Price(column="val_accuracy", label="Validation accuracy", noun="accuracy", maximize=True),
-    Price(column="flops", label="Training FLOPs", noun="FLOPs"),
-    Price(column="seconds", label="Busy seconds", noun="busy seconds"),
-    Price(column="peak_memory_bytes", label="Peak memory (bytes)", noun="bytes of memory"),
+    Price(column="flops", label="Training FLOPs", noun="compute"),
+    Price(column="seconds", label="Busy seconds", noun="busy time"),
+    Price(column="peak_memory_bytes", label="Peak memory (bytes)", noun="peak memory"),
 )
 
 
@@ -81,13 +88,14 @@ def pareto_sentence(table: pl.DataFrame, price: Price, metric: Metric) -> str:
     ends = [(row, row[price.column], words.loss(row["loss"])) for row in (cheap, dear)]
     if price.maximize:
         return text + (
-            f" It runs from accuracy {words.percent(ends[0][1])} with {metric.noun} {ends[0][2]} "
-            f"to accuracy {words.percent(ends[1][1])} with {ends[1][2]}: there the two disagree."
+            f" It runs from accuracy {price.written(ends[0][1])} with {metric.noun} {ends[0][2]} "
+            f"to accuracy {price.written(ends[1][1])} with {ends[1][2]}: there the two disagree."
         )
     factor = words.significant(ends[1][1] / ends[0][1], 2) if ends[0][1] else words.ABSENT
+    unit = " parameters" if price.column == "num_params" else ""
     return text + (
-        f" From {words.count(ends[0][1])} {price.noun} ({ends[0][2]}) to "
-        f"{words.count(ends[1][1])} ({ends[1][2]}): {factor} times the price buys "
+        f" From {price.written(ends[0][1])}{unit} ({metric.noun} {ends[0][2]}) to "
+        f"{price.written(ends[1][1])} ({ends[1][2]}): {factor} times the price buys "
         f"{words.significant(cheap['loss'] - dear['loss'])} less {metric.noun}."
     )
 

@@ -144,25 +144,34 @@ def partial_dependence_chart(table: pl.DataFrame, metric: Metric) -> Chart:
 
 def figure(results: Results) -> Figure | None:
     """One panel an architecture."""
-    panels = []
+    panels: list[Panel] = []
+    lacking: list[str] = []
     for common in comparisons(results, pooled=True):
         name = common.name
         try:
             table = partial_dependence_table(common.frame, common.settings)
         except ImportError:
-            sentence = f"{name}: this needs scikit-learn, which is not installed here."
+            sentence = f"{common.title}: this needs scikit-learn, which is not installed here."
             panels.append(Panel(label=name, sentence=sentence))
             continue
-        sentence = f"{name}: {partial_dependence_sentence(table, results.metric)}"
+        if table.is_empty():
+            lacking.append(name)
+            continue
+        sentence = f"{common.title}: {partial_dependence_sentence(table, results.metric)}"
         panels.append(
             Panel(
                 label=name,
                 sentence=f"{sentence} {common.sentence}",
-                chart=None if table.is_empty() else partial_dependence_chart(table, results.metric),
+                chart=partial_dependence_chart(table, results.metric),
                 table=table,
             )
         )
-    if not panels:
+    few = (
+        f"{words.listing(lacking)}: fewer than {MIN_TRIALS} trials compare, too few to learn from."
+    )
+    if lacking and not panels:
+        panels.append(Panel(sentence=few))
+    elif not panels:
         return None
     return Figure(
         key="partial-dependence",
@@ -170,6 +179,7 @@ def figure(results: Results) -> Figure | None:
         panels=tuple(panels),
         note=(
             f"A random forest of {NUM_TREES} trees; bands are the middle 80 % of the trees. Where "
-            "two settings were only tried together in some ways, the average imagines the rest."
+            "two settings were only tried together in some ways, the average imagines the rest. "
+            + (few if lacking else "")
         ),
     )

@@ -3,7 +3,8 @@
 Trials are only ever compared within their architecture, as early stopping compares them.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import altair as alt
 import numpy as np
@@ -141,12 +142,13 @@ def rank_agreement_sentence(table: pl.DataFrame, wrong: pl.DataFrame) -> str:
             "can say what early stopping threw away; a larger exempt_fraction would tell."
         )
     parts = [
-        f"{words.signed(row['correlation'])} at rung {row['rung']}"
+        f"{words.signed(row['correlation'])} at rung {row['rung']}{_interval(row)}"
         for row in table.drop_nulls(["correlation"]).iter_rows(named=True)
     ]
     text = (
-        f"The order of trials at a rung foretells their final order: {words.listing(parts)} "
-        f"(Kendall's tau over {table['pairs'][0]} pairs of exempt trials)."
+        f"How far the order of trials at a rung is their final order: {words.listing(parts)} "
+        f"(Kendall's tau over {table['pairs'][0]} pairs of exempt trials; 1 is the same order, 0 "
+        "is chance)."
     )
     if wrong.height and wrong["best"][0]:
         last = wrong.row(-1, named=True)
@@ -155,6 +157,12 @@ def rank_agreement_sentence(table: pl.DataFrame, wrong: pl.DataFrame) -> str:
             f"been stopped ({words.percent(last['low'])} to {words.percent(last['high'])} at 95 %)."
         )
     return text
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    if row["low"] is None:
+        return ""
+    return f" ({words.signed(row['low'])} to {words.signed(row['high'])} at 95 %)"
 
 
 def by_rung_chart(table: pl.DataFrame, column: str, title: str, least: float) -> Chart:

@@ -23,6 +23,7 @@ from analysis.results import Metric, Results
 from analysis.style import rows, wide
 
 LOG_SPAN: Final = 10
+SCALED: Final = " per standard deviation"
 TRIALS_PER_TERM: Final = 3
 TRIALS_PER_INTERACTION: Final = 6
 
@@ -66,6 +67,9 @@ class Fit:
     residuals: pl.DataFrame
     """trial_id, fitted, residual."""
     r_squared: float
+    """Share of the spread in loss that the model explains."""
+    adjusted: float
+    """The same after allowing for the number of terms; may be negative."""
     left_out: tuple[str, ...]
     """Settings for which there were too few trials."""
 
@@ -134,6 +138,7 @@ def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
             fitted=pl.Series(model.fittedvalues), residual=pl.Series(model.resid)
         ),
         r_squared=float(model.rsquared),
+        adjusted=float(model.rsquared_adj),
         left_out=tuple(name for name in usable if name not in names),
     )
 
@@ -193,7 +198,7 @@ def _readable(column: str, parts: dict[str, Regressor]) -> str:
             return column
         part = parts[match[1]]
         if match[2]:
-            pieces.append(f"{part.name} {part.levels[int(match[2])]} (not {part.levels[0]})")
+            pieces.append(f"{part.name} {part.levels[int(match[2])]} vs {part.levels[0]}")
         else:
             pieces.append(part.label)
     return " × ".join(pieces)
@@ -211,14 +216,17 @@ def regression_sentence(fit: Fit, metric: Metric) -> str:
     clear = terms.filter((pl.col("low") > 0) | (pl.col("high") < 0)).sort(
         pl.col("estimate").abs(), descending=True
     )
-    explained = f"the model explains {words.percent(max(0.0, fit.r_squared))} of the spread in loss"
+    explained = (
+        f"the model explains {words.percent(max(0.0, fit.r_squared))} of the spread in loss "
+        f"({words.percent(max(0.0, fit.adjusted))} after allowing for its number of terms)"
+    )
     if clear.is_empty():
         return (
             f"No setting's effect stands out from the noise at 95 %; {explained} among "
             f"{words.plural(fit.residuals.height, 'trial')}."
         )
     effects = [
-        f"{row['term']} ({words.signed(row['estimate'])})"
+        f"{row['term']} ({words.signed(row['estimate'])}{'' if ' vs ' in row['term'] else SCALED})"
         for row in clear.head(3).iter_rows(named=True)
     ]
     return (
@@ -258,10 +266,12 @@ def figure(results: Results) -> Figure | None:
         fit = fit_regression(common.frame, common.settings)
         if fit is None:
             trials = words.plural(common.frame.height, "trial")
-            sentence = f"{name}: {trials} cannot tell the effects of its settings apart."
+            sentence = f"{common.title}: {trials} cannot tell the effects of its settings apart."
             panels.append(Panel(label=name, sentence=sentence))
             continue
-        sentence = f"{name}: {regression_sentence(fit, results.metric)} Model: {fit.formula}."
+        sentence = (
+            f"{common.title}: {regression_sentence(fit, results.metric)} Model: {fit.formula}."
+        )
         if fit.left_out:
             sentence += f" Left out for lack of trials: {words.listing(fit.left_out)}."
         panels.append(

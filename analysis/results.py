@@ -169,11 +169,11 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         name: pl.concat([_read_table(folder, name, schema) for folder in folders])
         for name, schema in {"reports": REPORTS, "decisions": DECISIONS, "samples": SAMPLES}.items()
     }
-    reports = _finite(tables["reports"]).unique(["trial_id", "step"], keep="last")
+    reports = _in_order(_finite(tables["reports"]))
     decisions = tables["decisions"].unique(["trial_id", "rung"], keep="last")
     return Results(
         trials=trials,
-        reports=reports.sort("trial_id", "step").join(owners, on="trial_id", how="left"),
+        reports=reports.join(owners, on="trial_id", how="left", maintain_order="left"),
         decisions=decisions.sort("time", "trial_id").join(owners, on="trial_id", how="left"),
         samples=tables["samples"]
         .unique(maintain_order=True)
@@ -187,6 +187,17 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         caveats=tuple(_incomparable(trials)) if len(folders) > 1 else (),
         compared=compare,
     )
+
+
+def _in_order(reports: pl.DataFrame) -> pl.DataFrame:
+    """Sorted by trial and step, the last row of each pair kept; texts are compared only once."""
+    placed = reports.with_columns(place=pl.col("trial_id").rank("dense")).sort(
+        "place", "step", maintain_order=True
+    )
+    repeated = pl.all_horizontal(
+        pl.col(name).eq_missing(pl.col(name).shift(-1)) for name in ("place", "step")
+    ) & (pl.int_range(pl.len()) < pl.len() - 1)
+    return placed.filter(~repeated).drop("place")
 
 
 def _incomparable(trials: pl.DataFrame) -> list[str]:

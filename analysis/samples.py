@@ -49,7 +49,7 @@ def samples_sentence(table: pl.DataFrame) -> str:
     count = words.plural(table.height, "sample")
     if not parts:
         return f"{count}, all empty."
-    return f"{count}; share of words that repeat an earlier three-word run: {words.listing(parts)}."
+    return f"{count}. How much of a text repeats itself: {words.listing(parts)}."
 
 
 def repetition(text: str) -> float:
@@ -102,5 +102,8 @@ def figure(results: Results) -> Figure | None:
         key="samples",
         title="Samples side by side",
         panels=tuple(panels),
-        note="The best trial of each architecture at each rung; prompts are in bold. Later first.",
+        note=(
+            "The best trial of each architecture at each rung, later rungs first; prompts are in "
+            "bold. A text repeats itself where three words in a row have stood in it before."
+        ),
     )

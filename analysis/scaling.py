@@ -37,10 +37,11 @@ def scaling_points(results: Results, axis: str) -> pl.DataFrame:
         frame = results.reports.select("architecture", "trial_id", x=axis, loss=column)
         key = (pl.col("x").log10() * BINS_PER_DECADE).floor()
     frame = frame.drop_nulls().filter(pl.col("x") > 0).with_columns(pl.col("x").cast(pl.Float64))
+    least = pl.col("loss").arg_min()
     best = (
         frame.with_columns(bin=key)
-        .sort("loss", "x")
-        .unique(["architecture", "bin"], keep="first", maintain_order=True)
+        .group_by("architecture", "bin")
+        .agg(pl.col("trial_id", "x", "loss").get(least))
         .sort("architecture", "x")
     )
     if axis != "num_params":

@@ -110,7 +110,7 @@ def figure(results: Results) -> Figure | None:
         panels.append(
             Panel(
                 label=common.name,
-                sentence=f"{common.name}: {slices_sentence(table)} {common.sentence}",
+                sentence=f"{common.title}: {slices_sentence(table)} {common.sentence}",
                 chart=slices_chart(table, results.metric),
                 table=table.drop("place", "at"),
             )

@@ -49,6 +49,14 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.{decimals}f} %"
 
 
+def flops(value: float | None) -> str:
+    """Floating-point operations with a metric prefix: 1.23 GFLOP."""
+    if value is None:
+        return ABSENT
+    text = count(value)
+    return f"{text}FLOP" if text[-1].isalpha() else f"{text} FLOP"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds, minutes or hours, whichever reads best."""
     if seconds is None:

@@ -131,6 +131,12 @@ def write_sweep(
     (folder / "environment.json").write_text(
         json.dumps({"python": "3.11.7", "torch": "2.13.0", "cpu_count": 2, "git_commit": "4f2c9e1"})
     )
+    quality = {
+        "kind": "bpe", "vocab_size": 2048, "num_texts": 50, "num_round_trips": 50,
+        "num_broken_words": 0, "characters_per_token": 3.2, "bytes_per_token": 3.2,
+        "used_fraction": 0.9,
+    }  # fmt: skip
+    (folder / "data.json").write_text(json.dumps({"tokenizer_quality": quality}))
     return folder
 
 

@@ -70,7 +70,7 @@ def test_over_and_underfitting_are_named() -> None:
     }  # fmt: skip
     assert table["gap"].to_list() == pytest.approx([0.1] * 4)
     sentence = fit_quality_sentence(table)
-    assert "over overfitting" in sentence
+    assert "trial of over overfits" in sentence
     assert "most for" in sentence
 
 
@@ -86,7 +86,7 @@ def test_norms_know_how_often_clipping_bit(results: Results) -> None:
     )  # fmt: skip
     sentence = norms_sentence(frame)
     assert "clipped at 75 %" in sentence
-    assert "more than doubled from first to last report in 100 %" in sentence
+    assert "gradient norm more than doubled in 100 %" in sentence
 
 
 def test_a_power_law_comes_back() -> None:

@@ -54,7 +54,7 @@ def test_heatmap_cells_are_means_with_counts() -> None:
     }  # fmt: skip
     sentence = heatmap_sentence(table, "width", "depth", METRIC)
     assert "1.000, is at width 64 with depth 2 (1 trial)" in sentence
-    assert "2 of 3 cells stand on one trial" in sentence
+    assert "2 of 3 cells stand on one trial each" in sentence
 
 
 def test_the_usual_pair_comes_first() -> None:
@@ -89,7 +89,7 @@ def test_the_widest_setting_is_named() -> None:
     """The sentence is about the medians of the table."""
     sentence = box_plots_sentence(box_summary(box_plots_table(GRID, ["width", "kind"])), METRIC)
     assert "between values of width" in sentence
-    assert "1.6 lower at 64 than at 32" in sentence
+    assert "1.6 lower with 64 than with 32" in sentence
 
 
 def test_slices_see_an_edge() -> None:
@@ -122,8 +122,14 @@ def test_what_the_best_share_is_said() -> None:
         {"trial_id": [str(i) for i in range(40)], "architecture": ["k"] * 40,
          "width": [64] * 8 + [32] * 32, "loss": range(40)}
     )  # fmt: skip
-    sentence = parallel_coordinates_sentence(parallel_coordinates_table(frame, ["width"]))
-    assert sentence == "What the best 6 trials have in common: width 64 (100 %)."
+    table = parallel_coordinates_table(frame, ["width"])
+    assert parallel_coordinates_sentence(table, frame) == (
+        "What the best 6 trials have in common: width 64 (6 of 6, against 8 of 40 in all)."
+    )
+    usual = frame.with_columns(width=pl.Series([64] * 36 + [32] * 4))
+    assert "share no value more often" in parallel_coordinates_sentence(
+        parallel_coordinates_table(usual, ["width"]), usual
+    )
 
 
 def test_density_peaks_where_the_trials_are() -> None:

@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 from statsmodels.formula.api import ols
 
-from analysis.correlation import correlation_sentence, correlation_table
+from analysis.correlation import correlation_sentence, correlation_table, luck
 from analysis.importance import importance_sentence, importance_table
 from analysis.partial_dependence import partial_dependence_sentence, partial_dependence_table
 from analysis.regression import fit_regression, is_logarithmic, regression_sentence
@@ -44,7 +44,7 @@ def test_regression_recovers_what_made_the_data() -> None:
     rows = {row["term"]: row for row in fit.table.iter_rows(named=True)}
     slope = -0.3 * np.log10(x).std(ddof=1)
     assert rows["log10(x)"]["low"] < slope < rows["log10(x)"]["high"]
-    assert rows["kind b (not a)"]["estimate"] == pytest.approx(0.5, abs=0.01)
+    assert rows["kind b vs a"]["estimate"] == pytest.approx(0.5, abs=0.01)
     assert fit.formula == "loss ~ log10(x) + kind + log10(x) × kind"
 
 
@@ -59,7 +59,7 @@ def test_regression_agrees_with_the_formula_interface() -> None:
     oracle = ols("loss ~ z * C(activation)", pandas.to_pandas()).fit(cov_type="HC3", use_t=True)
     ours = dict(zip(fit.table["term"], fit.table["std_error"], strict=True))
     assert ours["width"] == pytest.approx(oracle.bse["z"])
-    assert ours["activation relu (not gelu)"] == pytest.approx(oracle.bse["C(activation)[T.relu]"])
+    assert ours["activation relu vs gelu"] == pytest.approx(oracle.bse["C(activation)[T.relu]"])
     assert fit.r_squared == pytest.approx(oracle.rsquared)
 
 
@@ -98,7 +98,7 @@ def test_names_cannot_upset_the_formula() -> None:
     frame = frame.with_columns(pl.col("a`[T.b]").replace("relu", "]:s0 <b>"))
     fit = fit_regression(frame, ["w ~ 1 + C(x):", "a`[T.b]"])
     assert fit is not None
-    assert "a`[T.b] gelu (not ]:s0 <b>)" in fit.table["term"].to_list()
+    assert "a`[T.b] gelu vs ]:s0 <b>" in fit.table["term"].to_list()
 
 
 def test_the_sentence_names_clear_effects_only() -> None:
@@ -106,7 +106,7 @@ def test_the_sentence_names_clear_effects_only() -> None:
     fit = fit_regression(trials(), ["activation", "width"])
     assert fit is not None
     sentence = regression_sentence(fit, METRIC)
-    assert "activation relu (not gelu) (+0." in sentence
+    assert "activation relu vs gelu (+0." in sentence
     assert "width (" not in sentence
 
 
@@ -145,7 +145,9 @@ def test_importance_finds_the_setting_that_matters() -> None:
         assert own["share"].sum() == pytest.approx(1.0)
         assert own.sort("share", descending=True)["setting"][0] == "rate"
         assert own.filter(setting="width")["share"][0] < 0.2
-    assert "rate" in importance_sentence(table)
+    assert "rate" in importance_sentence(table, 80)
+    assert "hint" not in importance_sentence(table, 80)
+    assert "the best tenth is 2 trials here, so a hint at most" in importance_sentence(table, 20)
 
 
 def test_the_two_importances_answer_two_questions() -> None:
@@ -165,7 +167,7 @@ def test_importance_refuses_few_trials_and_flat_losses() -> None:
     """Seven trials are too few; equal losses have no importance and no crash."""
     assert importance_table(trials(7), ["rate"]).is_empty()
     flat = trials(12).with_columns(loss=pl.lit(1.0))
-    assert "no setting mattered" in importance_sentence(importance_table(flat, ["rate"]))
+    assert "no setting mattered" in importance_sentence(importance_table(flat, ["rate"]), 12)
 
 
 def test_partial_dependence_follows_the_law() -> None:
@@ -202,4 +204,7 @@ def test_correlations_are_spearmans() -> None:
     cell = table.filter(x="rate", y="loss")["correlation"][0]
     assert cell == pytest.approx(stats.spearmanr(frame["rate"], frame["loss"]).statistic)
     assert "rank correlation" in correlation_sentence(table, ["rate", "width"], "loss")
+    alone = stats.spearmanr(frame["rate"], frame["loss"])
+    assert luck(alone.statistic, 25, 1) == pytest.approx(alone.pvalue)
+    assert luck(1.0, 5, 1) == pytest.approx(2 / 120)
     assert correlation_table(frame.head(3), ["rate", "loss"]).is_empty()
