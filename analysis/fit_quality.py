@@ -119,7 +119,12 @@ def fit_quality_chart(curves: pl.DataFrame, architectures: Sequence[str]) -> Cha
             x=x,
             y=alt.Y("loss:Q", title="Loss (nats per token)", scale=alt.Scale(zero=False)),
             color=color(architectures, legend=False),
-            strokeDash=alt.StrokeDash("set:N", title=None, scale=dashes),
+            strokeDash=alt.StrokeDash(
+                "set:N",
+                title=None,
+                scale=dashes,
+                legend=alt.Legend(symbolType="stroke", symbolSize=500, symbolStrokeWidth=2),
+            ),
             tooltip=[
                 alt.Tooltip("trial_id:N"),
                 alt.Tooltip("set:N"),

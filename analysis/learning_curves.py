@@ -29,7 +29,8 @@ def learning_curves_table(
     Best means the least loss at the highest budget that any trial of the architecture reached.
     Long curves keep evenly spaced points and their last one.
     """
-    finite = reports.filter(pl.col(column).is_not_null()).rename({column: "loss"})
+    wanted = reports.select("architecture", "trial_id", *COSTS, loss=column)
+    finite = wanted.filter(pl.col("loss").is_not_null())
     last = finite.group_by("architecture", "trial_id").agg(
         pl.col("tokens").max(), pl.col("loss").sort_by("tokens").last()
     )
@@ -54,7 +55,7 @@ def equal_cost_table(reports: pl.DataFrame, cost: str, column: str = "val_loss")
     Returns:
         architecture, loss, trial_id and cost (the same in every row), best first.
     """
-    finite = reports.filter(pl.col(column).is_not_null() & pl.col(cost).is_not_null())
+    finite = reports.select("architecture", "trial_id", column, cost).drop_nulls([column, cost])
     reach = words.number(finite.group_by("architecture").agg(pl.col(cost).max())[cost].min()) or 0.0
     return (
         finite.filter(pl.col(cost) <= reach)

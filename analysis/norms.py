@@ -19,6 +19,8 @@ MEASURES: Final[Mapping[str, str]] = {
     "learning_rate": "Learning rate",
 }
 
+QUANTILES: Final[Mapping[str, float]] = {"median": 0.5, "low": 0.1, "high": 0.9}
+
 
 def norms_table(reports: pl.DataFrame) -> pl.DataFrame:
     """Median and 10 to 90 % of each measure at each budget.
@@ -27,22 +29,23 @@ def norms_table(reports: pl.DataFrame) -> pl.DataFrame:
         measure, architecture, tokens, median, low, high. Measures that were never reported are
         left out, as are values that are not positive (the axis is logarithmic).
     """
-    parts = []
-    placed = by_budget(reports.select("architecture", "tokens", *MEASURES))
-    for column, name in MEASURES.items():
-        value = pl.col(column)
-        known = placed.filter(value > 0)
-        if known.is_empty():
-            continue
-        parts.append(
-            known.group_by("architecture", tokens="at")
-            .agg(
-                median=value.median(),
-                low=value.quantile(0.1, "linear"),
-                high=value.quantile(0.9, "linear"),
-            )
-            .select(pl.lit(name).alias("measure"), pl.all())
-        )
+    placed = by_budget(reports.select("architecture", "trial_id", "tokens", *MEASURES))
+    measured = [name for name in MEASURES if (placed[name] > 0).any()]
+    positive = {name: pl.col(name).filter(pl.col(name) > 0) for name in measured}
+    quantiles = placed.group_by("architecture", tokens="at").agg(
+        positive[name].quantile(share, "linear").alias(f"{name}.{key}")
+        for name in measured
+        for key, share in QUANTILES.items()
+    )
+    parts = [
+        quantiles.select(
+            pl.lit(MEASURES[name]).alias("measure"),
+            "architecture",
+            "tokens",
+            *(pl.col(f"{name}.{key}").alias(key) for key in QUANTILES),
+        ).drop_nulls()
+        for name in measured
+    ]
     schema = {"measure": pl.String, "architecture": pl.String, "tokens": pl.Float64,
               "median": pl.Float64, "low": pl.Float64, "high": pl.Float64}  # fmt: skip
     if not parts:
@@ -52,7 +55,8 @@ def norms_table(reports: pl.DataFrame) -> pl.DataFrame:
 
 def norms_sentence(reports: pl.DataFrame) -> str:
     """How often clipping bit, and where gradients grew."""
-    both = reports.drop_nulls(["grad_norm", "grad_norm_clipped"])
+    norms = ("grad_norm", "grad_norm_clipped")
+    both = reports.select("architecture", "trial_id", *norms).drop_nulls(norms)
     if both.is_empty():
         return "No gradient norms were reported."
     clipped = both.select((pl.col("grad_norm_clipped") < 0.999 * pl.col("grad_norm")).mean()).item()

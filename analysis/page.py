@@ -132,10 +132,15 @@ def _hero(title: str, subtitle: str, answer: Answer, architectures: Sequence[str
         f'<button type="button" class="copy" aria-label="Copy: {escape(does)}">Copy</button></li>'
         for does, command in answer.commands
     )
-    recipe = (
-        '<div class="recipe"><div><h3>Winning settings</h3>'
+    settings = (
+        f"<div><h2>Settings of {escape(str(answer.winner))}</h2>"
         f'<ul class="settings">{_chips(answer.settings)}</ul>{defaults}</div>'
-        "<div><h3>Get it again</h3>"
+        if answer.settings
+        else ""
+    )
+    recipe = (
+        f'<div class="recipe">{settings}'
+        "<div><h2>Get it again</h2>"
         f'<ul class="commands">{commands}</ul></div></div>'
         if answer.commands
         else ""

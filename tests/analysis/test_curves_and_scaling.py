@@ -37,7 +37,7 @@ def test_diverged_trials_are_shown(results: Results) -> None:
 def test_many_budgets_are_put_into_few_places() -> None:
     """Report positions that differ everywhere are rounded to forty places, in order."""
     tokens = np.unique(np.geomspace(100, 1e6, 500).astype(int))
-    frame = by_budget(pl.DataFrame({"tokens": tokens}))
+    frame = by_budget(pl.DataFrame({"tokens": tokens, "trial_id": ["a"] * len(tokens)}))
     assert frame["at"].n_unique() <= 40
     assert frame["at"].is_sorted()
     assert (frame["at"] / frame["tokens"]).is_between(0.8, 1.25).all()
@@ -87,6 +87,14 @@ def test_norms_know_how_often_clipping_bit(results: Results) -> None:
     sentence = norms_sentence(frame)
     assert "clipped at 75 %" in sentence
     assert "gradient norm more than doubled in 100 %" in sentence
+
+
+def test_steps_of_two_sizes_are_one_place() -> None:
+    """Neighbouring budgets of different trials merge; two reports of one trial never do."""
+    frame = pl.DataFrame(
+        {"trial_id": ["a", "b", "a", "b", "c", "c"], "tokens": [1000, 1024, 2000, 2048, 2040, 2100]}
+    )
+    assert by_budget(frame)["at"].to_list() == [1024, 1024, 2048, 2048, 2048, 2100]
 
 
 def test_a_power_law_comes_back() -> None:
