@@ -43,7 +43,13 @@ def answer(results: Results) -> Answer:
     column = results.metric.column
     table = headline_table(results.full_budget, names, column)
     noise = seed_noise(settings_table(results.full_budget, names, column))
-    sentence = " ".join([headline_sentence(table, results.metric, noise), *results.caveats])
+    sentence = " ".join(
+        [
+            headline_sentence(table, results.metric, noise),
+            *results.caveats,
+            *progress(results, told=not table.is_empty()),
+        ]
+    )
     if table.is_empty():
         return Answer(
             verdict="No winner yet", winner=None, sentence=sentence, tiles=_spent(results),
@@ -62,6 +68,29 @@ def answer(results: Results) -> Answer:
         defaults=_written(winner, [name for name in own if name not in varied]),
         commands=commands(best["trial_id"], results),
     )
+
+
+def progress(results: Results, *, told: bool) -> list[str]:
+    """What a reader of an unfinished sweep wants to know, in sentences.
+
+    Args:
+        results: What was measured.
+        told: Whether the lowest loss stands there already.
+    """
+    found = []
+    reports = results.reports.drop_nulls([results.metric.column])
+    if not told and not reports.is_empty():
+        best = reports.sort(results.metric.column).row(0, named=True)
+        at = f" after {words.count(best['tokens'])} tokens" if best["tokens"] else ""
+        found.append(
+            f"The lowest {results.metric.noun} so far is {words.loss(best[results.metric.column])}, "
+            f"by {best['architecture']}{at}."
+        )
+    running = results.trials.filter(status="running").height
+    if running:
+        verb = "is" if running == 1 else "are"
+        found.append(f"{words.plural(running, 'trial')} {verb} still running.")
+    return found
 
 
 def _written(trial: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str, str], ...]:

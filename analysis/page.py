@@ -223,6 +223,7 @@ def _panel(figure: Figure, index: int, panel: Panel, payload: Payload, *, tabs: 
     role = f' role="tabpanel" aria-labelledby="{figure.key}-tab-{index}"' if tabs else ""
     parts = [f'<p class="finding">{_prose(panel.sentence)}</p>']
     tools = []
+    caption = escape(f"{figure.title} {panel.label}".strip())
     if panel.quotes:
         parts.append(
             f'<div class="quotes">{"".join(_quote(quote) for quote in panel.quotes)}</div>'
@@ -236,7 +237,6 @@ def _panel(figure: Figure, index: int, panel: Panel, payload: Payload, *, tabs: 
     if panel.table is not None and not panel.table.is_empty():
         table = payload.add_table(panel.table)
         attributes = f'data-table="{table}" data-file="{escape(key)}"'
-        caption = escape(f"{figure.title} {panel.label}".strip())
         if panel.show_table:
             shown = escape(",".join(panel.columns))
             parts.append(
@@ -246,13 +246,17 @@ def _panel(figure: Figure, index: int, panel: Panel, payload: Payload, *, tabs: 
         else:
             tools.append(
                 f'<button type="button" class="show-data" {attributes} '
-                f'data-caption="{caption}" aria-expanded="false">Data</button>'
+                f'data-caption="{caption}" aria-expanded="false" '
+                f'aria-label="Data: {caption}">Data</button>'
             )
-        tools.append(f'<button type="button" class="csv" {attributes}>CSV</button>')
+        tools.append(
+            f'<button type="button" class="csv" {attributes} '
+            f'aria-label="CSV: {caption}">CSV</button>'
+        )
     if panel.chart is not None:
         tools.extend(
-            f'<button type="button" class="image" data-format="{form}" data-of="{key}">'
-            f"{form.upper()}</button>"
+            f'<button type="button" class="image" data-format="{form}" data-of="{key}" '
+            f'aria-label="{form.upper()}: {caption}">{form.upper()}</button>'
             for form in ("png", "svg")
         )
     if tools:

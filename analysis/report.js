@@ -245,6 +245,11 @@
   async function drawAll(theme = mode()) {
     for (const host of all(".chart")) if (host.clientWidth && stale(host, theme)) await draw(host, theme);
   }
+  const later = window.requestIdleCallback ?? ((task) => setTimeout(task, 60));
+  function drawWhenIdle() { /* so that a print from the browser's own menu finds every chart drawn */
+    const next = all(".chart").find((host) => host.clientWidth && host.dataset.state !== "failed" && stale(host));
+    if (next) draw(next).then(() => later(drawWhenIdle));
+  }
   let pending;
   addEventListener("resize", () => { clearTimeout(pending); pending = setTimeout(refresh, 150); });
 
@@ -301,6 +306,8 @@
   addEventListener("keydown", (event) => { if (event.key === "Escape" && !inspector.hidden) select(""); });
 
   /* ---------- theme ---------- */
+  addEventListener("beforeprint", () => { root.dataset.mode = "light"; });
+  addEventListener("afterprint", () => applyTheme());
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let wish = "system";
   try { wish = localStorage.getItem("picosweep-theme") || "system"; } catch { /* storage is off */ }
@@ -347,10 +354,7 @@
       select(button.dataset.open);
     } else if (button.id === "print") {
       await drawAll("light");
-      const before = root.dataset.mode;
-      root.dataset.mode = "light";
       print();
-      root.dataset.mode = before;
       refresh();
     } else if (button.getAttribute("role") === "tab") chooseTab(button);
   });
@@ -388,6 +392,7 @@
   all(".table").forEach(drawTable);
   all(".chart").forEach((host) => watcher.observe(host));
   all("main > section").forEach((section) => reader.observe(section));
+  later(drawWhenIdle);
   if (payload.refresh) setInterval(() => { if (!document.hidden && inspector.hidden) location.reload(); }, 1000 * payload.refresh);
   window.picosweep = { drawAll, select, errors, warnings, csv, field, signals: (name) => [...views.values()].flatMap(({ view }) => { try { return [view.signal(name)]; } catch { return []; } }) };
 })();

@@ -142,6 +142,16 @@ def test_all_diverged_says_so(tmp_path: Path) -> None:
     assert "finite loss" in first.sentence
 
 
+def test_an_unfinished_sweep_says_how_far_it_is(tmp_path: Path) -> None:
+    """While no trial has reached the end, the lowest loss and who runs are told."""
+    none_completed(tmp_path / "odd")
+    results = load(tmp_path / "odd")
+    least = results.reports.sort("val_loss").row(0, named=True)
+    sentence = answer(results).sentence
+    assert f"so far is {least['val_loss']:.3f}, by {least['architecture']}" in sentence
+    assert sentence.endswith("10 trials are still running.")
+
+
 def test_a_broken_question_does_not_take_the_page_with_it(demo: Path) -> None:
     """The figure says what went wrong, the others stand; strict mode raises."""
 
