@@ -82,9 +82,9 @@ def progress(results: Results, *, told: bool) -> list[str]:
     if not told and not reports.is_empty():
         best = reports.sort(results.metric.column).row(0, named=True)
         at = f" after {words.count(best['tokens'])} tokens" if best["tokens"] else ""
+        least = words.loss(best[results.metric.column])
         found.append(
-            f"The lowest {results.metric.noun} so far is {words.loss(best[results.metric.column])}, "
-            f"by {best['architecture']}{at}."
+            f"The lowest {results.metric.noun} so far is {least}, by {best['architecture']}{at}."
         )
     running = results.trials.filter(status="running").height
     if running:
