@@ -48,6 +48,7 @@ _HOMES: Final = {
     "improvement_chart": "improvement",
     "improvement_table": "improvement",
     # Pareto fronts
+    "PRICES": "pareto",
     "pareto_chart": "pareto",
     "pareto_table": "pareto",
     "hypervolume_chart": "hypervolume",

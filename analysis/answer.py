@@ -99,7 +99,8 @@ def _written(trial: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str,
 
 def commands(trial_id: str, results: Results) -> tuple[tuple[str, str], ...]:
     """Command lines for one trial."""
-    where = results_option(results)
+    own = results.trials.filter(trial_id=trial_id)["sweep"]
+    where = results_option(results, own.last())
     return (
         ("Train it again", f"picosweep replay {trial_id}{where}"),
         ("Show all about it", f"picosweep show {trial_id}{where}"),
@@ -107,9 +108,16 @@ def commands(trial_id: str, results: Results) -> tuple[tuple[str, str], ...]:
     )
 
 
-def results_option(results: Results) -> str:
-    """` --results DIR` where the sweep does not lie in the usual place."""
+def results_option(results: Results, sweep: object = None) -> str:
+    """` --results DIR` where a sweep does not lie in the usual place.
+
+    Args:
+        results: What was read, and from where.
+        sweep: Whose folder is meant; needed where sweeps lie in different places.
+    """
     parents = {folder.parent for folder in results.folders}
+    if len(parents) > 1 and sweep in results.sweeps and len(results.sweeps) == len(results.folders):
+        parents = {results.folders[results.sweeps.index(str(sweep))].parent}
     parent = str(parents.pop()) if len(parents) == 1 else "results"
     plain = all(letter.isalnum() or letter in "/._-+" for letter in parent)
     quoted = parent if plain else "'" + parent.replace("'", "'\\''") + "'"

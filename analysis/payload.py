@@ -61,6 +61,8 @@ LABELS: Final[Mapping[str, str]] = {
     "before": "Before",
     "after": "After",
     "basis": "Basis",
+    "trials_before": "Trials before",
+    "trials_after": "Trials after",
     "tokenizer": "Tokenizer",
     "vocab_size": "Vocabulary",
     "num_texts": "Texts",

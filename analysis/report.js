@@ -299,7 +299,7 @@
       curve(id),
       row ? element("p", {}, architecture(row.architecture)) : element("p", {}, "This trial is not in the table below."),
       element("dl", {}, ...facts.map((column) => element("div", {}, element("dt", {}, column.label), element("dd", {}, format(column.kind, row[column.key]))))),
-      element("ul", { class: "commands" }, ...["show", "replay", "generate"].map((verb) => command(`picosweep ${verb} ${id}${payload.option}`))),
+      element("ul", { class: "commands" }, ...["show", "replay", "generate"].map((verb) => command(`picosweep ${verb} ${id}${payload.options[row?.sweep] ?? payload.option}`))),
     ].filter(Boolean));
     document.getElementById("said").textContent = `Trial ${id} selected`;
   }

@@ -101,6 +101,7 @@ def render_report(
             colophon=colophon(results),
             facts={
                 "option": results_option(results),
+                "options": {name: results_option(results, name) for name in results.sweeps},
                 "refresh": refresh_seconds if running else None,
             },
         )

@@ -205,6 +205,18 @@ def _incomparable(trials: pl.DataFrame) -> list[str]:
     found = []
     if trials["data_fingerprint"].drop_nulls().n_unique() > 1:
         found.append("The sweeps saw different data, so their losses do not compare.")
+    twice = (
+        trials.filter(pl.col("status").is_in(FULL_STATUSES))
+        .group_by("trial_id")
+        .agg(pl.col("val_loss", "tokens").drop_nulls().n_unique())
+        .filter((pl.col("val_loss") > 1) & (pl.col("tokens") == 1))
+    )
+    if twice.height:
+        found.append(
+            f"Trained twice with different losses under one identifier: {twice.height}; something "
+            "changed that identifiers do not know of, such as code or machine. Figures that pool "
+            "the sweeps take the first."
+        )
     ends = trials.filter(pl.col("rung") == pl.col("rung").max().over("sweep"))
     budgets = ends.group_by("sweep", maintain_order=True).agg(pl.col("tokens").median())
     sizes = budgets["tokens"].drop_nulls()

@@ -31,9 +31,12 @@ def spend_table(trials: pl.DataFrame) -> pl.DataFrame:
 
 
 def wall_seconds(trials: pl.DataFrame) -> float | None:
-    """From the first trial's start to the last one's end; null when either is unknown."""
-    span = trials.select(pl.col("end_time").max() - pl.col("start_time").min()).item()
-    return None if span is None else float(span.total_seconds())
+    """From each sweep's first start to its last end, added up; null when unknown."""
+    spans = trials.group_by("sweep").agg(
+        span=(pl.col("end_time").max() - pl.col("start_time").min()).dt.total_milliseconds()
+    )
+    known = spans["span"].drop_nulls()
+    return float(known.sum()) / 1000 if len(known) else None
 
 
 def busy_share(sessions: Sequence[Mapping[str, object]]) -> float | None:

@@ -13,7 +13,7 @@ from analysis.results import ResultsError, load
 from analysis.style import Mode
 from sweeps.errors import input_error
 from sweeps.folders import find_sweep
-from sweeps.store import running_driver
+from sweeps.locks import running_driver
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,8 @@ def test_sweeps_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert set(results.specs) == set(results.sweeps)
     assert set(change_table(results)["verdict"]) <= {"unknown", "within noise"}
     assert results.caveats == ()
+    where = f"--results {tmp_path / 'new'}"
+    assert all(command.endswith(where) for _, command in change_answer(results).commands)
     assert "cannot be told apart" in change_answer(results).verdict
 
 
@@ -72,6 +74,15 @@ def test_what_does_not_compare_is_said_first(tmp_path: Path) -> None:
     sentence = change_answer(load(folders, compare=True)).sentence
     assert "different data" in sentence
     assert "old 1,769,472, new 3,538,944" in sentence
+
+
+def test_one_identifier_with_two_losses_is_told(tmp_path: Path) -> None:
+    """Same identifiers promise same losses; where they differ, something else has changed."""
+    folders = [write_sweep(tmp_path / name / "demo", **SMALL) for name in ("old", "new")]
+    file = folders[1] / "trials" / "part-000000.parquet"
+    pl.read_parquet(file).with_columns(val_loss=pl.col("val_loss") + 0.1).write_parquet(file)
+    (caveat,) = load(folders).caveats
+    assert "under one identifier" in caveat
 
 
 def test_a_change_without_trials_at_full_budget(tmp_path: Path) -> None:
