@@ -5,6 +5,8 @@ writes it as Parquet, and measures in processes of their own: (1) the whole HTML
 report's heaviest aggregations of the reports table in Polars; (3) the same ones in pandas.
 
     python benchmarks/report_scale.py [--trials 10000] [--reports 100]
+
+Seconds include each library's import; the page's are those of a user's command.
 """
 
 import argparse
