@@ -244,9 +244,7 @@ def regression_chart(table: pl.DataFrame) -> Chart:
         alt.Chart(pl.DataFrame({"at": [0.0]})).mark_rule(strokeDash=[3, 3]).encode(x=alt.X("at:Q"))
     )
     bars = base.mark_rule(strokeWidth=2.5).encode(
-        x=alt.X(
-            "low:Q", title="Change in loss (per standard deviation, or against the first value)"
-        ),
+        x=alt.X("low:Q", title="Change in loss"),
         x2=alt.X2("high:Q"),
     )
     dots = base.mark_point(size=90, opacity=1).encode(
@@ -290,8 +288,8 @@ def figure(results: Results) -> Figure | None:
         title="Effect of each setting, the others held fixed",
         panels=tuple(panels),
         note=(
-            "Ordinary least squares with HC3 errors; numbers are scaled to a standard deviation of "
-            "one. A searched sample is not a designed experiment: read signs and sizes, not the "
-            "third digit."
+            "Ordinary least squares with HC3 errors. A number's effect is the change in loss per "
+            "standard deviation, a category's the change against the value after vs. A searched "
+            "sample is not a designed experiment: read signs and sizes, not the third digit."
         ),
     )

@@ -181,6 +181,7 @@
     (function walk(node) {
       if (!node || typeof node !== "object") return;
       if (node.data?.name && payload.datasets[node.data.name]) names.add(node.data.name);
+      if (width < 460 && node.labelLimit > 0.4 * width) node.labelLimit = Math.round(0.4 * width);
       Object.values(node).forEach(walk);
     })(copy);
     copy.datasets = Object.fromEntries([...names].map((name) => [name, rows(name)]));

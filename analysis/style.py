@@ -198,7 +198,7 @@ def theme(mode: Mode) -> dict[str, Any]:
         "axisX": {"labelOverlap": True, "labelSeparation": 8},
         "axisY": {"domain": False, "ticks": False},
         "axisYQuantitative": {"tickCount": 6},
-        "axisXQuantitative": {"tickCount": 6},
+        "axisXQuantitative": {"tickCount": 6, "labelFlush": 14},
         "axisBand": {"grid": False},
         "legend": {
             **words,
