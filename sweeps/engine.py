@@ -30,6 +30,7 @@ from sweeps.folders import find_trial
 from sweeps.heartbeat import Heartbeat
 from sweeps.live import LiveView, Steps
 from sweeps.logs import log_to
+from sweeps.ranking import Ranking
 from sweeps.reading import find_elsewhere
 from sweeps.spaces import build_spaces, check_feasibility
 from sweeps.spec import Spec, load_spec, parse_spec
@@ -69,6 +70,8 @@ class SweepResult:
     """The rows of the `trials` table."""
     settings: dict[str, tuple[str, ...]]
     """The searched hyperparameters of each architecture."""
+    ranking: Ranking
+    """By which objective trials are better or worse."""
 
     @property
     def busy_share(self) -> float | None:
@@ -332,6 +335,7 @@ class _Sweep:
             new_tokens=coordinator.new_tokens,
             trials=list(store.trials.values()),
             settings={name: space.searched for name, space in self.spaces.items()},
+            ranking=Ranking.of_stored(self.spec.model_dump()),
         )
         sessions = (store.read_json("sessions.json") or []) + [result.session()]
         store.write_json("sessions.json", sessions)

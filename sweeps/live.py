@@ -14,6 +14,7 @@ from rich.text import Text
 
 from sweeps.coordinator import Coordinator
 from sweeps.family import Family
+from sweeps.ranking import Ranking
 from sweeps.spec import Spec
 from sweeps.trials import Trial
 
@@ -31,6 +32,7 @@ class LiveView:
 
     def __init__(self, console: Console, spec: Spec, slots: int) -> None:
         self._spec = spec
+        self._ranking = Ranking.of_stored(spec.model_dump())
         self._slots = slots
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._enabled = console.is_terminal
@@ -62,10 +64,10 @@ class LiveView:
         table.add_column("architecture")
         for name in ("done", "running", "stopped", "diverged", "failed"):
             table.add_column(name, justify="right")
-        table.add_column("best val_loss", justify="right")
+        table.add_column(f"best {self._ranking.metric}", justify="right")
         table.add_column("of trial")
         for family in coordinator.families.values():
-            table.add_row(*_family_row(family, coordinator))
+            table.add_row(*_family_row(family, coordinator, self._ranking))
         total = self._total_trials()
         ended = coordinator.num_ended
         bar = Table.grid(padding=(0, 1))
@@ -84,18 +86,18 @@ class LiveView:
         return len(self._spec.architectures) * per_architecture
 
 
-def _family_row(family: Family, coordinator: Coordinator) -> list[str]:
+def _family_row(family: Family, coordinator: Coordinator, ranking: Ranking) -> list[str]:
     status = [str(trial.row["status"]) for trial in family.trials]
     running = len(_running(family, coordinator))
-    losses = [t for t in family.trials if t.row["val_loss"] is not None]
-    best = min(losses, key=lambda t: _or_inf(t.row["best_val_loss"]), default=None)
+    rows = [trial.row for trial in family.trials]
+    best = min((r for r in rows if ranking.key(r) < math.inf), key=ranking.key, default=None)
     return [
         family.name,
         str(sum(trial.ended for trial in family.trials)),
         str(running),
         *(str(status.count(name)) for name in ("stopped", "diverged", "failed")),
-        "–" if best is None else f"{_or_inf(best.row['best_val_loss']):.4f}",
-        "" if best is None else best.trial_id,
+        "–" if best is None else f"{best[ranking.metric]:.4f}",
+        "" if best is None else best["trial_id"],
     ]
 
 
@@ -103,10 +105,6 @@ def _running(family: Family, coordinator: Coordinator) -> list[Trial]:
     """An architecture's trials that are being trained: Ray has one more in hand than slots."""
     given_out = [coordinator.assigned[trial_id] for trial_id in coordinator.started]
     return [trial for trial in given_out if trial.candidate.architecture == family.name]
-
-
-def _or_inf(value: float | None) -> float:
-    return math.inf if value is None else value
 
 
 def _seconds_left(coordinator: Coordinator, slots: int) -> float | None:

@@ -12,8 +12,9 @@ from sweeps.checkpoints import read_checkpoint
 from sweeps.folders import find_sweep, find_trial
 from sweeps.heartbeat import read_now
 from sweeps.locks import running_driver
+from sweeps.ranking import Ranking
 from sweeps.reading import read_journal, read_rows, sweep_folders, time_of
-from sweeps.summary import best_trial, short
+from sweeps.summary import short
 
 INCIDENTS_SHOWN: Final = 5
 
@@ -32,11 +33,13 @@ def sweep_status(folder: Path) -> dict[str, Any]:
     unended = counts.pop("running", 0)
     running = min(len(now["running"]), unended) if now else 0
     counts += collections.Counter(running=running, waiting=unended - running)
+    ranking = Ranking.of_stored(_stored_spec(folder))
     best = [
         winner
         for name in dict.fromkeys(row["architecture"] for row in trials)
-        if (winner := best_trial(trials, name)) is not None
+        if (winner := ranking.best(trials, name)) is not None
     ]
+    best.sort(key=ranking.key)
     incidents = tables.get("incidents", [])
     return {
         "sweep": folder.name,
@@ -45,13 +48,21 @@ def sweep_status(folder: Path) -> dict[str, Any]:
         "num_trials": len(trials),
         "num_reports": len(tables.get("reports", [])),
         "statuses": dict(sorted(counts.items())),
-        "best": {row["architecture"]: [row["trial_id"], row["val_loss"]] for row in best},
+        "objective": ranking.metric,
+        "best": {row["architecture"]: [row["trial_id"], row[ranking.metric]] for row in best},
         "incidents": dict(sorted(collections.Counter(row["kind"] for row in incidents).items())),
         "last_incidents": [
             row | {"time": f"{time_of(row['time']):%Y-%m-%d %H:%M:%S} UTC"}
             for row in incidents[-INCIDENTS_SHOWN:]
         ],
     }
+
+
+def _stored_spec(folder: Path) -> Any:
+    try:
+        return json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def all_statuses(results: Path, name: str | None) -> list[dict[str, Any]]:
@@ -63,16 +74,17 @@ def all_statuses(results: Path, name: str | None) -> list[dict[str, Any]]:
 def print_statuses(console: Console, statuses: list[dict[str, Any]]) -> None:
     """A row for each sweep."""
     table = Table()
-    for name in ("sweep", "now", "trials", "statuses", "best val_loss"):
+    for name in ("sweep", "now", "trials", "statuses", "best"):
         table.add_column(name, overflow="fold")
     for status in statuses:
-        best = sorted(status["best"].items(), key=lambda item: item[1][1])
+        best = list(status["best"].items())[:2]
+        told = ", ".join(f"{name} {value:.4f}" for name, (_, value) in best)
         table.add_row(
             status["sweep"],
             f"run by {status['driver']}" if status["driver"] else "not running",
             str(status["num_trials"]),
             ", ".join(f"{count} {name}" for name, count in status["statuses"].items()),
-            ", ".join(f"{name} {loss:.4f}" for name, (_, loss) in best[:2]),
+            f"{told} ({status['objective']})" if best else "",
         )
     console.print(table)
     if len(statuses) == 1:

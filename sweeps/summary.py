@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich import box
 from rich.console import Console
@@ -16,11 +16,12 @@ Row = Mapping[str, Any]
 
 def print_summary(console: Console, result: SweepResult) -> None:
     """The winner of each architecture, what it cost, and where everything lies."""
-    settings = result.settings
-    winners = [winner for name in settings if (winner := best_trial(result.trials, name))]
+    settings, ranking = result.settings, result.ranking
+    winners = [winner for name in settings if (winner := ranking.best(result.trials, name))]
+    winners.sort(key=ranking.key)
     if winners:
-        console.print(winners_table(result, winners, settings))
-        for row in sorted(winners, key=lambda row: row["val_loss"]):
+        console.print(winners_table(result, winners))
+        for row in winners:
             names = settings[row["architecture"]]
             told = " ".join(f"{name}={short(row[name])}" for name in names)
             name = f"[bold]{row['architecture']}[/bold]"
@@ -46,57 +47,42 @@ def print_summary(console: Console, result: SweepResult) -> None:
 _STATUS_ORDER = ("completed", "stopped", "cached", "diverged", "failed", "running")
 
 
-def winners_table(
-    result: SweepResult, winners: Sequence[Row], settings: Mapping[str, Sequence[str]]
-) -> Table:
-    """One row an architecture, the best first."""
+def winners_table(result: SweepResult, winners: Sequence[Row]) -> Table:
+    """One row an architecture, in the order given; the objective's column comes first."""
+    metric = result.ranking.metric
     confirmed = any(row["cohort"] == "confirm" for row in result.trials)
     title = "best trial of each architecture"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("architecture")
-    table.add_column("val_loss", justify="right")
+    others = [name for name in _SHOWN if name != metric]
+    table.add_column(metric, justify="right")
     if confirmed:
         table.add_column("fresh seeds", justify="right")
-    table.add_column("acc.", justify="right")
-    table.add_column("bits/byte", justify="right")
-    table.add_column("params", justify="right")
-    for row in sorted(winners, key=lambda row: row["val_loss"]):
-        cells = [row["architecture"], f"{row['val_loss']:.4f}"]
+    for name in others:
+        table.add_column(_SHOWN[name][0], justify="right")
+    for row in winners:
+        cells = [row["architecture"], f"{row[metric]:.4f}"]
         if confirmed:
-            cells.append(_over_seeds(result.trials, row, settings[row["architecture"]]))
-        cells += [
-            f"{row['val_accuracy']:.1%}",
-            f"{row['bits_per_byte']:.3f}",
-            f"{row['num_params']:,}",
-        ]
-        table.add_row(*cells)
+            cells.append(_over_seeds(row, result))
+        table.add_row(*cells, *(_SHOWN[name][1].format(row[name]) for name in others))
     return table
 
 
-def best_trial(rows: Sequence[Row], architecture: str) -> Row | None:
-    """The searched trial with the least validation loss among those that trained longest."""
-    measured = [
-        row
-        for row in rows
-        if row["architecture"] == architecture
-        and row["cohort"] != "confirm"
-        and row["val_loss"] is not None
-        and math.isfinite(row["val_loss"])
-        and row["rung"] is not None
-    ]
-    longest = max((row["rung"] for row in measured), default=None)
-    return min(
-        (row for row in measured if row["rung"] == longest),
-        key=lambda row: row["val_loss"],
-        default=None,
-    )
+_SHOWN: Final[Mapping[str, tuple[str, str]]] = {
+    "val_loss": ("val_loss", "{:.4f}"),
+    "val_accuracy": ("acc.", "{:.1%}"),
+    "bits_per_byte": ("bits/byte", "{:.3f}"),
+    "num_params": ("params", "{:,}"),
+}
+"""Columns of the winners' table: heading and format."""
 
 
-def _over_seeds(rows: Sequence[Row], winner: Row, settings: Sequence[str]) -> str:
-    """Mean and standard deviation of the winner's loss over its confirmations."""
+def _over_seeds(winner: Row, result: SweepResult) -> str:
+    """Mean and standard deviation of the winner's objective over its confirmations."""
+    settings = result.settings[winner["architecture"]]
     losses = [
-        row["val_loss"]
-        for row in rows
+        row[result.ranking.metric]
+        for row in result.trials
         if row["cohort"] == "confirm"
         and row["architecture"] == winner["architecture"]
         and row["rung"] == winner["rung"]

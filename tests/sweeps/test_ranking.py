@@ -1,0 +1,81 @@
+"""Best by the sweep's own objective, wherever a person is told what is best."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from sweeps.engine import SweepResult
+from sweeps.ranking import Ranking
+from sweeps.summary import print_summary
+
+
+def _row(trial_id: str, **values: Any) -> dict[str, Any]:
+    whole = {"architecture": "lstm", "cohort": "searched", "rung": 2, "status": "completed"}
+    numbers = {"val_loss": 3.0, "bits_per_byte": 2.0, "val_accuracy": 0.5, "num_params": 9}
+    return whole | numbers | {"trial_id": trial_id, "vocab_size": 300} | values
+
+
+SMALL = _row("small", val_loss=2.0, bits_per_byte=2.5)
+LARGE = _row("large", val_loss=4.0, bits_per_byte=1.5, vocab_size=900)
+
+
+@pytest.mark.parametrize(
+    ("metric", "goal", "best"),
+    [
+        ("val_loss", "minimize", "small"),
+        ("bits_per_byte", "minimize", "large"),
+        ("val_loss", "maximize", "large"),
+    ],
+)
+def test_the_objective_decides(metric: str, goal: str, best: str) -> None:
+    """A vocabulary with few tokens has a low loss a token and may still be the worse one."""
+    found = Ranking(metric=metric, goal=goal).best([SMALL, LARGE], "lstm")
+    assert found is not None
+    assert found["trial_id"] == best
+
+
+def test_who_does_not_compete() -> None:
+    """Confirmations, shorter trials, diverged ones and other architectures."""
+    rows = [
+        LARGE,
+        _row("again", val_loss=0.1, cohort="confirm"),
+        _row("short", val_loss=0.1, rung=1),
+        _row("broken", val_loss=float("nan")),
+        _row("none", val_loss=None),
+        _row("other", val_loss=0.1, architecture="kgram"),
+    ]
+    assert Ranking().best(rows, "lstm") == LARGE
+    assert Ranking().best(rows[1:2], "lstm") is None
+
+
+@pytest.mark.parametrize("stored", [None, {}, {"objectives": []}, {"objectives": "x"}])
+def test_without_a_readable_spec_it_is_the_validation_loss(stored: Any) -> None:
+    """A folder whose spec is damaged can still be looked at."""
+    assert Ranking.of_stored(stored) == Ranking()
+
+
+def test_the_summary_names_the_winner_by_the_objective() -> None:
+    """The table's first column is the objective, over fresh seeds as well."""
+    again = _row("again", bits_per_byte=1.7, vocab_size=900, cohort="confirm")
+    result = SweepResult(
+        folder=Path("results/small"),
+        report=None,
+        status="completed",
+        reason="",
+        wall_seconds=1.0,
+        busy_seconds=1.0,
+        slots=1,
+        new_tokens=1,
+        trials=[SMALL, LARGE, again],
+        settings={"lstm": ("vocab_size",)},
+        ranking=Ranking(metric="bits_per_byte"),
+    )
+    out = StringIO()
+    print_summary(Console(file=out, width=100), result)
+    text = out.getvalue()
+    assert "lstm large: vocab_size=900" in text
+    assert text.index("bits_per_byte") < text.index("val_loss")
+    assert "1.7000" in text
