@@ -55,6 +55,16 @@ class Agenda:
             return search + self._spec.confirm.top * self._spec.confirm.seeds
         return len(self._confirmations_left(family))
 
+    def remarks(self) -> list[str]:
+        """What the user should know of how the search went, in sentences."""
+        wanted = self._spec.search.trials_per_architecture
+        return [
+            f"{family.name}: its space has nothing left to try after "
+            f"{len(family.searched)} trials; {wanted} were asked for"
+            for family in self._families.values()
+            if family.exhausted and len(family.searched) < wanted
+        ]
+
     def _search_left(self, family: Family) -> int:
         if family.exhausted:
             return 0

@@ -68,6 +68,7 @@ class Cluster:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
         if self._local:
             options |= {
+                "address": "local",  # never somebody else's cluster on this machine
                 "num_cpus": self._num_cpus,
                 "include_dashboard": False,
                 "object_store_memory": OBJECT_STORE_BYTES,

@@ -82,6 +82,8 @@ class Coordinator:
         self.families = {name: self._family(name, space) for name, space in spaces.items()}
         self._agenda = Agenda(spec, factory, self.families)
         self._resume()
+        for family in self.families.values():
+            family.exhausted = family.sampler.is_exhausted
         self._check_limits()
 
     def _family(self, name: str, space: Space) -> Family:
@@ -192,6 +194,10 @@ class Coordinator:
     def remaining(self, family: Family) -> int:
         """Trials of an architecture not admitted yet, as far as can be known."""
         return self._agenda.remaining(family)
+
+    def remarks(self) -> list[str]:
+        """What the user should know of how the search went, in sentences."""
+        return self._agenda.remarks()
 
     @property
     def too_many_failed(self) -> bool:

@@ -20,6 +20,7 @@ from sweeps.architectures import NamedArchitecture, find_architectures
 from sweeps.candidates import Candidate, CandidateFactory
 from sweeps.data import SweepData, prepare_all
 from sweeps.live import duration
+from sweeps.samplers import check_search
 from sweeps.space import Space
 from sweeps.spaces import Feasibility, build_spaces, check_feasibility, feasible_candidates, typical
 from sweeps.spec import Spec, load_spec
@@ -42,7 +43,7 @@ class ArchitecturePlan:
     worst_tokens: float
     """If no trial is stopped early."""
     expected_tokens: float
-    """If early stopping lets one in `factor` go on at every rung."""
+    """If early stopping lets one in `factor`, or every second, go on at every rung."""
     tokens_per_second: float
     """Of the typical configuration in one slot of this machine."""
     memory_bytes: int
@@ -73,6 +74,7 @@ def plan_sweep(path: Path, results: Path) -> Plan:
     spec, document = load_spec(path)
     architectures = find_architectures(spec, document)
     spaces, constraints = build_spaces(spec, document, architectures)
+    check_search(spec, spaces, document)
     data = prepare_all(spec, document, spaces, results)
     factory = CandidateFactory(spec, architectures, data.metas, constraints)
     feasibility = check_feasibility(spec, spaces, factory, document)
@@ -125,7 +127,9 @@ def _tokens(candidate: Candidate, rung: int) -> int:
 def _expected_tokens(spec: Spec, candidates: Sequence[Candidate]) -> float:
     """Tokens of a searched trial when each rung passes its share on."""
     exempt = spec.early_stopping.exempt_fraction
-    passing = 1.0 if spec.early_stopping.scheduler == "none" else 1 / spec.budget.factor
+    passing = {"none": 1.0, "median": 0.5, "asha": 1 / spec.budget.factor}[
+        spec.early_stopping.scheduler
+    ]
     usual = typical(candidates)
     total, reaching, before = 0.0, 1.0, 0
     for rung in range(spec.budget.rungs):

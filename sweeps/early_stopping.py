@@ -1,14 +1,15 @@
-"""When a trial is ended early: Ray's ASHA, one per architecture, so that families never compete.
+"""When a trial is ended early: Ray's schedulers, one per architecture: families never compete.
 
 The schedulers are driven through their own public methods with a stub in place of Ray's trial,
 which has two uses: rungs are rebuilt from stored rows when a sweep resumes (Ray's own restore
 forgets them), and rows found in the store count like fresh ones.
-Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, section 3.
+Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, section 3
+(ASHA); Golovin et al., "Google Vizier", KDD 2017, section 3.2.2 (median stopping).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import numpy as np
 
@@ -92,10 +93,66 @@ class Asha:
         )
 
 
+class _NoController:
+    """What the median rule asks Tune for, where it has too few values: no trial wants a turn."""
+
+    def get_live_trials(self) -> list[Any]:
+        """None."""
+        return []
+
+
+class Median:
+    """Stops a trial whose best value so far is worse than the median of the others' means.
+
+    The means are taken over each trial's rungs so far. Each decision looks at all trials, so its
+    cost grows with their number; ASHA's does not.
+
+    Args:
+        milestones: the rungs in the budget's unit.
+        objective: metric and goal.
+    """
+
+    MIN_SAMPLES: Final = 3
+
+    def __init__(self, *, milestones: Sequence[int], objective: Objective) -> None:
+        # Imported late: see `Asha`.
+        from ray.tune.schedulers import MedianStoppingRule, TrialScheduler  # noqa: PLC0415
+
+        self._stop = TrialScheduler.STOP
+        self._milestones = milestones
+        self._scheduler = MedianStoppingRule(
+            time_attr="budget",
+            metric="value",
+            mode="max" if objective.goal == "maximize" else "min",
+            grace_period=milestones[0],
+            min_samples_required=self.MIN_SAMPLES,
+        )
+        self._values: dict[str, list[float]] = {}
+
+    def judge(self, trial_id: str, rung: int, value: float) -> Verdict:
+        """Record a trial's value at a rung before the last, and decide."""
+        self._values.setdefault(trial_id, []).append(value)
+        others = [
+            float(np.mean(values[: rung + 1]))
+            for other, values in self._values.items()
+            if other != trial_id and len(values) > rung
+        ]
+        # The same median that the rule takes; it does not tell it, and a reader wants to know it.
+        cutoff = float(np.median(others)) if len(others) >= self.MIN_SAMPLES else None
+        result = {"budget": self._milestones[rung], "value": value}
+        trial = cast("Any", _StubTrial(trial_id))
+        action = self._scheduler.on_trial_result(cast("Any", _NoController()), trial, result)
+        # An exempt trial goes on: the rule must not take it for stopped.
+        self._scheduler._stopped_trials.discard(trial)
+        return Verdict(stop=action == self._stop, cutoff=cutoff)
+
+
 def make_stopper(spec: Spec) -> Stopper:
     """Early stopping as the spec asks for, for one architecture."""
     if spec.early_stopping.scheduler == "none" or spec.budget.rungs == 1:
         return NeverStop()
+    if spec.early_stopping.scheduler == "median":
+        return Median(milestones=spec.budget.milestones, objective=spec.objectives[0])
     return Asha(
         milestones=spec.budget.milestones,
         factor=spec.budget.factor,

@@ -32,6 +32,7 @@ from sweeps.live import LiveView, Steps
 from sweeps.logs import log_to
 from sweeps.ranking import Ranking
 from sweeps.reading import find_elsewhere
+from sweeps.samplers import check_search
 from sweeps.spaces import build_spaces, check_feasibility
 from sweeps.spec import Spec, load_spec, parse_spec
 from sweeps.store import Store
@@ -72,6 +73,8 @@ class SweepResult:
     """The searched hyperparameters of each architecture."""
     ranking: Ranking
     """By which objective trials are better or worse."""
+    remarks: list[str]
+    """What the user should know of how the search went."""
 
     @property
     def busy_share(self) -> float | None:
@@ -133,6 +136,7 @@ class _Sweep:
         self.document = document
         self.architectures = find_architectures(spec, document)
         self.spaces, self.constraints = build_spaces(spec, document, self.architectures)
+        check_search(spec, self.spaces, document)
         self.results = results
         self.initial = self._initial_checkpoint()
         self.folder = results / spec.name
@@ -168,6 +172,8 @@ class _Sweep:
             if not coordinator.finished:
                 interrupted = self._train(coordinator, store, data, cluster, console)
             log.info("training has ended")
+            for remark in coordinator.remarks():
+                log.info(remark)
             if interrupted:
                 store.note("interrupted", "interrupted")
             elif coordinator.stop_reason:
@@ -336,6 +342,7 @@ class _Sweep:
             trials=list(store.trials.values()),
             settings={name: space.searched for name, space in self.spaces.items()},
             ranking=Ranking.of_stored(self.spec.model_dump()),
+            remarks=coordinator.remarks(),
         )
         sessions = (store.read_json("sessions.json") or []) + [result.session()]
         store.write_json("sessions.json", sessions)

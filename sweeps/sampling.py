@@ -10,37 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import optuna
-from optuna.samplers import (
-    BaseSampler,
-    CmaEsSampler,
-    GPSampler,
-    NSGAIISampler,
-    QMCSampler,
-    RandomSampler,
-    TPESampler,
-)
 from optuna.trial import TrialState, create_trial
 
 from sweeps.candidates import Candidate, Rejection
+from sweeps.samplers import SAMPLERS
 from sweeps.space import Space, Value
 from sweeps.spec import Search
 
-SAMPLERS: Final[Mapping[str, Callable[[int, int], BaseSampler]]] = {
-    "tpe": lambda seed, startup: TPESampler(
-        seed=seed, n_startup_trials=startup, multivariate=True, constant_liar=True
-    ),
-    "random": lambda seed, _: RandomSampler(seed=seed),
-    "qmc": lambda seed, _: QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
-    "gp": lambda seed, startup: GPSampler(seed=seed, n_startup_trials=startup),
-    "cmaes": lambda seed, startup: CmaEsSampler(
-        seed=seed, n_startup_trials=startup, warn_independent_sampling=False
-    ),
-    "nsga2": lambda seed, _: NSGAIISampler(seed=seed),
-}
-_TRIES: Final = 200
-"""Proposals that may be refused in a row before the sampler is helped out at random."""
+_REJECTIONS: Final = 200
+_DUPLICATES: Final = 10
+"""Proposals that may be refused in a row before the sampler is helped out at random. One that
+learns nothing from a duplicate proposes it again and again."""
 _ENUMERABLE: Final = 20_000
 """Finite spaces up to this size are listed, so that the last new configurations are found."""
+_SMALL: Final = 2_000
+"""Those up to this size are looked through at the start."""
 
 Direction = Literal["minimize", "maximize"]
 Build = Callable[[Mapping[str, Value]], Candidate | Rejection]
@@ -76,8 +60,10 @@ class ArchitectureSampler:
         self._random = random.Random(seed)
         self._study = optuna.create_study(
             directions=list(directions),
-            sampler=SAMPLERS[search.sampler](seed, search.startup_trials),
+            sampler=SAMPLERS[search.sampler](seed, search.startup_trials, space),
         )
+        self._first = list(search.enqueue.get(architecture, ()))
+        """Points that the spec wants tried before any other, as far as they are left."""
         self._asked: dict[str, optuna.Trial] = {}
         self._seen: set[str] = set()
         self.num_rejected = 0
@@ -90,7 +76,14 @@ class ArchitectureSampler:
 
     def propose(self) -> Candidate | None:
         """A new configuration that breaks no constraint; None when none is left."""
-        for _ in range(_TRIES):
+        rejected, duplicates = self.num_rejected, self.num_duplicates
+        while (
+            self.num_rejected - rejected < _REJECTIONS
+            and self.num_duplicates - duplicates < _DUPLICATES
+        ):
+            if self._first:
+                # What the point leaves open is the sampler's choice.
+                self._study.enqueue_trial(self._first.pop(0))
             trial = self._study.ask()
             candidate = self._accept(self._space.suggest(trial))
             if candidate is not None:
@@ -98,6 +91,15 @@ class ArchitectureSampler:
                 return candidate
             self._study.tell(trial, state=TrialState.FAIL)
         return self._propose_unseen()
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether a small finite space is known to hold nothing new."""
+        configurations = self._space.configurations(_SMALL)
+        if configurations is None or not self._seen:
+            return False
+        built = (self._build(chosen) for chosen in configurations)
+        return all(isinstance(one, Rejection) or one.trial_id in self._seen for one in built)
 
     def _accept(self, chosen: Mapping[str, Value]) -> Candidate | None:
         candidate = self._build(chosen)
@@ -111,12 +113,16 @@ class ArchitectureSampler:
         return candidate
 
     def _propose_unseen(self) -> Candidate | None:
-        """Where the sampler keeps repeating itself: any new configuration of a finite space."""
+        """Where the sampler keeps repeating itself: any new configuration."""
         configurations = self._space.configurations(_ENUMERABLE)
         if configurations is None:
-            return None
-        self._random.shuffle(configurations)
-        for chosen in configurations:
+            seed = self._random.randrange(2**31)
+            anything = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+            drawn = (self._space.suggest(anything.ask()) for _ in range(_REJECTIONS))
+        else:
+            self._random.shuffle(configurations)
+            drawn = (chosen for chosen in configurations)
+        for chosen in drawn:
             candidate = self._accept(chosen)
             if candidate is not None:
                 self._ask_for(candidate)
@@ -137,6 +143,9 @@ class ArchitectureSampler:
         nothing is learnt from it.
         """
         self._seen.add(candidate.trial_id)
+        self._first = [
+            point for point in self._first if not point.items() <= candidate.chosen.items()
+        ]
         distributions = self._space.distributions(candidate.chosen)
         searched = {name: candidate.chosen[name] for name in distributions}
         try:

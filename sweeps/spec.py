@@ -70,18 +70,22 @@ class Evaluation(_Section):
 class Search(_Section):
     """How configurations are chosen, for each architecture by a sampler of its own."""
 
-    sampler: Literal["tpe", "random", "qmc", "gp", "cmaes", "nsga2"] = "tpe"
+    sampler: Literal["tpe", "random", "qmc", "gp", "cmaes", "nsga2", "grid"] = "tpe"
     trials_per_architecture: int = Field(default=8, ge=1)
     startup_trials: int = Field(
         default=10, ge=1, description="Random configurations before the sampler's model takes over."
     )
     seed: int = Field(default=0, ge=0)
+    enqueue: dict[str, list[dict[str, Any]]] = Field(
+        default_factory=dict,
+        description="Settings to try first, by architecture; the sampler fills in the rest.",
+    )
 
 
 class EarlyStopping(_Section):
     """When weak trials are ended before the last rung, each architecture against its own."""
 
-    scheduler: Literal["asha", "none"] = "asha"
+    scheduler: Literal["asha", "median", "none"] = "asha"
     exempt_fraction: float = Field(
         default=0.0, ge=0, le=1, description="Share of trials, at random, that is never stopped."
     )

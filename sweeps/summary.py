@@ -31,6 +31,8 @@ def print_summary(console: Console, result: SweepResult) -> None:
     counts = {s: sum(row["status"] == s for row in result.trials) for s in _STATUS_ORDER}
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     console.print(f"{len(result.trials)} trials: {told}")
+    for remark in result.remarks:
+        console.print(remark, highlight=False)
     if result.slots:
         share = result.busy_share or 0.0
         console.print(

@@ -143,13 +143,13 @@ class Conductor:
             lines = len(read_lines(self.ledger.folder))
             wait_for(lambda: self._has_grown(lines) or not driver.alive, 120)
             if not driver.alive:
-                raise AssertionError(f"a driver did not come up, see life-{self.lives}.txt")
+                raise self._unexpected("a driver did not come up")
             for kind in self._faults_of_a_life():
                 if self.injected.total() >= num_faults - 1:
                     break
                 time.sleep(self._chance.uniform(0, 0.6))
                 if not driver.alive:
-                    raise AssertionError(f"a driver died by itself, see life-{self.lives}.txt")
+                    raise self._unexpected("a driver died by itself")
                 self._inject(kind, driver)
             self._end(death, driver)
         finally:
@@ -234,7 +234,7 @@ class Conductor:
         code = driver.wait()
         self.injected[death] += 1
         if code != expected:
-            raise AssertionError(f"{death}: exit code {code}, see life-{self.lives}.txt")
+            raise self._unexpected(f"{death}: exit code {code}")
 
     @contextlib.contextmanager
     def _full_disk(self, driver: Driver) -> Any:
@@ -254,6 +254,10 @@ class Conductor:
         finally:
             ballast.unlink()
 
+    def _unexpected(self, what: str) -> AssertionError:
+        output = self._folder / f"life-{self.lives}.txt"
+        return AssertionError(f"{what}; it said:\n{output.read_text()[-3000:]}")
+
     def _finish(self) -> Verdict:
         """Run what is left without a fault, for a handful of new trials."""
         self.lives += 1
@@ -262,7 +266,7 @@ class Conductor:
         self._write_spec(num_trials + 5)
         code = self._start().wait(300)
         if code != 0:
-            raise AssertionError(f"the last run ended with {code}, see life-{self.lives}.txt")
+            raise self._unexpected(f"the last run ended with {code}")
         return self.ledger.verdict(self._orders / "steps.log", INTERVAL, ALL_STEPS)
 
 

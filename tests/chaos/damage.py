@@ -4,7 +4,10 @@ import json
 import random
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
+
+import yaml
 
 from tests.chaos.driver import ROOT, command, environment
 from tests.chaos.ledger import Ledger, read_lines
@@ -62,12 +65,11 @@ def age_tables(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
     old = folder.parent / "old"
     shutil.rmtree(old, ignore_errors=True)
     (old / "journal").mkdir(parents=True)
-    import zlib
-
     body = json.dumps([["format", {"table_version": 0}]]).encode()
     (old / "journal" / "000000.jsonl").write_bytes(b"%08x %s\n" % (zlib.crc32(body), body))
     spec = folder.parent.parent / "old.yaml"
-    spec.write_text((folder.parent.parent / "spec.yaml").read_text().replace("chaos", "old", 1))
+    content = yaml.safe_load((folder.parent.parent / "spec.yaml").read_text())
+    spec.write_text(yaml.safe_dump(content | {"name": "old"}))
     result = subprocess.run(
         command("run", spec, "--results", folder.parent),
         capture_output=True,
