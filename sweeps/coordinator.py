@@ -10,7 +10,7 @@ import collections
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sweeps.agenda import Agenda
 from sweeps.candidates import CandidateFactory
@@ -33,6 +33,8 @@ from sweeps.trials import (
     is_finite,
     stored_outcome,
 )
+
+BY_USER: Final = "stopped by the user"
 
 
 class Coordinator:
@@ -282,7 +284,7 @@ class Coordinator:
         by_user = trial_id in self._unwanted
         ended = self._take_report(trial, metrics, samples=samples, finished=finished or by_user)
         if by_user:
-            self._note_stopped(trial)
+            self._store.note("stopped", BY_USER, trial_id)
         if checkpoint is not None:
             self._store.drop_older_checkpoints(trial_id, metrics["step"])
         self._check_limits()
@@ -357,7 +359,7 @@ class Coordinator:
         self._store.note(kind, error, trial_id)
         if trial_id in self._unwanted:
             self._end(trial, "stopped")
-            self._note_stopped(trial)
+            self._store.note("stopped", BY_USER, trial_id)
         elif retry and trial.num_losses < self._spec.limits.attempts:
             self._waiting.append(trial)
         else:
@@ -389,15 +391,8 @@ class Coordinator:
         else:
             self._waiting.remove(trial)
             self._end(trial, "stopped")
-            self._note_stopped(trial)
+            self._store.note("stopped", BY_USER, trial_id)
         return None
-
-    def stop_sweep(self, reason: str) -> None:
-        """Give out no more work, and end what is trained at its next report."""
-        self.stop_reason = self.stop_reason or reason
-
-    def _note_stopped(self, trial: Trial) -> None:
-        self._store.note("stopped", "stopped by the user", trial.trial_id)
 
     def _micros(self) -> int:
         return int(self._now() * 1_000_000)
