@@ -63,7 +63,11 @@ def answer(results: Results) -> Answer:
         verdict=_verdict(table),
         winner=best["architecture"],
         sentence=sentence,
-        tiles=(_loss_tile(best, results), *_quality(winner), *_spent(results)),
+        tiles=(
+            _loss_tile(best, results),
+            *_quality(winner, _repeats(results.full_budget, winner, names)),
+            *_spent(results),
+        ),
         settings=_written(winner, varied),
         defaults=_written(winner, [name for name in own if name not in varied]),
         commands=commands(best["trial_id"], results),
@@ -146,15 +150,28 @@ def _loss_tile(best: dict[str, object], results: Results) -> Tile:
     return Tile(label=results.metric.noun.capitalize(), value=value + interval, detail=seeds)
 
 
-def _quality(winner: dict[str, object]) -> tuple[Tile, ...]:
-    tiles = []
-    accuracy, bits, size = (
-        winner[name] for name in ("val_accuracy", "bits_per_byte", "num_params")
+def _repeats(
+    full_budget: pl.DataFrame, winner: Mapping[str, Any], names: Sequence[str]
+) -> pl.DataFrame:
+    """The winner's setting on fresh seeds; the winner alone where there are none."""
+    same = full_budget.filter(
+        pl.all_horizontal(
+            pl.col(name).eq_missing(winner[name]) for name in ("architecture", *names)
+        )
     )
+    fresh = same.filter(cohort="confirm")
+    return fresh if fresh.height else same.filter(trial_id=winner["trial_id"])
+
+
+def _quality(winner: Mapping[str, Any], repeats: pl.DataFrame) -> tuple[Tile, ...]:
+    """Accuracy and bits per byte as means over the repeats, and the model's size."""
+    tiles = []
+    accuracy, bits = (repeats[name].mean() for name in ("val_accuracy", "bits_per_byte"))
+    size = winner["num_params"]
     if isinstance(accuracy, float):
         detail = f"{bits:.3f} bits per byte" if isinstance(bits, float) else ""
         tiles.append(
-            Tile(label="Next-token accuracy", value=words.percent(accuracy), detail=detail)
+            Tile(label="Next-token accuracy", value=f"{100 * accuracy:.1f} %", detail=detail)
         )
     if isinstance(size, int):
         flops = winner["flops"]

@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 
 from sweeps.tables import DECISIONS, REPORTS, SAMPLES, TRIALS
 
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&"
+"""Markup that must stay text wherever it stands."""
 MIN_TOKENS = 65_536
 FACTOR = 3
 RUNGS = 4

@@ -64,6 +64,31 @@ def test_every_chart_is_drawn_without_a_word_or_a_request(browser: Browser, sche
     assert browser.requests() == []
 
 
+def test_charts_are_drawn_before_anybody_scrolls(browser: Browser) -> None:
+    """Idle time draws what is shown, so a print from the browser's menu is whole."""
+    shown = f"{CHARTS}.filter((host) => host.clientWidth)"
+    browser.wait(f"{shown}.every((host) => host.dataset.state === 'drawn')")
+    assert browser.run("scrollY") == 0
+    assert browser.run(f"{shown}.length") > 20
+
+
+def test_hostile_text_does_nothing(browser: Browser, hostile_page: str, tmp_path: Path) -> None:
+    """Markup in every name, text and error is shown, not obeyed: no image, no script, no word."""
+    page = tmp_path / "evil.html"
+    page.write_text(hostile_page, encoding="utf-8")
+    browser.events.clear()
+    browser.open(page)
+    browser.wait("!!window.picosweep")
+    draw_everything(browser)
+    browser.run("document.querySelector('#trials .open-trial').click()")
+    assert "alert(1)" in browser.run("document.getElementById('inspector').textContent")
+    assert browser.run("document.images.length") == 0
+    assert browser.run("document.scripts.length") == 3
+    assert browser.run("picosweep.errors") == []
+    assert browser.messages() == []
+    assert browser.requests() == []
+
+
 def test_a_phone_shows_it_without_sideways_scrolling(browser: Browser) -> None:
     """At 360 pixels the page is as wide as the screen; only charts and tables scroll inside."""
     browser.resize(360, 800, mobile=True)
