@@ -17,7 +17,7 @@ from analysis.learning_curves import COSTS
 from analysis.results import Metric, Results
 from analysis.style import color, dash, wide
 
-NUM_RESAMPLES: Final = 200
+NUM_RESAMPLES: Final = 1000
 NUM_POINTS: Final = 40
 MAX_TRIALS: Final = 500
 BAND: Final = (0.1, 0.5, 0.9)
@@ -39,7 +39,7 @@ def best_so_far_table(
         have found any loss are left out.
     """
     generator = np.random.default_rng(seed)
-    parts = []
+    searches = {}
     for (architecture,), frame in trials.group_by("architecture", maintain_order=True):
         spent = frame.filter(pl.col(cost) > 0)
         if spent[column].drop_nulls().is_empty():
@@ -48,9 +48,14 @@ def best_so_far_table(
         losses = spent[column].fill_null(np.inf).to_numpy()
         size = min(len(prices), MAX_TRIALS)
         draws = generator.integers(len(prices), size=(NUM_RESAMPLES, size))
-        spend = np.cumsum(prices[draws], axis=1)
         best = np.minimum.accumulate(losses[draws], axis=1)
+        searches[architecture] = prices, np.cumsum(prices[draws], axis=1), best
+    # All curves have a point at the end of the shortest, where they are compared.
+    common = min((np.median(spend[:, -1]) for _, spend, _ in searches.values()), default=0.0)
+    parts = []
+    for architecture, (prices, spend, best) in searches.items():
         grid = np.geomspace(np.median(prices), np.median(spend[:, -1]), NUM_POINTS)
+        grid = np.unique([*grid[:-1], common, np.median(spend[:, -1])])
         places = np.stack([np.searchsorted(row, grid, "right") for row in spend]) - 1
         found = np.where(places < 0, np.inf, np.take_along_axis(best, places.clip(0), axis=1))
         low, median, high = np.quantile(found, BAND, axis=0, method="nearest")

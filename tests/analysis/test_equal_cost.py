@@ -72,6 +72,22 @@ def test_best_so_far_never_rises_and_ends_at_the_best() -> None:
     )
 
 
+def test_searches_are_compared_at_exactly_what_the_shortest_spent() -> None:
+    """Four trials' worth buys four draws of the longer search, not the three of a point before."""
+    frame = pl.DataFrame(
+        {
+            "architecture": ["short"] * 4 + ["long"] * 11,
+            "tokens": [100] * 15,
+            "val_loss": [3.0] * 4 + [1.0] * 2 + [2.0] * 9,
+        }
+    )  # of four draws 55 % hold a loss of 1, of three 45 %
+    table = best_so_far_table(frame, "tokens", "val_loss")
+    at = table.filter(architecture="long", tokens=400)
+    assert at["median"].to_list() == [1.0]
+    sentence = best_so_far_sentence(table, "tokens", METRICS["val_loss"])
+    assert "spent 400 tokens: long 1.000" in sentence
+
+
 def test_diverged_trials_cost_and_find_nothing() -> None:
     """Half the money lost on diverged trials halves the pace."""
     frame = pl.DataFrame(
