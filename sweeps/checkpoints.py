@@ -56,10 +56,13 @@ def read_checkpoint(
     return None
 
 
-def keep_only(folder: Path, trial_id: str, step: int) -> None:
-    """Delete a trial's other checkpoints, once the report at `step` is safe."""
+def drop_older(folder: Path, trial_id: str, step: int) -> None:
+    """Delete a trial's checkpoints before `step`, once the report at `step` is safe.
+
+    A later one stays: it may already have been written for the report that comes next.
+    """
     for found, path in _found(folder, trial_id):
-        if found != step:
+        if found < step:
             path.unlink(missing_ok=True)
 
 

@@ -313,6 +313,10 @@ def _print_json(content: Any) -> None:
 
 def main() -> NoReturn:
     """Run the command line; errors in what the user gave end it with one message and code 2."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        # A user's own model is imported from where the user is; installed packages come first.
+        sys.path.append(here)
     try:
         app(standalone_mode=True)
     except InputError as error:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from sweeps.checkpoints import keep_only, read_checkpoint, save_checkpoint
+from sweeps.checkpoints import drop_older, read_checkpoint, save_checkpoint
 from sweeps.files import remove_debris, replace_file
 from sweeps.journal import Entry, Journal, Row, journal_position
 from sweeps.locks import lock_folder
@@ -192,7 +192,7 @@ class Store:
         save_checkpoint(self.folder, trial_id, step, content)
 
     def drop_older_checkpoints(self, trial_id: str, step: int) -> None:
-        """Delete a trial's other checkpoints, as soon as the report at `step` is on disk.
+        """Delete a trial's checkpoints before `step` as soon as the report at `step` is on disk.
 
         Until then a power cut could take the report back, and the trial must be able to go on
         from the checkpoint before it.
@@ -201,7 +201,7 @@ class Store:
 
     def _drop_superseded(self) -> None:
         for trial_id, step in self._superseded.items():
-            keep_only(self.folder, trial_id, step)
+            drop_older(self.folder, trial_id, step)
         self._superseded.clear()
 
     def load_checkpoint(self, trial_id: str) -> bytes | None:

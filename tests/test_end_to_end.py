@@ -81,6 +81,9 @@ def _check_whole(folder: Path) -> pl.DataFrame:
     assert not reports.select("trial_id", "step").is_duplicated().any()
     rungs = reports.filter(pl.col("rung").is_not_null())
     assert (rungs["tokens"] == 4096 * 2 ** rungs["rung"]).all()
+    for trial_id, step in trials.select("trial_id", "step").iter_rows():
+        (checkpoint,) = (folder / "checkpoints" / trial_id).iterdir()
+        assert checkpoint.name.startswith(f"{step}-")
     sessions = json.loads((folder / "sessions.json").read_text())
     assert sum(session["new_tokens"] for session in sessions) <= trials["tokens"].sum()
     return reports

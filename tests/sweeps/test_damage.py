@@ -128,6 +128,26 @@ def test_the_older_checkpoint_stays_until_the_report_is_on_disk(
     assert len(list((tmp_path / "checkpoints/a").iterdir())) == 1
 
 
+def test_the_next_checkpoint_outlives_the_end_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written before its report, and that report's sync drops what was superseded."""
+    monkeypatch.setattr(journal_module, "FSYNC_SECONDS", 1e9)
+    store = Store(tmp_path, {})
+    for step in (4, 8):
+        store.save_checkpoint("a", step, b"%d" % step)
+        store.commit(("reports", {"trial_id": "a", "step": step}))
+        store.drop_older_checkpoints("a", step)
+    monkeypatch.setattr(journal_module, "FSYNC_SECONDS", 0.0)
+    store.save_checkpoint("a", 12, b"12")
+    store.commit(("reports", {"trial_id": "a", "step": 12}))
+    assert store.load_checkpoint("a") == b"12"
+    store.drop_older_checkpoints("a", 12)
+    store.close()
+    (last,) = (tmp_path / "checkpoints/a").iterdir()
+    assert last.name.startswith("12-")
+
+
 def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
     """Also where no table was ever sealed."""
     journal = Journal(tmp_path / "journal")
