@@ -3,6 +3,8 @@
 import logging
 import math
 import os
+import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final
 
@@ -10,22 +12,33 @@ from pico.data.prepared import PreparedData
 from pico.training_config import PrecisionName
 from sweeps.candidates import Candidate
 from sweeps.errors import input_error
+from sweeps.nodes import alive_nodes, check_code, connect, silent_nodes
 from sweeps.spec import Resources
+
+log = logging.getLogger("picosweep")
 
 OBJECT_STORE_BYTES: Final = 256 * 2**20
 """Ray's shared memory on one machine: checkpoints in flight. The data is mapped from disk."""
 
-_SETTINGS: Final = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_GLOBAL_CHECKPOINT_S": "31536000",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-}
-"""No request to anywhere, no files and no messages that nobody reads, and Ctrl-C is ours."""
+ROUNDING: Final = 1e-9
+"""So that ten trials fit where each takes a tenth."""
+
+RECOUNT_SECONDS: Final = 2.0
+"""How often a sweep looks whether nodes have come or gone."""
+
+
+def slots_of(available: Mapping[str, float], wanted: Resources) -> int:
+    """How many trials fit on one node.
+
+    A share of a GPU is a share of one: at 0.4 each, two trials fit on a GPU and four on two.
+    """
+    slots = math.floor(available.get("CPU", 0.0) / wanted.cpu + ROUNDING)
+    if not wanted.gpu:
+        return slots
+    gpus = available.get("GPU", 0.0)
+    if wanted.gpu < 1:
+        return min(slots, math.floor(gpus) * math.floor(1 / wanted.gpu + ROUNDING))
+    return min(slots, math.floor(gpus / wanted.gpu + ROUNDING))
 
 
 class Cluster:
@@ -40,8 +53,14 @@ class Cluster:
         self._running = False
         self._local = not os.environ.get("RAY_ADDRESS")
         self._num_cpus = len(os.sched_getaffinity(0))
+        self._known_nodes: set[str] = set()
+        self._counted_at = 0.0
         self.slots = 0
         """Trials that run at once; 0 before `start`."""
+        self.lost_nodes = 0
+        """Nodes that have left since `start`, those among them that Ray still believes in."""
+        self._silent: set[str] = set()
+        self._warned = False
 
     def check(self) -> None:
         """See whether a trial fits on this machine, if that is where it is to run.
@@ -60,30 +79,57 @@ class Cluster:
         """
         if self._running:
             return
-        for name, value in _SETTINGS.items():
-            os.environ.setdefault(name, value)
-        import ray  # noqa: PLC0415
-
-        logging.getLogger("ray").setLevel(logging.CRITICAL)
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+        options: dict[str, Any] = {}
         if self._local:
-            options |= {
+            options = {
                 "address": "local",  # never somebody else's cluster on this machine
                 "num_cpus": self._num_cpus,
                 "include_dashboard": False,
                 "object_store_memory": OBJECT_STORE_BYTES,
             }
-        ray.init(**options)
+        connect(**options)
         self._running = True
-        available = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        self._check_fits(available)
-        self.slots = self._count_slots(available)
+        self._count()
 
-    def _count_slots(self, available: dict[str, float]) -> int:
-        slots = available["CPU"] / self._resources.cpu
-        if self._resources.gpu:
-            slots = min(slots, available.get("GPU", 0) / self._resources.gpu)
-        return max(1, min(math.floor(slots), self._resources.max_concurrent or math.floor(slots)))
+    def recount(self) -> int:
+        """How many trials can run at once now: nodes come and go.
+
+        Raises:
+            InputError: a node has come that has other code than the driver.
+        """
+        if not self._local and time.monotonic() - self._counted_at > RECOUNT_SECONDS:
+            self._count()
+        return self.slots
+
+    def find_lost_nodes(self) -> None:
+        """Bring `lost_nodes` up to date, before Ray itself knows of a loss."""
+        if not self._local:
+            self._silent = silent_nodes(alive_nodes())
+            self._count()
+
+    def _count(self) -> None:
+        nodes = alive_nodes()
+        if self._silent:
+            self._silent &= silent_nodes(node for node in nodes if node["NodeID"] in self._silent)
+            nodes = [node for node in nodes if node["NodeID"] not in self._silent]
+        ids = {node["NodeID"] for node in nodes}
+        if not self._local:
+            check_code([node for node in nodes if node["NodeID"] not in self._known_nodes])
+        self.lost_nodes += len(self._known_nodes - ids)
+        self._known_nodes = ids
+        self._counted_at = time.monotonic()
+        room = sum(slots_of(node["Resources"], self._resources) for node in nodes)
+        if not room and self._local:
+            self._check_fits(nodes[0]["Resources"])
+        if not room and not self._warned:
+            self._warned = True
+            wanted = f"{self._resources.cpu:g} CPUs and {self._resources.gpu:g} GPUs"
+            log.warning("no node has room for a trial, which asks for %s: waiting for one", wanted)
+        if not self._local:
+            # A cluster that grows by itself grows to what waits.
+            self.slots = self._resources.max_concurrent or max(1, room)
+        else:
+            self.slots = max(1, min(room, self._resources.max_concurrent or room))
 
     def _check_fits(self, available: dict[str, float]) -> None:
         for name, wanted in (("CPU", self._resources.cpu), ("GPU", self._resources.gpu)):
@@ -101,11 +147,10 @@ class Cluster:
 
         from sweeps.trainable import Shared  # noqa: PLC0415
 
-        several = sum(node["Alive"] for node in ray.nodes()) > 1  # type: ignore[no-untyped-call]
         return Shared(
             folder=data.folder,
             fingerprint=data.meta.fingerprint,
-            reference=ray.put(data) if several or data.folder is None else None,
+            reference=None if self._local and data.folder is not None else ray.put(data),
         )
 
     def measure_precision(

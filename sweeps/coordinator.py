@@ -355,7 +355,7 @@ class Coordinator:
         trial = self._take_back(trial_id)
         if trial is None:
             return
-        trial.num_losses += 1
+        trial.num_losses += kind != "node"
         self._store.note(kind, error, trial_id)
         if trial_id in self._unwanted:
             self._end(trial, "stopped")

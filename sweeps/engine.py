@@ -299,6 +299,7 @@ class _Sweep:
                     data={name: cluster.share(d) for name, d in data.by_fingerprint.items()},
                     initial=self.initial,
                     beat=beat,
+                    cluster=cluster,
                 )
             except KeyboardInterrupt:
                 return True

@@ -5,6 +5,7 @@ reports on to it. Trials that end early, resume, fail or are answered from the s
 to Tune: work that came and went. Its own experiment snapshot is never read.
 """
 
+import collections
 import logging
 import tempfile
 import time
@@ -19,6 +20,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from sweeps.candidates import Candidate
+from sweeps.cluster import Cluster
 from sweeps.coordinator import Coordinator
 from sweeps.spec import Spec
 from sweeps.trainable import Delivery, SamplePlan, Shared, TrialActor, Work
@@ -26,6 +28,9 @@ from sweeps.trainable import Delivery, SamplePlan, Shared, TrialActor, Work
 LOST: Final = "the process that trained it died"
 GRACE_SECONDS: Final = 30.0
 """A process that is silent for too long ends itself; past this it is ended from here."""
+LOST_NODE: Final = "its node left the cluster"
+MAX_EXCUSES: Final = 10
+"""A trial under which more nodes than this go down is no longer innocent."""
 
 log = logging.getLogger("picosweep")
 
@@ -43,9 +48,11 @@ class _Bridge:
         spec: Spec,
         data: Mapping[str, Shared],
         initial: bytes | None,
+        cluster: Cluster,
     ) -> None:
         self.coordinator = coordinator
         self._spec = spec
+        self._cluster = cluster
         self.fatal: OSError | None = None
         self._data = data
         self._initial = None if initial is None else ray.put(initial)
@@ -53,10 +60,14 @@ class _Bridge:
         self._heard_at: dict[str, float] = {}
         """When each running trial last gave a sign of life, by Tune's id of it."""
         self._silence_seconds = 60 * spec.limits.minutes_without_report
+        self._nodes_lost_before: dict[str, int] = {}
+        self._times_excused: collections.Counter[str] = collections.Counter()
 
     def suggest(self, tune_id: str) -> dict[str, Any] | str | None:
         if self.fatal is not None:
             return Searcher.FINISHED
+        if len(self.coordinator.assigned) >= self._cluster.recount():
+            return None
         try:
             assignment = self.coordinator.next()
         except OSError as error:
@@ -66,6 +77,7 @@ class _Bridge:
             return Searcher.FINISHED if self.coordinator.finished else None
         candidate = assignment.candidate
         self._trial_ids[tune_id] = candidate.trial_id
+        self._nodes_lost_before[tune_id] = self._cluster.lost_nodes
         checkpoint = None if assignment.checkpoint is None else ray.put(assignment.checkpoint)
         work = Work(
             trial_id=candidate.trial_id,
@@ -132,15 +144,26 @@ class _Bridge:
         trial_id = self._trial_ids.get(tune_id)
         if trial_id is None:
             return  # it had ended before
-        hung = self._silence(tune_id) >= self._silence_seconds
-        minutes = self._silence_seconds / 60
-        reason = f"no report within {minutes:g} minutes, its process was ended" if hung else LOST
+        kind, reason = self._why_lost(tune_id, trial_id)
         log.warning("trial %s: %s", trial_id, reason)
         try:
-            self.coordinator.on_lost(trial_id, reason, retry=True, kind="hung" if hung else "lost")
+            self.coordinator.on_lost(trial_id, reason, retry=True, kind=kind)
         except OSError as error:
             self.fatal = error
         self._forget(tune_id)
+
+    def _why_lost(self, tune_id: str, trial_id: str) -> tuple[str, str]:
+        """The kind of incident, and what happened."""
+        if self._silence(tune_id) >= self._silence_seconds:
+            minutes = self._silence_seconds / 60
+            return "hung", f"no report within {minutes:g} minutes, its process was ended"
+        self._cluster.find_lost_nodes()
+        # Ray does not say of an actor that died whether its node died with it.
+        node_lost = self._cluster.lost_nodes > self._nodes_lost_before[tune_id]
+        if node_lost and self._times_excused[trial_id] < MAX_EXCUSES:
+            self._times_excused[trial_id] += 1
+            return "node", LOST_NODE
+        return "lost", LOST
 
     def silent(self) -> set[str]:
         """Tune's ids of trials whose process should have ended itself for its silence."""
@@ -153,6 +176,7 @@ class _Bridge:
     def _forget(self, tune_id: str) -> None:
         self._heard_at.pop(tune_id, None)
         self._trial_ids.pop(tune_id, None)
+        self._nodes_lost_before.pop(tune_id, None)
 
 
 class _SweepSearcher(Searcher):
@@ -179,6 +203,14 @@ class _SweepScheduler(FIFOScheduler):
     def __init__(self, bridge: _Bridge) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._bridge = bridge
+
+    def choose_trial_to_run(self, tune_controller: Any) -> None:
+        """None: Tune gives a free actor to a trial that has none yet.
+
+        The default names the longest waiting trial, although its own actor is being started
+        elsewhere; that one is then thrown away. Where trials are shorter than the start of an
+        actor, only the first actors ever train anything.
+        """
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         stop = self._bridge.report(trial.trial_id, result["delivery"])
@@ -221,6 +253,7 @@ def run_tune(
     data: Mapping[str, Shared],
     initial: bytes | None,
     beat: Callable[[], None],
+    cluster: Cluster,
 ) -> None:
     """Run until the coordinator has no more work.
 
@@ -230,13 +263,15 @@ def run_tune(
         data: the prepared data by its fingerprint.
         initial: the checkpoint whose weights all trials start from.
         beat: called a few times a second.
+        cluster: where to run; says how much at once.
 
     Raises:
+        InputError: a node has joined that has other code.
         OSError: results could not be written any more.
     """
     # What Ray would print on the screen; the trials' own messages say it in fewer words.
     ray_worker.print_to_stdstream = _to_log
-    bridge = _Bridge(coordinator, spec, data, initial)
+    bridge = _Bridge(coordinator, spec, data, initial, cluster)
     resources = spec.resources
     request = {"CPU": resources.cpu} | ({"GPU": resources.gpu} if resources.gpu else {})
     with tempfile.TemporaryDirectory(prefix="picosweep-") as folder:
@@ -245,12 +280,11 @@ def run_tune(
             TrialActor,
             name="tune",
             storage_path=folder,
-            resources_per_trial=tune.PlacementGroupFactory([request]),
+            resources_per_trial=tune.PlacementGroupFactory([request], strategy="SPREAD"),
             search_alg=_SweepSearcher(bridge),
             scheduler=_SweepScheduler(bridge),
             num_samples=-1,
             reuse_actors=True,
-            max_concurrent_trials=resources.max_concurrent,
             trial_dirname_creator=lambda trial: trial.trial_id,
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             callbacks=[_Pulse(bridge, beat)],
