@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from sweeps.errors import InputError, input_error
+from sweeps.remote.commands import ElsewhereOption, add_cluster_commands
 
 DONE: Final = 0
 BAD_INPUT: Final = 2
@@ -121,8 +122,14 @@ def status_command(
     sweep: Annotated[str | None, typer.Argument(help="A sweep; all of them by default.")] = None,
     results: ResultsOption = Path("results"),
     as_json: JsonOption = False,
+    address: ElsewhereOption = None,
 ) -> None:
     """Say how far sweeps are, and whether they are running."""
+    if address is not None:
+        from sweeps.remote.look import on_head  # noqa: PLC0415
+
+        words = ["status", *filter(None, [sweep]), *(["--json"] if as_json else [])]
+        sys.exit(on_head(address, *words))
     from sweeps.status import all_statuses, print_statuses  # noqa: PLC0415
 
     found = all_statuses(results, sweep)
@@ -139,8 +146,13 @@ def stop_command(
         str | None, typer.Option("--trial", help="Only this trial, by its id or a beginning of it.")
     ] = None,
     results: ResultsOption = Path("results"),
+    address: ElsewhereOption = None,
 ) -> None:
     """Stop a running sweep, to be resumed by the command that started it, or one of its trials."""
+    if address is not None:
+        from sweeps.remote.look import on_head  # noqa: PLC0415
+
+        sys.exit(on_head(address, "stop", sweep, *(["--trial", trial] if trial else [])))
     from sweeps.requests import stop  # noqa: PLC0415
 
     Console().print(stop(sweep, results, trial), soft_wrap=True, highlight=False)
@@ -153,8 +165,13 @@ def logs_command(
         bool, typer.Option("--follow", "-f", help="Go on until the sweep ends.")
     ] = False,
     results: ResultsOption = Path("results"),
+    address: ElsewhereOption = None,
 ) -> None:
     """Print what a sweep's last driver has logged."""
+    if address is not None:
+        from sweeps.remote.look import show_logs  # noqa: PLC0415
+
+        sys.exit(show_logs(address, sweep, keep_on=follow))
     from sweeps.logs import log_lines  # noqa: PLC0415
 
     for line in log_lines(sweep, results, follow=follow):
@@ -305,6 +322,9 @@ def schema_command() -> None:
     from sweeps.spec import Spec  # noqa: PLC0415
 
     _print_json(Spec.model_json_schema())
+
+
+add_cluster_commands(app)
 
 
 def _print_json(content: Any) -> None:

@@ -4,7 +4,8 @@ import logging
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
@@ -46,10 +47,15 @@ class Cluster:
 
     Importing and starting Ray take seconds, so both wait for `start`, which the engine calls while
     the data is being prepared.
+
+    Args:
+        resources: what a trial takes, and how many may run at once.
+        modules: the user's own modules, which other machines have to be given.
     """
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, modules: Sequence[Path] = ()) -> None:
         self._resources = resources
+        self._modules = [str(path) for path in modules]
         self._running = False
         self._local = not os.environ.get("RAY_ADDRESS")
         self._num_cpus = len(os.sched_getaffinity(0))
@@ -87,6 +93,8 @@ class Cluster:
                 "include_dashboard": False,
                 "object_store_memory": OBJECT_STORE_BYTES,
             }
+        elif self._modules:
+            options = {"runtime_env": {"py_modules": self._modules}}
         connect(**options)
         self._running = True
         self._count()

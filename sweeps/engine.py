@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import errno
+import gc
 import importlib
 import logging
 import signal
@@ -36,6 +37,7 @@ from sweeps.samplers import check_search
 from sweeps.spaces import build_spaces, check_feasibility
 from sweeps.spec import Spec, load_spec, parse_spec
 from sweeps.store import Store
+from sweeps.user_code import user_modules
 from sweeps.yaml_file import Document
 
 DISK_ERRORS: Final = frozenset(
@@ -147,7 +149,7 @@ class _Sweep:
             background = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
             stack.enter_context(terminate_as_interrupt())
             stack.enter_context(_disk_told(self.folder))
-            cluster = stack.enter_context(Cluster(self.spec.resources))
+            cluster = stack.enter_context(Cluster(self.spec.resources, user_modules(self.spec)))
             cluster.check()
             with Steps(console) as say:
                 say("preparing the data")
@@ -179,6 +181,9 @@ class _Sweep:
             elif coordinator.stop_reason:
                 store.note("limit", coordinator.stop_reason)
             store.seal()
+            # What Tune left in cycles holds objects of Ray's; Ray ends the process (code 1) when it
+            # is asked to free one while it is being stopped in another thread.
+            gc.collect()
             stopping = background.submit(cluster.stop)
             report = self._report()
             stopping.result()

@@ -55,10 +55,10 @@ def connect(**options: Any) -> None:
         ) from error
     except ConnectionError as error:
         raise input_error(
-            "no Ray cluster answers",
+            "no Ray cluster answers us",
             where=where,
             found=_first_line(error),
-            hint="is it up? `ray up cluster.yaml` starts one",
+            hint="is it up (`ray up cluster.yaml`), and is ~/.ray/auth_token here its token?",
         ) from error
     except RuntimeError as error:
         if "ersion mismatch" not in str(error):

@@ -120,9 +120,10 @@ SAMPLES: Final = pa.schema(
 INCIDENT_KINDS: Final = (
     "lost", "node", "hung", "failed", "stopped", "repaired", "interrupted", "limit",
 )  # fmt: skip
-"""`lost` a process died; `node` its node left the cluster, which costs no attempt; `hung` it was ended for its silence; `failed` a trial raised; `stopped`
-the user ended a trial; `repaired` damage to the results was found and mended as far as possible;
-`interrupted` and `limit` say why a driver left work undone."""
+"""`lost` a process died; `node` its node left the cluster, which costs no attempt; `hung` it was
+ended for its silence; `failed` a trial raised; `stopped` the user ended a trial; `repaired` damage
+to the results was found and mended as far as possible; `interrupted` and `limit` say why a driver
+left work undone."""
 
 INCIDENTS: Final = pa.schema(
     [
