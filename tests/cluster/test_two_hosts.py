@@ -146,7 +146,7 @@ def _check_doors(cluster: OurCluster) -> None:
 
 
 def test_a_sweep_outlives_a_host(cluster: OurCluster, tmp_path: Path) -> None:
-    """Both hosts train, one is killed, no stranger comes in; the sweep ends whole and comes home."""
+    """Both hosts train, one is killed, no stranger comes in; all results come home."""
     spec = _spec(cluster.folder)
     tokens = [cluster.hosts.ssh(host, "cat ~/.ray/auth_token") for host in cluster.hosts.hosts]
     assert tokens[0] == tokens[1] != ""

@@ -1,4 +1,4 @@
-"""The cluster files are what Ray, AWS and KubeRay take, and agree with each other where they must."""
+"""The cluster files are what Ray, AWS and KubeRay take, and agree where they must."""
 
 from pathlib import Path
 from typing import Any
