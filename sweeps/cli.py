@@ -26,8 +26,23 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def _local(context: typer.Context, results: Path) -> Path:
+    from sweeps.mirror import local_results, refresh  # noqa: PLC0415
+
+    folder = local_results(results)
+    if context.info_name != "run":  # which takes its own sweep alone, and only where it is missing
+        refresh(folder)
+    return folder
+
+
 ResultsOption = Annotated[
-    Path, typer.Option("--results", help="The folder in which sweeps land, one folder each.")
+    Path,
+    typer.Option(
+        "--results",
+        callback=_local,
+        help="The folder in which sweeps land, one folder each; or s3://bucket/folder.",
+    ),
 ]
 TrialArgument = Annotated[str, typer.Argument(help="A trial's id, or a beginning of it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

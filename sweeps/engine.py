@@ -31,6 +31,7 @@ from sweeps.folders import find_trial
 from sweeps.heartbeat import Heartbeat
 from sweeps.live import LiveView, Steps
 from sweeps.logs import log_to
+from sweeps.mirror import Mirror, local_results, open_mirror
 from sweeps.ranking import Ranking
 from sweeps.reading import find_elsewhere
 from sweeps.samplers import check_search
@@ -109,7 +110,7 @@ def run(
 
     Args:
         spec: a YAML file, or its content.
-        results: the folder in which sweeps land, one folder each.
+        results: the folder in which sweeps land, one folder each, or `s3://bucket/folder`.
         console: where to draw the live view; nothing is shown without one.
 
     Returns:
@@ -126,7 +127,7 @@ def run(
         parsed = parse_spec(spec, document)
     else:
         parsed, document = load_spec(spec)
-    sweep = _Sweep(parsed, document, Path(results).absolute())
+    sweep = _Sweep(parsed, document, local_results(Path(results)).absolute())
     return sweep.run(console, started)
 
 
@@ -154,6 +155,7 @@ class _Sweep:
             with Steps(console) as say:
                 say("preparing the data")
                 data, factory = self._ready(cluster, background, say)
+                mirror = stack.enter_context(open_mirror(self.folder) or contextlib.nullcontext())
                 store = stack.enter_context(contextlib.closing(self._open_store()))
                 stack.enter_context(log_to(self.folder, console))
                 for repair in store.repairs:
@@ -172,7 +174,7 @@ class _Sweep:
             background.submit(importlib.import_module, "analysis.report")
             interrupted = False
             if not coordinator.finished:
-                interrupted = self._train(coordinator, store, data, cluster, console)
+                interrupted = self._train(coordinator, store, data, cluster, console, mirror)
             log.info("training has ended")
             for remark in coordinator.remarks():
                 log.info(remark)
@@ -285,6 +287,7 @@ class _Sweep:
         data: SweepData,
         cluster: Cluster,
         console: Console,
+        mirror: Mirror | None,
     ) -> bool:
         """Run trials until none is left; whether the user interrupted it."""
         from sweeps.tune_run import run_tune  # noqa: PLC0415 - imports Ray, see `Cluster`
@@ -296,6 +299,8 @@ class _Sweep:
             def beat() -> None:
                 view.update(coordinator)
                 heartbeat.beat()
+                if mirror is not None:
+                    mirror.when_due()
 
             try:
                 run_tune(

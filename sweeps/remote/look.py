@@ -11,7 +11,7 @@ from sweeps.remote.head import Head, find_head
 from sweeps.remote.shell import CONNECTION_FAILED, capture, copy, follow, unreachable
 from sweeps.remote.submit import PYTHON
 
-FIRST_BYTES = 2048
+FIRST_BYTES = 16_384
 """Of a journal: enough to tell whose it is, since it begins with the time of the first trial."""
 
 

@@ -64,7 +64,8 @@ def test_aws_finds_everything_it_needs(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / ".ssh").mkdir()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "made-up")
-    with moto.mock_aws():
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)  # for a real account to settle
+    with moto.mock_aws(config={"iam": {"load_aws_managed_policies": True}}):
         resolved = bootstrap_aws(prepare_config(_files()["aws"]))
     nodes = {name: kind["node_config"] for name, kind in resolved["available_node_types"].items()}
     assert Path(resolved["auth"]["ssh_private_key"]).is_file()
