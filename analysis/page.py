@@ -28,6 +28,7 @@ class Section:
 
 
 MAX_TABS: Final = 8
+_CLOCK: Final = re.compile(r"(\d.(?:min|h)) (\d)")
 _UNIT: Final = re.compile(r"(\d) (%|[kMGTP]?FLOPs?\b|[kMGTP]\b|[KMG]iB\b|s\b|min\b|h\b)")
 
 
@@ -156,7 +157,8 @@ def _hero(title: str, subtitle: str, answer: Answer, architectures: Sequence[str
 
 def _prose(text: str) -> str:
     """Escaped text in which a number and its unit stay on one line."""
-    return _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", escape(text))
+    together = _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", escape(text))
+    return _CLOCK.sub("\\1\N{NO-BREAK SPACE}\\2", together)
 
 
 def _chips(settings: Sequence[tuple[str, str]]) -> str:

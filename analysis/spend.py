@@ -1,6 +1,7 @@
 """What did the sweep cost, and what became of its trials?"""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import altair as alt
 import polars as pl
@@ -11,6 +12,9 @@ from analysis.results import Results
 from analysis.style import STATUS_COLORS, rows, wide
 from sweeps.tables import STATUSES
 
+MIN_WRITTEN: Final = 0.04
+"""Share of the longest bar below which a number has no place in its segment."""
+DARK_INK: Final = "indexof(['stopped', 'diverged', 'running'], datum.status) >= 0"
 _NO_COST = pl.col("status") == "cached"
 
 
@@ -93,7 +97,18 @@ def spend_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
                      alt.Tooltip("trials:Q")],
         )
     )  # fmt: skip
-    return wide(bars, height=rows(table.height, 34))
+    numbers = (
+        alt.Chart(long.filter(pl.col("trials") >= MIN_WRITTEN * table["trials"].max()))
+        .mark_text(fontSize=12, fontWeight=600)
+        .encode(
+            x=alt.X("trials:Q", stack="zero", bandPosition=0.5),
+            y=alt.Y("architecture:N", sort=list(architectures)),
+            order=alt.Order("rank:Q"),
+            text=alt.Text("trials:Q"),
+            color=alt.ColorValue("#ffffff", condition={"test": DARK_INK, "value": "#10151b"}),
+        )
+    )
+    return wide(bars, numbers, height=rows(table.height, 34))
 
 
 def figure(results: Results) -> Figure:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from analysis.answer import commands, results_option
+from analysis.page import _prose
 from analysis.payload import MAX_ROWS, Payload, encode, label, safe_json
 from analysis.results import Results
 
@@ -89,3 +90,13 @@ def test_the_payload_is_read_back(hostile_page: str) -> None:
     names = set(re.findall(r'"name": "(d[0-9a-f]{10})"', json.dumps(charts)))
     assert names
     assert names <= set(datasets)
+
+
+def test_numbers_stay_with_their_units() -> None:
+    """A line never breaks inside 7 min 03 s or 590 k; words of the text still part."""
+    shown = _prose("In 7 min 03 s or 2 h 05 min, 590 k tokens & 36 % more.")
+    assert shown == (
+        "In 7\N{NO-BREAK SPACE}min\N{NO-BREAK SPACE}03\N{NO-BREAK SPACE}s or "
+        "2\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}05\N{NO-BREAK SPACE}min, "
+        "590\N{NO-BREAK SPACE}k tokens &amp; 36\N{NO-BREAK SPACE}% more."
+    )
