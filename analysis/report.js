@@ -288,18 +288,26 @@
     return element("figure", { class: "spark" }, svg, element("figcaption", {}, `Loss ${format("loss", up[0])} at ${prefixed(points[0].tokens)} tokens, ${format("loss", up.at(-1))} at ${prefixed(points.at(-1).tokens)}`));
   }
   const inspector = document.getElementById("inspector");
+  const FIRST_FACTS = 8;
+  let moreFacts = false; /* so that the panel hides little of the charts behind it */
   function inspect(id) {
     inspector.hidden = !id;
     if (!id) return;
     const key = trialsHost?.dataset.table;
     const row = key && rows(key).find((candidate) => candidate.trial_id === id);
+    const listed = (columns) => element("dl", {}, ...columns.map((column) =>
+      element("div", {}, element("dt", {}, column.label), element("dd", {}, format(column.kind, row[column.key])))));
     const facts = row ? payload.datasets[key].columns.filter(({ key: name }) => row[name] != null && !["trial_id", "architecture", "status"].includes(name)) : [];
     inspector.replaceChildren(...[
       element("header", {}, element("h2", {}, id), row ? cell("status", row.status) : null,
         element("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => select("") }, "×")),
       curve(id),
       row ? element("p", {}, architecture(row.architecture)) : element("p", {}, "This trial is not in the table below."),
-      element("dl", {}, ...facts.map((column) => element("div", {}, element("dt", {}, column.label), element("dd", {}, format(column.kind, row[column.key]))))),
+      listed(facts.slice(0, FIRST_FACTS)),
+      facts.length > FIRST_FACTS
+        ? element("details", { open: moreFacts, ontoggle: (event) => { moreFacts = event.target.open; } },
+          element("summary", {}, `${facts.length - FIRST_FACTS} more`), listed(facts.slice(FIRST_FACTS)))
+        : null,
       element("ul", { class: "commands" }, ...["show", "replay", "generate"].map((verb) => command(`picosweep ${verb} ${id}${payload.options[row?.sweep] ?? payload.option}`))),
     ].filter(Boolean));
     document.getElementById("said").textContent = `Trial ${id} selected`;
