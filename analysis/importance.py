@@ -173,11 +173,19 @@ def importance_sentence(table: pl.DataFrame, trials: int) -> str:
         f"({words.percent(row['share'])} by {method})"
         for method, row in firsts.items()
     ]
-    text = words.listing(parts)
     tenth = max(1, round(trials / 10))
+    if tenth == 1 and len(parts) > 1:
+        return (
+            f"{_capital(parts[0])}. PED-ANOVA's best tenth is one trial here: too few to rank by."
+        )
+    text = words.listing(parts)
     if tenth < MIN_TENTH:
         text += f", but the best tenth is {words.plural(tenth, 'trial')} here, so a hint at most"
-    return text[0].upper() + text[1:] + "."
+    return _capital(text) + "."
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def importance_chart(table: pl.DataFrame) -> Chart:

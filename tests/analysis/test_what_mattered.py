@@ -147,6 +147,7 @@ def test_importance_finds_the_setting_that_matters() -> None:
         assert own.filter(setting="width")["share"][0] < 0.2
     assert "rate" in importance_sentence(table, 80)
     assert "hint" not in importance_sentence(table, 80)
+    assert "too few to rank by" in importance_sentence(table, 9)
     assert "the best tenth is 2 trials here, so a hint at most" in importance_sentence(table, 20)
 
 
