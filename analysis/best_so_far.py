@@ -142,7 +142,7 @@ def figure(results: Results) -> Figure:
         title="What a search finds for its spend",
         panels=tuple(panels),
         note=(
-            f"Medians and 10 to 90 % bands over {NUM_RESAMPLES:,} resamples of whole trials, stopped "
-            "and diverged ones with their cost included; repeats on fresh seeds are left out."
+            f"Medians and 10 to 90 % bands over {NUM_RESAMPLES:,} resamples of whole trials, "
+            "stopped and diverged ones with their cost included; repeats on fresh seeds are left out."
         ),
     )
