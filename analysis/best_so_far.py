@@ -143,6 +143,7 @@ def figure(results: Results) -> Figure:
         panels=tuple(panels),
         note=(
             f"Medians and 10 to 90 % bands over {NUM_RESAMPLES:,} resamples of whole trials, "
-            "stopped and diverged ones with their cost included; repeats on fresh seeds are left out."
+            "stopped and diverged ones with their cost included; repeats on fresh seeds are left "
+            "out."
         ),
     )

@@ -3,8 +3,7 @@
   const payload = JSON.parse(document.getElementById("payload").textContent);
   const root = document.documentElement;
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  const errors = [];
-  const views = new Map();
+  const [errors, views] = [[], new Map()];
 
   /* ---------- data ---------- */
   function dataset(key) {
@@ -127,9 +126,7 @@
     const heads = columns.map((column) => {
       const head = element("th", { scope: "col", class: NUMERIC.has(column.kind) ? "num" : null, "aria-sort": "none" });
       head.append(element("button", { type: "button", title: column.key, onclick: () => {
-        state.down = state.sort === column.key ? !state.down : false;
-        state.sort = column.key;
-        state.page = 0;
+        Object.assign(state, { down: state.sort === column.key && !state.down, sort: column.key, page: 0 });
         heads.forEach((other) => other.setAttribute("aria-sort", other === head ? (state.down ? "descending" : "ascending") : "none"));
         draw();
       } }, column.label));
@@ -228,9 +225,7 @@
       views.set(host, result);
       result.view.addEventListener("click", (_, item) => { if (item?.datum?.trial_id) select(item.datum.trial_id); });
       show(result.view);
-      host.dataset.state = "drawn";
-      host.dataset.width = host.clientWidth;
-      host.dataset.theme = theme;
+      Object.assign(host.dataset, { state: "drawn", width: host.clientWidth, theme });
     } catch (error) {
       errors.push(`${host.dataset.chart}: ${error.message}`);
       host.dataset.state = "failed";
@@ -279,16 +274,14 @@
     const place = (value, values, size) => pad + ((value - Math.min(...values)) / ((Math.max(...values) - Math.min(...values)) || 1)) * (size - 2 * pad);
     const space = "http://www.w3.org/2000/svg";
     const svg = document.createElementNS(space, "svg");
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", `Loss from ${format("loss", up[0])} to ${format("loss", up.at(-1))}`);
+    const named = { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Loss from ${format("loss", up[0])} to ${format("loss", up.at(-1))}` };
+    Object.entries(named).forEach(([name, value]) => svg.setAttribute(name, value));
     const line = document.createElementNS(space, "polyline");
     line.setAttribute("points", points.map((row, at) => `${place(across[at], across, width)},${height - place(row.loss, up, height)}`).join(" "));
     svg.append(line);
     return element("figure", { class: "spark" }, svg, element("figcaption", {}, `Loss ${format("loss", up[0])} at ${prefixed(points[0].tokens)} tokens, ${format("loss", up.at(-1))} at ${prefixed(points.at(-1).tokens)}`));
   }
-  const inspector = document.getElementById("inspector");
-  const FIRST_FACTS = 8;
+  const [inspector, FIRST_FACTS] = [document.getElementById("inspector"), 8];
   let moreFacts = false; /* so that the panel hides little of the charts behind it */
   function inspect(id) {
     inspector.hidden = !id;

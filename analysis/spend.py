@@ -97,8 +97,9 @@ def spend_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
                      alt.Tooltip("trials:Q")],
         )
     )  # fmt: skip
+    least = MIN_WRITTEN * (words.number(table["trials"].max()) or 0)
     numbers = (
-        alt.Chart(long.filter(pl.col("trials") >= MIN_WRITTEN * table["trials"].max()))
+        alt.Chart(long.filter(pl.col("trials") >= least))
         .mark_text(fontSize=12, fontWeight=600)
         .encode(
             x=alt.X("trials:Q", stack="zero", bandPosition=0.5),
