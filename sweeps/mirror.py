@@ -237,7 +237,7 @@ def _same(target: Path, info: Any) -> bool:
         stat = target.stat()
     except OSError:
         return False
-    return stat.st_size == info.size and stat.st_mtime >= info.mtime.timestamp()
+    return bool(stat.st_size == info.size and stat.st_mtime >= info.mtime.timestamp())
 
 
 def _unreadable(address: str, error: OSError) -> InputError:
