@@ -173,6 +173,21 @@ def stop_command(
     Console().print(stop(sweep, results, trial), soft_wrap=True, highlight=False)
 
 
+@app.command("export")
+def export_command(
+    sweep: Annotated[str, typer.Argument(help="A sweep's name, or its folder.")],
+    to: Annotated[str, typer.Option("--to", help="csv, tensorboard, mlflow, optuna or wandb.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="An empty folder of your own.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Write a sweep in the format of another tool, offline."""
+    from sweeps.export import export  # noqa: PLC0415
+
+    Console().print(export(sweep, results, to, output), soft_wrap=True, highlight=False)
+
+
 @app.command("logs")
 def logs_command(
     sweep: Annotated[str, typer.Argument(help="A sweep's name, or its folder.")],

@@ -1,0 +1,140 @@
+"""Other tools open what is exported for them."""
+
+import csv
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+
+from sweeps.errors import InputError
+from sweeps.export import export, read_sweep
+from tests.sweeps.simulation import SPEC, Simulation
+
+Simulate = Callable[..., Simulation]
+
+
+@pytest.fixture
+def sweep(simulate: Simulate, tmp_path: Path) -> Path:
+    """A finished sweep with every kind of end but failure."""
+    simulation = simulate(tmp_path, diverging=0.6)
+    assert simulation.run()
+    simulation.store.write_json("spec.json", SPEC)
+    simulation.kill()
+    return simulation.store.folder
+
+
+def test_optuna(sweep: Path, tmp_path: Path) -> None:
+    """Optuna reads a study for each architecture, with states and values on the way told true."""
+    target = export("simulated", tmp_path, "optuna")
+    storage = optuna.storages.RDBStorage(f"sqlite:///{target / 'optuna.db'}")
+    rows = read_sweep(sweep)
+    seen = set()
+    for name in ("kgram", "lstm"):
+        study = optuna.load_study(study_name=f"simulated/{name}", storage=storage)
+        assert len(study.trials) == 9
+        for trial in study.trials:
+            row = next(r for r in rows.trials if r["trial_id"] == trial.user_attrs["trial_id"])
+            seen.add((row["status"], trial.state.name))
+            assert trial.params["learning_rate"] == row["learning_rate"]
+            if trial.state == optuna.trial.TrialState.COMPLETE:
+                assert trial.value == row["val_loss"]
+            steps = [r["step"] for r in rows.reports[row["trial_id"]] if r["rung"] is not None]
+            assert list(trial.intermediate_values) == steps
+    storage.remove_session()
+    storage.engine.dispose()
+    assert seen == {("completed", "COMPLETE"), ("stopped", "PRUNED"), ("diverged", "FAIL")}
+
+
+def test_csv(sweep: Path, tmp_path: Path) -> None:
+    """Every row with every column."""
+    target = export("simulated", tmp_path, "csv")
+    rows = read_sweep(sweep)
+    with (target / "trials.csv").open() as file:
+        trials = list(csv.DictReader(file))
+    assert [row["trial_id"] for row in trials] == [row["trial_id"] for row in rows.trials]
+    with (target / "reports.csv").open() as file:
+        reports = list(csv.DictReader(file))
+    assert len(reports) == sum(map(len, rows.reports.values()))
+    assert float(reports[0]["val_loss"]) == next(iter(rows.reports.values()))[0]["val_loss"]
+
+
+def test_tensorboard(sweep: Path, tmp_path: Path) -> None:
+    """TensorBoard's own reader finds every scalar."""
+    target = export("simulated", tmp_path, "tensorboard")
+    rows = read_sweep(sweep)
+    assert len(list(target.glob("*/events.out.tfevents.*"))) == len(rows.trials)
+    pytest.importorskip("tensorboard", reason="picosweep[export] is not installed")
+    code = (
+        "import json, sys\n"
+        "from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n"
+        "events = EventAccumulator(sys.argv[1]).Reload()\n"
+        "print(json.dumps([[e.step, e.value] for e in events.Scalars('val_loss')]))"
+    )
+    trial = rows.trials[0]
+    run = target / f"{trial['architecture']}-{trial['trial_id']}"
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(run)], capture_output=True, text=True, check=True
+    )
+    stored = [[r["step"], r["val_loss"]] for r in rows.reports[trial["trial_id"]]]
+    for (step, value), (stored_step, loss) in zip(json.loads(found.stdout), stored, strict=True):
+        assert step == stored_step
+        assert math.isclose(value, loss, rel_tol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")  # MLflow's own
+def test_mlflow(sweep: Path, tmp_path: Path) -> None:
+    """MLflow's own client finds every run, its settings and its curves."""
+    pytest.importorskip("mlflow", reason="picosweep[export] is not installed")
+    target = export("simulated", tmp_path, "mlflow")
+    code = (
+        "import json, sys\n"
+        "from mlflow import MlflowClient\n"
+        "client = MlflowClient(tracking_uri='sqlite:///' + sys.argv[1])\n"
+        "(one,) = [e for e in client.search_experiments() if e.name == 'simulated']\n"
+        "runs = client.search_runs([one.experiment_id])\n"
+        "print(json.dumps({r.data.tags['trial_id']: [r.info.status, r.data.params['seed'],\n"
+        "  [m.value for m in client.get_metric_history(r.info.run_id, 'val_loss')]]\n"
+        "  for r in runs}))"
+    )
+    database = str(target / "mlflow.db")
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, database],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    runs = json.loads(found.stdout.splitlines()[-1])
+    rows = read_sweep(sweep)
+    assert runs.keys() == {row["trial_id"] for row in rows.trials}
+    for row in rows.trials:
+        if row["status"] == "completed":
+            losses = [r["val_loss"] for r in rows.reports[row["trial_id"]]]
+            assert runs[row["trial_id"]] == ["FINISHED", str(row["seed"]), losses]
+
+
+@pytest.mark.slow
+def test_wandb(sweep: Path, tmp_path: Path) -> None:
+    """An offline run for each trial, as `wandb sync` takes it."""
+    pytest.importorskip("wandb", reason="picosweep[export] is not installed")
+    target = export("simulated", tmp_path, "wandb")
+    runs = list(target.glob("wandb/offline-run-*/run-*.wandb"))
+    ids = {path.stem.removeprefix("run-") for path in runs}
+    assert ids == {row["trial_id"] for row in read_sweep(sweep).trials}
+
+
+def test_what_cannot_be_exported(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown format, a missing library, a folder with somebody's files in it."""
+    with pytest.raises(InputError, match="unknown format"):
+        export("simulated", tmp_path, "excel")
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(InputError, match="mlflow-skinny is not installed"):
+        export("simulated", tmp_path, "mlflow")
+    with pytest.raises(InputError, match="not empty"):
+        export("simulated", tmp_path, "csv", sweep)
