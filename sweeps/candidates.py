@@ -10,7 +10,7 @@ import json
 import math
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from dataclasses import fields as dataclass_fields
 from typing import Any, Protocol
 
@@ -78,7 +78,7 @@ class Candidate:
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """Every hyperparameter with its default filled in, by column name."""
-        return asdict(self.trial.model) | asdict(self.trial.training) | asdict(self.data)
+        return vars(self.trial.model) | vars(self.trial.training) | vars(self.data)
 
     @property
     def predicted_flops(self) -> float:
@@ -156,7 +156,7 @@ class CandidateFactory:
             named = self._architectures[architecture]
             model, training, data = self._resolve(named, chosen)
             facts = self._facts(named.model, model, training, data)
-            values = asdict(model) | asdict(training) | asdict(data) | asdict(facts)
+            values = vars(model) | vars(training) | vars(data) | vars(facts)
             for constraint in self._constraints:
                 if constraint.names <= values.keys() and not constraint(values):
                     return Rejection(reason=constraint.text)
@@ -207,7 +207,7 @@ class CandidateFactory:
             plan = plan_reports(self._spec.budget, trial.tokens_per_step, facts.flops_per_token)
         except (ValueError, KeyError, StopIteration):
             return None
-        settings = asdict(trial.model) | asdict(trial.training) | asdict(data)
+        settings = vars(trial.model) | vars(trial.training) | vars(data)
         chosen = spaces[named.name].extract(settings | {"vocab_size": asked})
         if "precision" in chosen and chosen["precision"] == self._precisions.get(named.name):
             chosen = spaces[named.name].with_auto(chosen, "precision")

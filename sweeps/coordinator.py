@@ -143,6 +143,7 @@ class Coordinator:
             if outcome is None:
                 trial.row["status"] = "running"
                 self._waiting.append(trial)
+                self._family_of(trial).sampler.go_on(trial.trial_id)
             else:
                 self._take_end(trial, outcome)
 
@@ -154,10 +155,11 @@ class Coordinator:
         rung_steps = trial.candidate.plan.rung_steps
         if rung >= len(rung_steps) - 1 or not is_finite(report):
             return
-        decided = {row["rung"] for row in self._store.decisions_of(trial.trial_id)}
-        decision = self._family_of(trial).judge(trial, report, self._micros())
-        if rung not in decided:  # it was the last rung of a budget that has grown since
-            self._store.commit(("decisions", decision))
+        family = self._family_of(trial)
+        if any(row["rung"] == rung for row in self._store.decisions_of(trial.trial_id)):
+            family.recall(trial, report)
+        else:  # it was the last rung of a budget that has grown since
+            self._store.commit(("decisions", family.judge(trial, report, self._micros())))
 
     # Giving out work
 

@@ -7,6 +7,7 @@ Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSy
 (ASHA); Golovin et al., "Google Vizier", KDD 2017, section 3.2.2 (median stopping).
 """
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
@@ -32,6 +33,10 @@ class Stopper(Protocol):
         """Record a trial's value at a rung before the last, and decide."""
         ...
 
+    def recall(self, trial_id: str, rung: int, value: float) -> None:
+        """Record a value about which an earlier driver decided."""
+        ...
+
 
 class NeverStop:
     """Every trial runs to the last rung."""
@@ -39,6 +44,9 @@ class NeverStop:
     def judge(self, trial_id: str, rung: int, value: float) -> Verdict:
         """Go on."""
         return Verdict(stop=False, cutoff=None)
+
+    def recall(self, trial_id: str, rung: int, value: float) -> None:
+        """Nothing."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +91,33 @@ class Asha:
             self._scheduler.on_trial_add(cast("Any", None), trial)
         arrived = self._values[rung]
         # The same quantile that ASHA takes; it does not tell it, and a reader wants to know it.
-        cutoff = float(np.percentile(arrived, (1 - 1 / self._factor) * 100)) if arrived else None
+        cutoff = quantile(arrived, 1 - 1 / self._factor) if arrived else None
         result = {"budget": self._milestones[rung], "value": value}
         action = self._scheduler.on_trial_result(cast("Any", None), trial, result)
-        arrived.append(self._sign * value)
+        bisect.insort(arrived, self._sign * value)
         return Verdict(
             stop=action == self._stop,
             cutoff=None if cutoff is None else self._sign * cutoff,
         )
+
+    def recall(self, trial_id: str, rung: int, value: float) -> None:
+        """Record a value about which an earlier driver decided.
+
+        Asking the scheduler would take it a look at all earlier values, ten thousand times.
+        """
+        bisect.insort(self._values[rung], self._sign * value)
+        self._added.add(trial_id)
+        self._scheduler._trial_info[trial_id] = self._scheduler._brackets[0]
+        rungs = dict(self._scheduler._brackets[0]._rungs)
+        rungs[self._milestones[rung]][trial_id] = self._sign * value
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The linearly interpolated quantile of values in ascending order, as NumPy takes it."""
+    place = share * (len(ordered) - 1)
+    below = min(int(place), len(ordered) - 1)
+    above = min(below + 1, len(ordered) - 1)
+    return float(np.percentile([ordered[below], ordered[above]], 100 * (place - below)))
 
 
 class _NoController:
@@ -145,6 +172,12 @@ class Median:
         # An exempt trial goes on: the rule must not take it for stopped.
         self._scheduler._stopped_trials.discard(trial)
         return Verdict(stop=action == self._stop, cutoff=cutoff)
+
+    def recall(self, trial_id: str, rung: int, value: float) -> None:
+        """Record a value about which an earlier driver decided."""
+        self._values.setdefault(trial_id, []).append(value)
+        result = {"budget": self._milestones[rung], "value": value}
+        self._scheduler._results[cast("Any", _StubTrial(trial_id))].append(result)
 
 
 def make_stopper(spec: Spec) -> Stopper:

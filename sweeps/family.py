@@ -78,6 +78,12 @@ class Family:
             "time": micros,
         }
 
+    def recall(self, trial: Trial, report: Row) -> None:
+        """Take in a report at a rung before the last, about which was decided."""
+        value = float(report[self.objectives[0].metric])
+        self.sampler.report(trial.trial_id, report["step"], value)
+        self.stopper.recall(trial.trial_id, report["rung"], value)
+
     def ranked(self, rung: int) -> list[Trial]:
         """Its searched trials that reached a rung, the best first."""
         objective = self.objectives[0]

@@ -57,6 +57,9 @@ SAMPLERS: Final[Mapping[str, Callable[[int, int, Space], BaseSampler]]] = {
 }
 """Makers of samplers, from a seed, the number of random starts and the space."""
 
+KEEP_GENERATIONS: Final = frozenset({"cmaes", "nsga2"})
+"""Samplers that write down, when a trial is asked for, to which generation it belongs."""
+
 SINGLE_OBJECTIVE: Final = frozenset({"cmaes"})
 """Samplers that know one objective only."""
 

@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import TrialState, create_trial
 
 from sweeps.candidates import Candidate, Rejection
-from sweeps.samplers import SAMPLERS
+from sweeps.samplers import KEEP_GENERATIONS, SAMPLERS
 from sweeps.space import Space, Value
 from sweeps.spec import Search
 
@@ -64,7 +64,10 @@ class ArchitectureSampler:
         )
         self._first = list(search.enqueue.get(architecture, ()))
         """Points that the spec wants tried before any other, as far as they are left."""
+        self._keeps_generations = search.sampler in KEEP_GENERATIONS
         self._asked: dict[str, optuna.Trial] = {}
+        self._restored: dict[str, tuple[Candidate, dict[int, float]]] = {}
+        """Trials of an earlier driver that the study has not heard of, with their values so far."""
         self._seen: set[str] = set()
         self.num_rejected = 0
         self.num_duplicates = 0
@@ -156,10 +159,23 @@ class ArchitectureSampler:
             )
         except ValueError:
             return
-        self._ask_for(candidate)
+        if self._keeps_generations:
+            self._ask_for(candidate)
+        else:
+            self._restored[candidate.trial_id] = (candidate, {})
+
+    def go_on(self, trial_id: str) -> None:
+        """Hear that a restored trial has not ended."""
+        if trial_id in self._restored:
+            candidate, values = self._restored.pop(trial_id)
+            self._ask_for(candidate)
+            for step, value in values.items():
+                self.report(trial_id, step, value)
 
     def report(self, trial_id: str, step: int, value: float) -> None:
         """Record an intermediate value of the first objective."""
+        if trial_id in self._restored:
+            self._restored[trial_id][1][step] = value
         trial = self._asked.get(trial_id)
         if trial is not None and self._single:
             trial.report(value, step)
@@ -172,6 +188,8 @@ class ArchitectureSampler:
             status: `completed`, `stopped`, `diverged` or `failed`.
             values: the objectives at its last report; used where it completed.
         """
+        if trial_id in self._restored:
+            self._add(*self._restored.pop(trial_id), status, values)
         trial = self._asked.pop(trial_id, None)
         if trial is None:
             return
@@ -180,6 +198,27 @@ class ArchitectureSampler:
         else:
             state = TrialState.PRUNED if status == "stopped" else TrialState.FAIL
             self._study.tell(trial, state=state)
+
+    def _add(
+        self,
+        candidate: Candidate,
+        reported: dict[int, float],
+        status: str,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Tell the study of a trial that came and went before it was made."""
+        distributions = self._space.distributions(candidate.chosen)
+        states = {"completed": TrialState.COMPLETE, "stopped": TrialState.PRUNED}
+        state = states.get(status, TrialState.FAIL)
+        self._study.add_trial(
+            create_trial(
+                state=state,
+                values=values if state == TrialState.COMPLETE else None,
+                params={name: candidate.chosen[name] for name in distributions},
+                distributions=distributions,
+                intermediate_values=reported if self._single else {},
+            )
+        )
 
 
 def objective_values(objectives: Sequence[Any], row: Mapping[str, Any]) -> list[float]:

@@ -6,6 +6,7 @@ key path, what was found and what is allowed. Defaults live here (the sweep), in
 """
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -185,7 +186,7 @@ class Spec(_Section):
     architectures: dict[str, dict[str, Any]] = Field(min_length=1)
     constraints: list[str] = Field(default_factory=list)
 
-    @property
+    @functools.cached_property
     def data_config(self) -> DataConfig:
         """The data section as `pico` takes it."""
         config: DataConfig = _to_dataclass(DataConfig, self.data)

@@ -1,0 +1,118 @@
+"""What one driver costs: `python benchmarks/driver_scale.py`, with trials that train nothing.
+
+Each part is printed with the figure that it is held to:
+
+- the coordinator (proposals, early stopping, journal, checkpoints) at 1,000 and 10,000 trials, with
+  the random sampler, so that it is the driver's cost and not the sampler's; TPE's own cost is
+  printed beside it,
+- resuming the sweep of 10,000 trials.
+
+Costs are processor time of the driver's process. Ray Tune underneath is not part of it.
+"""
+
+import argparse
+import gc
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.sweeps.simulation import SPEC, Simulation
+
+ALLOWED_GROWTH = 1.2
+ALLOWED_RESUME_SECONDS = 10.0
+NEEDED_REPORTS_PER_SECOND = 300.0
+CHECKPOINT = b"x"
+
+
+def spec_for(num_trials: int, sampler: str) -> dict[str, Any]:
+    """A sweep of one architecture over a continuous space."""
+    return SPEC | {
+        "search": {"trials_per_architecture": num_trials, "sampler": sampler},
+        "confirm": {"top": 0},
+        "architectures": {"kgram": SPEC["architectures"]["kgram"]},
+    }
+
+
+class Life:
+    """A simulated sweep, measured."""
+
+    def __init__(self, folder: Path, num_trials: int, sampler: str = "random") -> None:
+        gc.collect()
+        before = _resident_bytes()
+        self.simulation = Simulation(folder, spec_for(num_trials, sampler))
+        started = time.process_time(), time.monotonic()
+        assert self.simulation.run(slots=8)
+        self.cpu_seconds = time.process_time() - started[0]
+        self.seconds = time.monotonic() - started[1]
+        self.num_reports = len(self.simulation.steps_trained)
+        self.bytes_per_trial = (_resident_bytes() - before) / num_trials
+        self.ms_per_trial = 1000 * self.cpu_seconds / num_trials
+
+
+def _resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def coordinator_alone(folder: Path, few: int, many: int) -> bool:
+    """Cost per trial and memory per trial at two sizes; then resuming the larger one."""
+    good = True
+    lives = {n: Life(folder / str(n), n) for n in (few, many)}
+    for number, life in lives.items():
+        rate = life.num_reports / life.seconds
+        print(
+            f"{number:6,} trials: {life.ms_per_trial:.2f} ms and "
+            f"{life.bytes_per_trial / 1024:.1f} KiB a trial, {rate:,.0f} reports/s"
+        )
+        good &= rate >= NEEDED_REPORTS_PER_SECOND
+    growth = lives[many].ms_per_trial / lives[few].ms_per_trial
+    print(f"cost of a trial at {many:,} over that at {few:,}: {growth:.2f} (≤ {ALLOWED_GROWTH})")
+    lives[many].simulation.kill()
+    started = time.monotonic()
+    again = Simulation(folder / str(many), spec_for(many, "random"))
+    seconds = time.monotonic() - started
+    assert again.coordinator.finished
+    again.store.seal()
+    sealing = time.monotonic() - started - seconds
+    again.kill()
+    print(
+        f"resuming {many:,} trials: {seconds:.1f} s (< {ALLOWED_RESUME_SECONDS:g}), "
+        f"all tables sealed in {sealing:.1f} s more"
+    )
+    return good and growth <= ALLOWED_GROWTH and seconds < ALLOWED_RESUME_SECONDS
+
+
+def sampler_cost(folder: Path, num_trials: int) -> None:
+    """TPE's own cost, which grows with what it knows."""
+    life = Life(folder / "tpe", num_trials, "tpe")
+    life.simulation.kill()
+    print(f"for comparison, TPE at {num_trials:,} trials: {life.ms_per_trial:.1f} ms a trial")
+
+
+def main() -> int:
+    """Measure and judge."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--few", type=int, default=1_000)
+    parser.add_argument("--many", type=int, default=10_000)
+    parser.add_argument("--tpe", type=int, default=500, help="trials to measure TPE over")
+    parser.add_argument("--profile", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="picosweep-scale-") as temporary:
+        folder = Path(temporary)
+        if arguments.profile:
+            import cProfile
+
+            cProfile.runctx(
+                "Life(folder / 'profiled', arguments.few)", globals(), locals(), sort="cumulative"
+            )
+            return 0
+        good = coordinator_alone(folder, arguments.few, arguments.many)
+        sampler_cost(folder, arguments.tpe)
+    print("good" if good else "BAD")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
