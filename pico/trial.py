@@ -129,7 +129,7 @@ def build_config(config_class: type[T], values: Mapping[str, object]) -> T:
     Raises:
         ValueError: an unknown field, or a value the class does not allow.
     """
-    hints = _hints(config_class)
+    hints = _hints(config_class)  # type: ignore[arg-type] # a class is hashable
     for name in values:
         if name not in hints:
             _refuse_unknown(f"field of {config_class.__name__}", name, set(hints))
