@@ -30,7 +30,7 @@ from sweeps.locks import running_driver
 MARK: Final = ".mirror"
 """The file in a results folder that names where its mirror is."""
 ROUND_SECONDS: Final = 30.0
-LEFT_OUT: Final = frozenset({".lock", "now.json", "requests", ".cache"})
+LEFT_OUT: Final = frozenset({MARK, ".lock", "now.json", "requests", ".cache"})
 
 log = logging.getLogger("picosweep")
 
@@ -74,6 +74,28 @@ class Mirror(contextlib.AbstractContextManager["Mirror"]):
         self._background = concurrent.futures.ThreadPoolExecutor(1)
         self._round: concurrent.futures.Future[None] | None = None
         self._due = time.monotonic() + ROUND_SECONDS
+
+    def check(self) -> None:
+        """See whether the store can be written, before hours are spent on it.
+
+        Raises:
+            InputError: it cannot.
+        """
+        try:
+            self._write(MARK, self._address.encode())
+        except OSError as error:
+            raise input_error(
+                f"the results path cannot be written: {error}",
+                where=self._address,
+                hint="is the bucket there, and are AWS_ACCESS_KEY_ID and so on set?",
+            ) from error
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = f"{self._base}/{name}"
+        if self._store.type_name == "local":  # an object store has no folders to be made
+            self._store.create_dir(path.rpartition("/")[0])
+        with self._store.open_output_stream(path) as stream:
+            stream.write(content)
 
     def when_due(self) -> None:
         """Start a round in the background, if the last one is done and its time has come."""
@@ -121,11 +143,7 @@ class Mirror(contextlib.AbstractContextManager["Mirror"]):
         state = (stat.st_mtime_ns, stat.st_size)
         if self._sent.get(name) == state:
             return
-        content = path.read_bytes()
-        if self._store.type_name == "local":  # an object store has no folders to be made
-            self._store.create_dir(f"{self._base}/{name}".rpartition("/")[0])
-        with self._store.open_output_stream(f"{self._base}/{name}") as stream:
-            stream.write(content)
+        self._write(name, path.read_bytes())
         self._sent[name] = state
 
     def pull(self) -> int:
@@ -148,20 +166,29 @@ class Mirror(contextlib.AbstractContextManager["Mirror"]):
         trace: TracebackType | None,
     ) -> None:
         self._background.shutdown()
-        self._try_push()
+        try:
+            self.push()
+        except OSError as problem:
+            if error is None:
+                raise input_error(
+                    f"the results could not be mirrored: {problem}",
+                    where=self._address,
+                    hint=f"they lie in {self._folder}; the same command tries again",
+                ) from problem
 
 
 def open_mirror(folder: Path) -> Mirror | None:
     """The mirror of a sweep's folder, if its results folder has one; with it, the sweep.
 
     Raises:
-        InputError: the store cannot be reached.
+        InputError: the store cannot be reached or written.
     """
     try:
         address = (folder.parent / MARK).read_text(encoding="utf-8")
     except OSError:
         return None
     mirror = Mirror(address, folder)
+    mirror.check()
     if mirror.pull():
         log.info("the sweep was taken up from %s", address)
     return mirror
@@ -221,8 +248,9 @@ def _download(store: Any, base: str, folder: Path, address: str) -> int:
     try:
         found = store.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
         for info in found:
-            target = folder / info.path.removeprefix(f"{base}/")
-            if info.type != fs.FileType.File or _same(target, info):
+            name = info.path.removeprefix(f"{base}/")
+            target = folder / name
+            if info.type != fs.FileType.File or name == MARK or _same(target, info):
                 continue
             with store.open_input_stream(info.path) as stream:
                 replace_file(target, stream.read())

@@ -36,8 +36,9 @@ def address(
     try:
         host, port = running.get_host_and_port()
         url = f"http://{host}:{port}"
-        boto3.client("s3", endpoint_url=url, region_name="us-east-1").create_bucket(Bucket="ours")
-        yield f"s3://ours/sweeps?region=us-east-1&scheme=http&endpoint_override={host}:{port}"
+        bucket = f"ours-{tmp_path.stat().st_ino}"  # what moto keeps outlives its server
+        boto3.client("s3", endpoint_url=url, region_name="us-east-1").create_bucket(Bucket=bucket)
+        yield f"s3://{bucket}/sweeps?region=us-east-1&scheme=http&endpoint_override={host}:{port}"
     finally:
         running.stop()
 
@@ -156,3 +157,21 @@ def test_an_address_that_cannot_be_used_is_told(bad: str) -> None:
     """One message with what is allowed."""
     with pytest.raises(InputError, match="s3://bucket/folder"):
         local_results(Path(bad))
+
+
+def test_a_store_that_takes_nothing_is_told_before_and_after(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither hours of training nor their results are lost without a word."""
+    folder = _sweep(local_results(Path(address)))
+
+    def refuse(self: Mirror, name: str, content: bytes) -> None:
+        raise PermissionError("read only")
+
+    mirror = open_mirror(folder)
+    assert mirror is not None
+    monkeypatch.setattr(Mirror, "_write", refuse)
+    with pytest.raises(InputError, match="the same command tries again"), mirror:
+        pass
+    with pytest.raises(InputError, match="cannot be written: read only"):
+        open_mirror(folder)
