@@ -21,7 +21,7 @@ sweep: $(INSTALLED) ## run the demo sweep and write its report (a few minutes on
 	$(BIN)/picosweep run sweeps/specs/demo.yaml
 
 test: $(INSTALLED) ## run all tests, a local Ray included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not hosts'
 
 chaos: $(INSTALLED) ## inject faults into real sweeps and count what was lost (about 20 minutes; FAULTS=n)
 	$(BIN)/python -m tests.chaos $(if $(FAULTS),--faults $(FAULTS))
@@ -30,6 +30,9 @@ check: $(INSTALLED) ## lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+hosts: $(INSTALLED) ## test cluster.yaml on two hosts made of namespaces (root; a few minutes)
+	$(BIN)/python -m pytest -m hosts
 
 quality: $(INSTALLED) ## train to published losses (DATA=folder with the texts; ten minutes)
 	$(BIN)/python benchmarks/quality.py $(if $(DATA),--data $(DATA)) $(if $(NANOGPT),--nanogpt $(NANOGPT))
