@@ -90,7 +90,8 @@ class Hosts(contextlib.AbstractContextManager["Hosts"]):
             _run("ip", "link", "add", BRIDGE, "type", "bridge")
             _run("ip", "address", "add", f"{NETWORK}.1/24", "dev", BRIDGE)
             _run("ip", "link", "set", BRIDGE, "up")
-            self.hosts = [self._start(number) for number in range(self._num)]
+            for number in range(self._num):  # one by one: what was started is ended in any case
+                self.hosts.append(self._start(number))
             for host in self.hosts:
                 self._wait_for(host)
         except BaseException:
