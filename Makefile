@@ -40,6 +40,7 @@ quality: $(INSTALLED) ## train to published losses (DATA=folder with the texts; 
 bench: $(INSTALLED) ## measure speed and memory against peers
 	$(BIN)/python benchmarks/kgram.py
 	$(BIN)/python benchmarks/linear_attention.py
+	$(BIN)/python -m benchmarks.driver_scale
 	$(BIN)/python benchmarks/report_scale.py
 
 format: $(INSTALLED) ## format the code and mend what can be mended

@@ -1,4 +1,4 @@
-"""What one driver costs: `python benchmarks/driver_scale.py`, with trials that train nothing.
+"""What one driver costs: `python -m benchmarks.driver_scale`, with trials that train nothing.
 
 Each part is printed with the figure that it is held to:
 

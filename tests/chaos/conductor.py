@@ -101,9 +101,7 @@ class Conductor:
             else:
                 self._live(next(deaths), num_faults)
             self.ledger.note_journal()
-            for _ in range(self._chance.randrange(1, 4)):
-                if self.injected.total() < num_faults and self._exists():
-                    self._damage(next(damages))
+            self._damage_some(damages, num_faults)
             self._tell(f"life {self.lives}: {self.injected.total()} faults so far")
         return self._finish()
 
@@ -116,6 +114,16 @@ class Conductor:
 
     def _exists(self) -> bool:
         return any((self._results / "chaos" / "journal").glob("*.jsonl"))
+
+    def _damage_some(self, damages: Any, num_faults: int) -> None:
+        """Damage the folder, but never both copies of a row: nothing survives that."""
+        done: set[str] = set()
+        for _ in range(self._chance.randrange(1, 4)):
+            kind = next(damages)
+            both_copies = {*done, kind} >= {"journal cut off", "corrupt Parquet part"}
+            if self.injected.total() < num_faults and self._exists() and not both_copies:
+                self._damage(kind)
+                done.add(kind)
 
     def _damage(self, kind: str) -> None:
         if DAMAGE[kind](self._results / "chaos", self._chance, self.ledger):

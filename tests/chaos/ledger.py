@@ -50,12 +50,20 @@ class Ledger:
                 kept.add(_key(table, row))
         known |= {row["trial_id"] for row in _parquet(self.folder, "trials")}
         judged_again: set[str] = set()
+        remaining = Counter(row["trial_id"] for t, row in read_lines(self.folder) if t == "trials")
         for table, row in before:
+            if table == "trials":
+                remaining[row["trial_id"]] -= 1
+                # The count of its attempts is gone with the row.
+                self.forgiven[row["trial_id"]] += remaining[row["trial_id"]] < 0
             if table not in KEYS or _key(table, row) in kept:
                 continue
             trial_id = row["trial_id"]
             self.forgiven[trial_id] += 1
-            if trial_id not in known or trial_id in judged_again or table == "decisions":
+            # It diverged because it was told to, and will not be told again.
+            on_order = table == "reports" and not math.isfinite(row["val_loss"])
+            gone = trial_id not in known or trial_id in judged_again or on_order
+            if gone or table == "decisions":
                 self.destroyed += self.expected.pop(_key(table, row), None) is not None
             if table == "decisions":
                 judged_again.add(trial_id)  # perhaps otherwise, and then it ends here
