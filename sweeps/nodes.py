@@ -60,14 +60,19 @@ def connect(**options: Any) -> None:
             found=_first_line(error),
             hint="is it up (`ray up cluster.yaml`), and is ~/.ray/auth_token here its token?",
         ) from error
-    except RuntimeError as error:
-        if "ersion mismatch" not in str(error):
-            raise
+    except (RuntimeError, TimeoutError) as error:
+        if "ersion mismatch" in str(error):
+            raise input_error(
+                "the Ray cluster runs other versions than this process",
+                where=where,
+                found=" ".join(str(error).split()),
+                hint="install the same Python and the same constraints.txt on every node",
+            ) from error
         raise input_error(
-            "the Ray cluster runs other versions than this process",
+            "Ray could not be started or joined",
             where=where,
-            found=" ".join(str(error).split()),
-            hint="install the same Python and the same constraints.txt on every node",
+            found=_first_line(error),
+            hint="a machine that is very busy needs another try; no result is lost by it",
         ) from error
 
 
