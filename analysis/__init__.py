@@ -102,6 +102,7 @@ _HOMES: Final = {
     "tokenizer_table": "tokenizer_check",
     "trials_table": "trial_table",
     "failures_table": "failures",
+    "incidents_table": "incidents",
     "environment_table": "environment",
 }
 

@@ -21,6 +21,7 @@ from analysis import (
     hypervolume,
     importance,
     improvement,
+    incidents,
     learning_curves,
     norms,
     parallel_coordinates,
@@ -133,7 +134,12 @@ CHAPTERS: Final = (
         key="all-trials",
         title="All trials",
         lead="Sort by any column, filter by any word; a trial's identifier opens its details.",
-        questions=(trial_table.figure, failures.figure, environment.figure),
+        questions=(
+            trial_table.figure,
+            failures.figure,
+            incidents.figure,
+            environment.figure,
+        ),
     ),
 )
 

@@ -14,7 +14,7 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
-from sweeps.tables import DECISIONS, FIXED_TRIAL_COLUMNS, REPORTS, SAMPLES, TRIALS
+from sweeps.tables import FIXED_TRIAL_COLUMNS, TABLES, TRIALS
 
 FULL_STATUSES: Final = ("completed", "cached")
 
@@ -58,6 +58,8 @@ class Results:
     reports: pl.DataFrame
     decisions: pl.DataFrame
     samples: pl.DataFrame
+    incidents: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """What happened to the drivers and processes that made the tables."""
     specs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Resolved spec by sweep, where there was one."""
     environments: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -167,7 +169,8 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
     owners = trials.select("trial_id", "architecture", "cohort").unique("trial_id")
     tables = {
         name: pl.concat([_read_table(folder, name, schema) for folder in folders])
-        for name, schema in {"reports": REPORTS, "decisions": DECISIONS, "samples": SAMPLES}.items()
+        for name, schema in TABLES.items()
+        if name != "trials"
     }
     reports = _in_order(_finite(tables["reports"]))
     decisions = tables["decisions"].unique(["trial_id", "rung"], keep="last")
@@ -178,6 +181,7 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         samples=tables["samples"]
         .unique(maintain_order=True)
         .join(owners, on="trial_id", how="left"),
+        incidents=tables["incidents"].unique(maintain_order=True),
         specs=_beside(folders, names, "spec.json"),
         environments=_beside(folders, names, "environment.json"),
         sessions=_sessions(folders),

@@ -10,6 +10,7 @@ change every number after it.
 
 import logging
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,13 @@ def read_checkpoint(
             return StoredCheckpoint(path=path, step=step, content=content)
         log.warning("trial %s: its checkpoint at step %d is damaged", trial_id, step)
     return None
+
+
+def with_several_checkpoints(folder: Path) -> Iterator[str]:
+    """The ids of trials that have more than one checkpoint."""
+    for trial in folder.glob("checkpoints/*"):
+        if len(_found(folder, trial.name)) > 1:
+            yield trial.name
 
 
 def drop_older(folder: Path, trial_id: str, step: int) -> None:

@@ -12,7 +12,12 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from sweeps.checkpoints import drop_older, read_checkpoint, save_checkpoint
+from sweeps.checkpoints import (
+    drop_older,
+    read_checkpoint,
+    save_checkpoint,
+    with_several_checkpoints,
+)
 from sweeps.files import remove_debris, replace_file
 from sweeps.journal import Entry, Journal, Row, journal_position
 from sweeps.locks import lock_folder
@@ -73,6 +78,16 @@ class Store:
         if is_new:
             self._journal.append(("format", {"table_version": TABLE_VERSION}))
         self._mend()
+        self._find_superseded()
+
+    def _find_superseded(self) -> None:
+        """Take note of the checkpoints that a killed driver had no time to delete."""
+        for trial_id in with_several_checkpoints(self.folder):
+            reports = self.reports_of(trial_id)
+            last = reports[-1]["step"] if reports else 0
+            found = read_checkpoint(self.folder, trial_id, last)
+            if found is not None and found.step == last:
+                self._superseded[trial_id] = last
 
     def _apply(self, entry: Entry, segment: int) -> None:
         table, row = entry

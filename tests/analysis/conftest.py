@@ -31,7 +31,7 @@ def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> str:
         trials_per_architecture=3,
         architectures=("lstm",),
     )
-    for table in ("trials", "reports", "samples", "decisions"):
+    for table in ("trials", "reports", "samples", "decisions", "incidents"):
         file = folder / table / "part-000000.parquet"
         frame = pl.read_parquet(file)
         texts = {"sweep", "architecture", "error", "decoder", "prompt", "text", "node", "device"}

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweeps.tables import DECISIONS, REPORTS, SAMPLES, TRIALS
+from sweeps.tables import DECISIONS, INCIDENTS, REPORTS, SAMPLES, TRIALS
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&"
 """Markup that must stay text wherever it stands."""
@@ -44,7 +44,7 @@ FLOORS = {"kgram": 3.6, "lstm": 2.9, "transformer": 2.55, "linear_transformer": 
 
 @dataclass
 class Rows:
-    """The four tables while they are being written."""
+    """The tables while they are being written; incidents follow from failed trials."""
 
     trials: list[dict[str, Any]] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
@@ -246,13 +246,22 @@ def _trial(
 
 
 def write_tables(folder: Path, rows: Rows) -> None:
-    """Writes the four tables as Parquet, hyperparameters as further typed columns of `trials`."""
+    """Writes the tables as Parquet, hyperparameters as further typed columns of `trials`."""
     settings = sorted({key for row in rows.trials for key in row} - set(TRIALS.names))
     extra = [(name, pa.array([row.get(name) for row in rows.trials])) for name in settings]
     trials = pa.Table.from_pylist(rows.trials, schema=TRIALS)
     for name, values in extra:
         trials = trials.append_column(name, values)
+    incidents: list[dict[str, Any]] = [
+        {"time": START, "kind": "interrupted", "text": "interrupted"},
+        *(
+            {"time": START, "trial_id": row["trial_id"], "kind": "failed", "text": row["error"]}
+            for row in rows.trials
+            if row["status"] == "failed"
+        ),
+    ]
     tables = {
+        "incidents": pa.Table.from_pylist(incidents, schema=INCIDENTS),
         "trials": trials,
         "reports": pa.Table.from_pylist(rows.reports, schema=REPORTS),
         "decisions": pa.Table.from_pylist(rows.decisions, schema=DECISIONS),

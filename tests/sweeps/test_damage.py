@@ -148,6 +148,22 @@ def test_the_next_checkpoint_outlives_the_end_of_the_one_before(
     assert last.name.startswith("12-")
 
 
+def test_what_a_killed_driver_left_over_goes(tmp_path: Path) -> None:
+    """The next driver deletes superseded checkpoints, unless the newer one is damaged."""
+    store = Store(tmp_path, {})
+    for trial_id in ("whole", "damaged"):
+        for step in (4, 8):
+            store.save_checkpoint(trial_id, step, b"%d" % step)
+            store.commit(("reports", {"trial_id": trial_id, "step": step}))
+    store.close()
+    (newer,) = (tmp_path / "checkpoints/damaged").glob("8-*")
+    newer.write_bytes(b"?")
+    Store(tmp_path, {}).close()
+    (kept,) = (tmp_path / "checkpoints/whole").iterdir()
+    assert kept.name.startswith("8-")
+    assert len(list((tmp_path / "checkpoints/damaged").iterdir())) == 2
+
+
 def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
     """Also where no table was ever sealed."""
     journal = Journal(tmp_path / "journal")

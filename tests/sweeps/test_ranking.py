@@ -72,6 +72,7 @@ def test_the_summary_names_the_winner_by_the_objective() -> None:
         trials=[SMALL, LARGE, again],
         settings={"lstm": ("vocab_size",)},
         ranking=Ranking(metric="bits_per_byte"),
+        remarks=[],
     )
     out = StringIO()
     print_summary(Console(file=out, width=100), result)
