@@ -23,7 +23,7 @@ sweep: $(INSTALLED) ## run the demo sweep and write its report (a few minutes on
 test: $(INSTALLED) ## run all tests, a local Ray included
 	$(BIN)/python -m pytest -m 'not hosts'
 
-chaos: $(INSTALLED) ## inject faults into real sweeps and count what was lost (about 20 minutes; FAULTS=n)
+chaos: $(INSTALLED) ## inject faults into real sweeps and count what was lost (half an hour; FAULTS=n)
 	$(BIN)/python -m tests.chaos $(if $(FAULTS),--faults $(FAULTS))
 
 check: $(INSTALLED) ## lint, formatting and types

@@ -139,9 +139,7 @@ def _vocab_sizes(spec: Spec, document: Document, spaces: Mapping[str, Space]) ->
             some_do_not_ask = True
             continue
         some_do_not_ask |= parameter.when is not None
-        key: KeyPath = ("architectures", name, "vocab_size")
-        if key not in document.lines and ("common", "vocab_size") in document.lines:
-            key = ("common", "vocab_size")
+        key = _place_of("vocab_size", name, document)
         tokenizer = spec.data_config.tokenizer
         if tokenizer.kind != "bpe" or tokenizer.path is not None:
             raise input_error(
@@ -163,6 +161,13 @@ def _vocab_sizes(spec: Spec, document: Document, spaces: Mapping[str, Space]) ->
         asked |= {int(size): key for size in sizes}
     first = {spec.data_config.tokenizer.vocab_size: own} if some_do_not_ask else {}
     return first | {size: key for size, key in asked.items() if size not in first}
+
+
+def _place_of(setting: str, architecture: str, document: Document) -> KeyPath:
+    """Where a spec says what an architecture's setting may be: in its own entry, or in `common`."""
+    own: KeyPath = ("architectures", architecture, setting)
+    common: KeyPath = ("common", setting)
+    return common if own not in document.lines and common in document.lines else own
 
 
 def _tokenizer_with(spec: Spec, size: int, document: Document, key: KeyPath) -> TokenizerConfig:
@@ -194,5 +199,5 @@ def _check_block_sizes(document: Document, spaces: Mapping[str, Space], data: Sw
                 try:
                     check_long_enough(meta, int(size))
                 except DataError as error:
-                    key: KeyPath = ("architectures", name, "block_size")
+                    key = _place_of("block_size", name, document)
                     raise _in_spec_words(error, document, key) from error

@@ -20,7 +20,7 @@ from pico.restore import weights_fingerprint
 from pico.training_config import TrainingConfig
 from sweeps.architectures import find_architectures
 from sweeps.auto_precision import settle_precision
-from sweeps.candidates import CandidateFactory, column_types
+from sweeps.candidates import CandidateFactory, DataSettings, column_types
 from sweeps.checkpoints import read_checkpoint
 from sweeps.cluster import Cluster
 from sweeps.coordinator import Coordinator
@@ -231,7 +231,8 @@ class _Sweep:
 
     def _open_store(self) -> Store:
         classes = {name: found.config_class for name, found in self.architectures.items()}
-        return Store(self.folder, column_types({**classes, "training": TrainingConfig}))
+        shared = {"training": TrainingConfig, "data": DataSettings}
+        return Store(self.folder, column_types(classes | shared))
 
     def _coordinate(self, store: Store, factory: CandidateFactory) -> Coordinator:
         return Coordinator(
@@ -352,7 +353,7 @@ class _Sweep:
             new_tokens=coordinator.new_tokens,
             trials=list(store.trials.values()),
             settings={name: space.searched for name, space in self.spaces.items()},
-            ranking=Ranking.of_stored(self.spec.model_dump()),
+            ranking=Ranking.of(self.spec.objectives[0]),
             remarks=coordinator.remarks(),
         )
         sessions = (store.read_json("sessions.json") or []) + [result.session()]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sweeps.early_stopping import Stopper
 from sweeps.journal import Row
+from sweeps.ranking import Ranking
 from sweeps.sampling import ArchitectureSampler, objective_values
 from sweeps.space import Space
 from sweeps.spec import Objective
@@ -86,10 +87,9 @@ class Family:
 
     def ranked(self, rung: int) -> list[Trial]:
         """Its searched trials that reached a rung, the best first."""
-        objective = self.objectives[0]
-        sign = -1.0 if objective.goal == "maximize" else 1.0
+        ranking = Ranking.of(self.objectives[0])
         reached = [trial for trial in self.searched if trial.row["rung"] == rung]
-        return sorted(reached, key=lambda trial: sign * trial.row[objective.metric])
+        return sorted(reached, key=lambda trial: ranking.key(trial.row))
 
     def mean_seconds(self) -> float | None:
         """Mean busy time of a trial that ran, None before one has ended."""

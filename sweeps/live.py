@@ -32,7 +32,7 @@ class LiveView:
 
     def __init__(self, console: Console, spec: Spec, slots: int) -> None:
         self._spec = spec
-        self._ranking = Ranking.of_stored(spec.model_dump())
+        self._ranking = Ranking.of(spec.objectives[0])
         self._slots = slots
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._enabled = console.is_terminal

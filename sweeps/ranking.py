@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sweeps.spec import Objective
+
 Row = Mapping[str, Any]
 
 
@@ -14,6 +16,11 @@ class Ranking:
 
     metric: str = "val_loss"
     goal: str = "minimize"
+
+    @classmethod
+    def of(cls, objective: Objective) -> "Ranking":
+        """That of an objective."""
+        return cls(metric=objective.metric, goal=objective.goal)
 
     @classmethod
     def of_stored(cls, spec: Mapping[str, Any] | None) -> "Ranking":

@@ -113,16 +113,21 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> Non
     assert (found.step, found.content) == (4, b"older")
 
 
+def _store_with_two_reports(folder: Path) -> Store:
+    store = Store(folder, {})
+    for step in (4, 8):
+        store.save_checkpoint("a", step, b"%d" % step)
+        store.commit(("reports", {"trial_id": "a", "step": step}))
+        store.drop_older_checkpoints("a", step)
+    return store
+
+
 def test_the_older_checkpoint_stays_until_the_report_is_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A power cut may take back a report that was not synced; its trial goes on all the same."""
     monkeypatch.setattr(journal_module, "FSYNC_SECONDS", 1e9)
-    store = Store(tmp_path, {})
-    for step in (4, 8):
-        store.save_checkpoint("a", step, b"%d" % step)
-        store.commit(("reports", {"trial_id": "a", "step": step}))
-        store.drop_older_checkpoints("a", step)
+    store = _store_with_two_reports(tmp_path)
     assert len(list((tmp_path / "checkpoints/a").iterdir())) == 2
     store.close()
     assert len(list((tmp_path / "checkpoints/a").iterdir())) == 1
@@ -133,11 +138,7 @@ def test_the_next_checkpoint_outlives_the_end_of_the_one_before(
 ) -> None:
     """It is written before its report, and that report's sync drops what was superseded."""
     monkeypatch.setattr(journal_module, "FSYNC_SECONDS", 1e9)
-    store = Store(tmp_path, {})
-    for step in (4, 8):
-        store.save_checkpoint("a", step, b"%d" % step)
-        store.commit(("reports", {"trial_id": "a", "step": step}))
-        store.drop_older_checkpoints("a", step)
+    store = _store_with_two_reports(tmp_path)
     monkeypatch.setattr(journal_module, "FSYNC_SECONDS", 0.0)
     store.save_checkpoint("a", 12, b"12")
     store.commit(("reports", {"trial_id": "a", "step": 12}))
