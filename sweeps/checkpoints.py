@@ -64,13 +64,17 @@ def with_several_checkpoints(folder: Path) -> Iterator[str]:
             yield trial.name
 
 
-def drop_older(folder: Path, trial_id: str, step: int) -> None:
-    """Delete a trial's checkpoints before `step`, once the report at `step` is safe.
+def drop_others(folder: Path, trial_id: str, step: int, *, later: bool) -> None:
+    """Delete a trial's checkpoints but the one at `step`, once the report at `step` is safe.
 
-    A later one stays: it may already have been written for the report that comes next.
+    Args:
+        folder: the sweep's folder.
+        trial_id: whose.
+        step: which one to keep.
+        later: whether later ones go, too; damage to the journal can leave them behind.
     """
     for found, path in _found(folder, trial_id):
-        if found < step:
+        if found < step or (later and found > step):
             path.unlink(missing_ok=True)
 
 

@@ -137,6 +137,7 @@ class Coordinator:
                 self._recall(self._trials[report["trial_id"]], report)
         for trial in self._trials.values():
             reports = self._store.reports_of(trial.trial_id)
+            trial.catch_up(reports)
             outcome = stored_outcome(trial, reports, self._store.decisions_of(trial.trial_id))
             if trial.row.get("source_sweep") is None and reports:
                 self._known_tokens += reports[-1]["tokens"]
@@ -144,8 +145,11 @@ class Coordinator:
                 trial.row["status"] = "running"
                 self._waiting.append(trial)
                 self._family_of(trial).sampler.go_on(trial.trial_id)
-            else:
-                self._take_end(trial, outcome)
+                continue
+            if not trial.ended:  # the row is older than the report that ended it, or had more rungs
+                trial.row |= {"status": outcome, "end_time": reports[-1]["time"]}
+                self._store.commit(("trials", dict(trial.row)))
+            self._take_end(trial, outcome)
 
     def _recall(self, trial: Trial, report: Row) -> None:
         """Take one stored report into account as if it had just come in."""
@@ -288,7 +292,7 @@ class Coordinator:
         if by_user:
             self._store.note("stopped", BY_USER, trial_id)
         if checkpoint is not None:
-            self._store.drop_older_checkpoints(trial_id, metrics["step"])
+            self._store.keep_checkpoint(trial_id, metrics["step"], alone=ended)
         self._check_limits()
         leave = ended or self.stop_reason is not None
         if leave:
@@ -373,6 +377,7 @@ class Coordinator:
         """End a trial otherwise than by a report."""
         trial.row |= {"status": outcome, "end_time": self._micros()}
         self._store.commit(("trials", dict(trial.row)))
+        self._store.keep_checkpoint(trial.trial_id, trial.row["step"] or 0, alone=True)
         self._take_end(trial, outcome)
 
     # What the user asks for

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from sweeps.checkpoints import (
-    drop_older,
+    drop_others,
     read_checkpoint,
     save_checkpoint,
     with_several_checkpoints,
@@ -23,7 +23,7 @@ from sweeps.journal import Entry, Journal, Row, journal_position
 from sweeps.locks import lock_folder
 from sweeps.parts import Parts, check_version, refuse_version
 from sweeps.recovery import lost_rows
-from sweeps.tables import FIXED_TRIAL_COLUMNS, TABLE_VERSION, TABLES
+from sweeps.tables import FIXED_TRIAL_COLUMNS, TABLE_VERSION, TABLES, TERMINAL_STATUSES
 
 APPENDED_TABLES: Final = ("reports", "decisions", "samples", "incidents")
 """Tables whose rows never change; a `trials` row is replaced when the trial ends."""
@@ -63,7 +63,8 @@ class Store:
         self._by_segment: dict[str, dict[int, list[Row]]] = {name: {} for name in APPENDED_TABLES}
         self._unsealed: set[tuple[str, int]] = set()
         self._trials_changed = False
-        self._superseded: dict[str, int] = {}
+        self._kept: dict[str, tuple[int, bool]] = {}
+        """The checkpoint that each trial keeps when the next sync is done, and whether alone."""
         self.repairs: list[str] = []
         """What was found damaged when the folder was opened, in words."""
         for place in (self.folder, *(self.folder / table for table in TABLES)):
@@ -87,7 +88,10 @@ class Store:
             last = reports[-1]["step"] if reports else 0
             found = read_checkpoint(self.folder, trial_id, last)
             if found is not None and found.step == last:
-                self._superseded[trial_id] = last
+                ended = trial_id in self.trials and self.trials[trial_id]["status"] in (
+                    TERMINAL_STATUSES
+                )
+                self._kept[trial_id] = (last, ended)
 
     def _apply(self, entry: Entry, segment: int) -> None:
         table, row = entry
@@ -206,18 +210,24 @@ class Store:
         """Write a trial's checkpoint, before the report that belongs to it."""
         save_checkpoint(self.folder, trial_id, step, content)
 
-    def drop_older_checkpoints(self, trial_id: str, step: int) -> None:
-        """Delete a trial's checkpoints before `step` as soon as the report at `step` is on disk.
+    def keep_checkpoint(self, trial_id: str, step: int, *, alone: bool) -> None:
+        """Delete a trial's other checkpoints as soon as the report at `step` is on disk.
 
         Until then a power cut could take the report back, and the trial must be able to go on
         from the checkpoint before it.
+
+        Args:
+            trial_id: whose.
+            step: that of the checkpoint to keep.
+            alone: whether the trial has ended; else a later one stays, which may already have
+                been written for the report that comes next.
         """
-        self._superseded[trial_id] = step
+        self._kept[trial_id] = (step, alone)
 
     def _drop_superseded(self) -> None:
-        for trial_id, step in self._superseded.items():
-            drop_older(self.folder, trial_id, step)
-        self._superseded.clear()
+        for trial_id, (step, alone) in self._kept.items():
+            drop_others(self.folder, trial_id, step, later=alone)
+        self._kept.clear()
 
     def load_checkpoint(self, trial_id: str) -> bytes | None:
         """The checkpoint from which a trial goes on without leaving out a report, or None."""

@@ -3,7 +3,7 @@
 import math
 import random
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -47,6 +47,16 @@ class Trial:
             self.row["best_val_loss"] = value if best is None else min(best, value)
         if rung is not None:
             self.row["rung"] = rung
+
+    def catch_up(self, reports: Iterable[Row]) -> None:
+        """Bring the row up to date with stored reports.
+
+        They may be newer than it: the tables are sealed one after another, and where the journal
+        was lost as well, a row comes back from a table that was older than the next one.
+        """
+        for report in reports:
+            if report["step"] > (self.row["step"] or 0):
+                self.take(report, report["rung"])
 
     @property
     def is_confirmation(self) -> bool:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,20 +21,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--faults", type=int, default=210)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="a folder to leave everything in")
+    parser.add_argument("--keep", type=Path, help="a new folder to leave everything in")
     arguments = parser.parse_args()
     _take_own_mounts()
     with tempfile.TemporaryDirectory(prefix="picosweep-chaos-") as temporary:
-        folder = arguments.keep or Path(temporary)
-        folder.mkdir(exist_ok=True)
-        fillable = arguments.keep is None and _mount(folder)
+        folder = Path(temporary)
+        results = folder / "results"
+        results.mkdir()
+        fillable = _mount(results)
         started = time.monotonic()
         try:
             conductor = Conductor(folder, seed=arguments.seed, fillable=fillable, tell=_tell)
             verdict = conductor.run(arguments.faults)
         finally:
+            if arguments.keep is not None:
+                shutil.copytree(folder, arguments.keep)
             if fillable:
-                subprocess.run(["umount", "--lazy", folder], check=False)
+                subprocess.run(["umount", "--lazy", results], check=False)
     _print(conductor, verdict, fillable, time.monotonic() - started)
     return 0 if verdict.good else 1
 
@@ -68,20 +72,17 @@ def _print(conductor: Conductor, verdict: Verdict, fillable: bool, seconds: floa
         print(f"  {count:4d} {kind}")
     if not fillable:
         print("  (no file system could be mounted: a limit on file sizes stood in for a full disk)")
-    ledger = conductor.ledger
     print(f"trials             {verdict.num_trials}")
-    print(f"rows expected      {verdict.num_expected} of those seen before a fault")
-    print(f"rows found         {verdict.num_found}")
-    print(f"rows lost          {verdict.lost}")
+    print(f"rows found         {verdict.num_rows}")
+    print(f"rows lost          {len(verdict.lost)}")
     print(f"rows doubled       {verdict.doubled}")
-    print(f"rows altered       {verdict.altered}")
-    print(f"journal ≠ Parquet  {verdict.not_in_journal}")
-    print(f"trials unfinished  {verdict.unfinished}")
+    print(f"rows altered       {len(verdict.altered)}")
+    print(f"journal ≠ Parquet  {verdict.in_one_copy}")
+    print(f"trials incomplete  {len(verdict.incomplete)}")
     print(f"trials retrained   {len(verdict.retrained)}")
-    print(
-        f"not counted above: {ledger.destroyed} rows that a cut of the journal erased from the "
-        f"disk, {len(ledger.forgiven)} trials whose checkpoint or rows were destroyed"
-    )
+    print(f"damage erased {verdict.num_erased} rows of which it left no copy on the disk")
+    for finding in verdict.findings:
+        print(f"  {finding}")
     print("good" if verdict.good else "BAD")
 
 

@@ -1,7 +1,6 @@
 """Runs one sweep through many drivers' lives, with faults at random moments from a seed."""
 
 import contextlib
-import os
 import random
 import resource
 import signal
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from tests.chaos.damage import DAMAGE
+from tests.chaos.disk import read_lines
 from tests.chaos.driver import (
     ROOT,
     Driver,
@@ -23,8 +23,8 @@ from tests.chaos.driver import (
     kill,
     wait_for,
 )
-from tests.chaos.ledger import Ledger, Verdict, read_lines
-from tests.chaos.model import TRIAL_ORDERS
+from tests.chaos.ledger import Ledger, Verdict
+from tests.chaos.model import BATCH_SIZE, TRIAL_ORDERS
 
 SILENCE_MINUTES = 0.1
 MANY = 100_000
@@ -40,7 +40,7 @@ SPEC: dict[str, Any] = {
         "attempts": MANY,
         "minutes_without_report": SILENCE_MINUTES,
     },
-    "common": {"batch_size": 4},
+    "common": {"batch_size": BATCH_SIZE},
     "architectures": {
         "mine": {
             "model": "tests.chaos.model:ObedientBigram",
@@ -48,18 +48,18 @@ SPEC: dict[str, Any] = {
         }
     },
 }
-ALL_STEPS = (5, 8, 11, 16, 22, 32, 45, 64)
-INTERVAL = 19
-"""Steps of SPEC's reports, and the most from one to the next."""
+POINTS = (5, 8, 11, 16, 22, 32, 45, 64)
+RUNGS = (8, 16, 32, 64)
+"""The steps at which SPEC's trials report, and those at which early stopping decides."""
 
 
 class Conductor:
     """Injects faults and keeps the books.
 
     Args:
-        folder: an empty folder; best one whose file system can be filled.
+        folder: an empty folder, or one with an empty folder `results`.
         seed: of all chance.
-        fillable: whether filling the folder's file system harms nobody else.
+        fillable: whether filling the file system of `results` harms nobody else.
         tell: prints a line.
     """
 
@@ -79,7 +79,7 @@ class Conductor:
             "\n\n".join(f"{i % 7} sees {i * 5 % 11}, then {i % 3}." for i in range(999))
         )
         self._write_spec(MANY)
-        self.ledger = Ledger(self._results / "chaos")
+        self.ledger = Ledger(self._results / "chaos", POINTS, RUNGS)
         self.injected: Counter[str] = Counter()
         self.lives = 0
 
@@ -100,9 +100,12 @@ class Conductor:
                 self._die_young()
             else:
                 self._live(next(deaths), num_faults)
-            self.ledger.note_journal()
+            self.ledger.after_life(f"life {self.lives}")
             self._damage_some(damages, num_faults)
-            self._tell(f"life {self.lives}: {self.injected.total()} faults so far")
+            self._tell(
+                f"life {self.lives}: {self.injected.total()} faults so far, "
+                f"{len(self.ledger.lost)} lost, {len(self.ledger.altered)} altered"
+            )
         return self._finish()
 
     def _deck(self, cards: dict[str, int]) -> Any:
@@ -126,14 +129,16 @@ class Conductor:
                 done.add(kind)
 
     def _damage(self, kind: str) -> None:
-        if DAMAGE[kind](self._results / "chaos", self._chance, self.ledger):
+        if DAMAGE[kind](self._results / "chaos", self._chance):
             self.injected[kind] += 1
+            self.ledger.after_damage()
 
     def _start(self) -> Driver:
         for order in self._orders.iterdir():
             if order.name != "steps.log":
                 order.unlink()
         output = self._folder / f"life-{self.lives}.txt"
+        self.ledger.before_life()
         return Driver(self._spec, self._results, self._orders, output)
 
     def _die_young(self) -> None:
@@ -253,7 +258,7 @@ class Conductor:
             resource.prlimit(driver.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
             yield
             return
-        ballast = self._folder / "ballast"
+        ballast = self._results / "ballast"
         with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
             while file.write(bytes(2**16)):
                 pass
@@ -275,10 +280,5 @@ class Conductor:
         code = self._start().wait(300)
         if code != 0:
             raise self._unexpected(f"the last run ended with {code}")
-        return self.ledger.verdict(self._orders / "steps.log", INTERVAL, ALL_STEPS)
-
-
-def can_fill(folder: Path) -> bool:
-    """Whether a folder lies on a file system made for these tests."""
-    size = os.statvfs(folder)
-    return size.f_blocks * size.f_frsize < 2**28
+        self.ledger.after_life("the last run")
+        return self.ledger.verdict(self._orders / "steps.log")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 
+from tests.chaos.disk import TERMINAL, read_disk
 from tests.chaos.driver import ROOT, command, environment
-from tests.chaos.ledger import Ledger, read_lines
 
 
-def tear_journal(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
+def tear_journal(folder: Path, chance: random.Random) -> bool:
     """Leave a half-written line at the journal's end, as a power cut would."""
     segment = max((folder / "journal").glob("*.jsonl"))
     last = segment.read_bytes().splitlines(keepends=True)[-1]
@@ -22,45 +22,37 @@ def tear_journal(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
     return True
 
 
-def cut_journal(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
+def cut_journal(folder: Path, chance: random.Random) -> bool:
     """Cut the journal off at any byte: within its last lines, or anywhere."""
-    before = read_lines(folder)
     segment = max((folder / "journal").glob("*.jsonl"))
     content = segment.read_bytes()
     lines = content.splitlines(keepends=True)
     recent = len(content) - sum(map(len, lines[-3:]))
     first = recent if chance.random() < 0.5 else len(content) // 3
     segment.write_bytes(content[: chance.randrange(first, len(content))])
-    ledger.note_cut(before)
     return True
 
 
-def corrupt_part(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
+def corrupt_part(folder: Path, chance: random.Random) -> bool:
     """Flip bytes in a Parquet part."""
     parts = sorted(folder.glob("*/part-*.parquet"))
     return bool(parts) and _flip(chance.choice(parts), chance)
 
 
-def corrupt_checkpoint(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
+def corrupt_checkpoint(folder: Path, chance: random.Random) -> bool:
     """Flip bytes in the checkpoint from which a trial would go on."""
-    unended = {
-        row["trial_id"]: row["status"] == "running"
-        for table, row in read_lines(folder)
-        if table == "trials"
-    }
+    trials = read_disk(folder).trials
     checkpoints = [
         path
         for path in sorted(folder.glob("checkpoints/*/*.safetensors"))
-        if unended.get(path.parent.name)
+        if path.parent.name in trials and trials[path.parent.name]["status"] not in TERMINAL
     ]
     if not checkpoints:
         return False
-    path = chance.choice(checkpoints)
-    ledger.forgiven[path.parent.name] += 1
-    return _flip(path, chance)
+    return _flip(chance.choice(checkpoints), chance)
 
 
-def age_tables(folder: Path, chance: random.Random, ledger: Ledger) -> bool:
+def age_tables(folder: Path, chance: random.Random) -> bool:
     """Present a folder of an older version to the command; whether it was refused clearly."""
     old = folder.parent / "old"
     shutil.rmtree(old, ignore_errors=True)

@@ -1,169 +1,188 @@
-"""What a sweep must hold in the end, noted while faults are injected into it."""
+"""What a sweep must hold, noted before and after every fault.
 
-import json
+The rule is strict. Whatever was anywhere on the disk when a driver started must be there when it
+has ended, with the same numbers. Only damage may take rows away, and only those of which it left
+no copy; their number is told. What came again by training must be the same to the last bit.
+"""
+
 import math
-import zlib
-from collections import Counter
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import polars as pl
+from tests.chaos.attempts import History, Life, read_attempts
+from tests.chaos.disk import TERMINAL, Disk, Key, Row, keys_twice, only_in_one, read_disk
 
-KEYS = {"reports": ("trial_id", "step"), "decisions": ("trial_id", "rung")}
 MEASURED = frozenset({"seconds", "tokens_per_second", "peak_memory_bytes", "time"})
 """Columns that depend on the machine's mood: other bits when a step is trained again."""
-
-Row = dict[str, Any]
-Key = tuple[str, str, int]
 
 
 @dataclass
 class Ledger:
-    """Rows that were seen, and work that a fault has made necessary again."""
+    """The books of one sweep.
+
+    Args:
+        folder: the sweep's.
+        points: the steps at which a trial reports.
+        rungs: those of them at which early stopping decides.
+    """
 
     folder: Path
+    points: tuple[int, ...]
+    rungs: tuple[int, ...]
     expected: dict[Key, Row] = field(default_factory=dict)
-    destroyed: int = 0
-    """Rows that a fault erased from the journal before they had reached Parquet."""
-    forgiven: Counter[str] = field(default_factory=Counter)
-    """How often a trial had to begin again since a fault destroyed what it could go on from."""
+    ends: dict[str, str | None] = field(default_factory=dict)
+    """Every trial that must be known, and how it ended."""
+    erased: dict[Key, Row] = field(default_factory=dict)
+    """Rows of which damage left no copy."""
+    history: History = field(default_factory=History)
+    lost: list[str] = field(default_factory=list)
+    altered: list[str] = field(default_factory=list)
 
-    def note_journal(self) -> None:
-        """Expect every row that the journal holds now."""
-        for table, row in read_lines(self.folder):
-            if table in KEYS:
-                self.expected.setdefault(_key(table, row), row)
+    def before_life(self) -> None:
+        """Hear that a driver is about to start."""
+        began = int(time.time() * 1e6)
+        self.history.lives.append(Life.of(began, read_disk(self.folder)))
 
-    def note_cut(self, before: list[tuple[str, Row]]) -> None:
-        """Hear that the journal was cut: what is nowhere on the disk any more is not expected.
-
-        Rows of trials that are still known come back, since their training is repeated.
-
-        Args:
-            before: the journal's rows before it was cut.
-        """
-        kept = {_key(table, row) for table, row in read_lines(self.folder) if table in KEYS}
-        known = {row["trial_id"] for table, row in read_lines(self.folder) if table == "trials"}
-        for table in KEYS:
-            for row in _parquet(self.folder, table):
-                kept.add(_key(table, row))
-        known |= {row["trial_id"] for row in _parquet(self.folder, "trials")}
-        judged_again: set[str] = set()
-        remaining = Counter(row["trial_id"] for t, row in read_lines(self.folder) if t == "trials")
-        for table, row in before:
-            if table == "trials":
-                remaining[row["trial_id"]] -= 1
-                # The count of its attempts is gone with the row.
-                self.forgiven[row["trial_id"]] += remaining[row["trial_id"]] < 0
-            if table not in KEYS or _key(table, row) in kept:
-                continue
-            trial_id = row["trial_id"]
-            self.forgiven[trial_id] += 1
-            # It diverged because it was told to, and will not be told again.
-            on_order = table == "reports" and not math.isfinite(row["val_loss"])
-            gone = trial_id not in known or trial_id in judged_again or on_order
-            if gone or table == "decisions":
-                self.destroyed += self.expected.pop(_key(table, row), None) is not None
-            if table == "decisions":
-                judged_again.add(trial_id)  # perhaps otherwise, and then it ends here
-
-    def verdict(self, steps_log: Path, interval: int, all_steps: tuple[int, ...]) -> "Verdict":
-        """Compare the finished sweep with what was expected of it.
+    def after_life(self, life: str) -> None:
+        """Hold what a driver has left against what it found.
 
         Args:
-            steps_log: every training step that any process took, by the trial's number.
-            interval: most steps from one report to the next.
-            all_steps: where a trial that runs to its end reports.
+            life: what to call it.
         """
-        found: dict[Key, Row] = {}
-        doubled = 0
-        for table in KEYS:
-            for row in _parquet(self.folder, table):
-                doubled += _key(table, row) in found
-                found[_key(table, row)] = row
-        lost = sum(key not in found for key in self.expected)
-        altered = sum(
-            not _same(row, found[key]) for key, row in self.expected.items() if key in found
-        )
-        journal = {_key(t, row): row for t, row in read_lines(self.folder) if t in KEYS}
-        trials = _parquet(self.folder, "trials")
-        doubled += len(trials) - len({row["trial_id"] for row in trials})
-        reports = Counter(key[1] for key in found if key[0] == "reports")
-        unfinished = sum(
-            row["status"] == "running"
-            or (row["status"] == "completed" and reports[row["trial_id"]] != len(all_steps))
-            for row in trials
-        )
-        taken = Counter(int(line) for line in steps_log.read_text().split())
-        again = []
-        for row in trials:
-            attempts = max(1, row["num_attempts"])
-            allowed = (row["step"] or 0) + attempts * interval
-            allowed += self.forgiven[row["trial_id"]] * all_steps[-1]
-            if taken[row["number"]] > allowed:
-                again.append(row["trial_id"])
+        disk = read_disk(self.folder)
+        self.history.note(disk)
+        for key, row in self.expected.items():
+            if key not in disk.rows:
+                self.lost.append(f"{life}: {key} is nowhere")
+            elif not _same(row, disk.rows[key]):
+                self.altered.append(f"{life}: {key} was {row} and is {disk.rows[key]}")
+        for trial_id, end in self.ends.items():
+            if trial_id not in disk.trials:
+                self.lost.append(f"{life}: trial {trial_id} is nowhere")
+            elif end is not None and disk.trials[trial_id]["status"] != end:
+                now = disk.trials[trial_id]["status"]
+                self.altered.append(f"{life}: trial {trial_id} was {end} and is {now}")
+        for key, row in self.erased.items():
+            again = disk.rows.get(key)
+            if key[0] != "reports" or again is None or _on_order(row) != _on_order(again):
+                continue  # decisions may come out otherwise where other trials' values are gone
+            if not _same(row, again):
+                self.altered.append(f"{life}: {key} was {row} and came again as {again}")
+        self._expect(disk)
+
+    def after_damage(self) -> None:
+        """Expect no longer what a fault has just erased for good."""
+        disk = read_disk(self.folder)
+        for key in self.expected.keys() - disk.rows.keys():
+            self.erased[key] = self.expected.pop(key)
+        self._expect(disk)
+
+    def _expect(self, disk: Disk) -> None:
+        self.expected = dict(disk.rows)
+        self.ends = {
+            trial_id: row["status"] if row["status"] in TERMINAL else None
+            for trial_id, row in disk.trials.items()
+        }
+
+    def verdict(self, steps_log: Path) -> "Verdict":
+        """Judge the finished sweep.
+
+        Args:
+            steps_log: see `read_attempts`.
+        """
+        disk = read_disk(self.folder)
         return Verdict(
-            num_expected=len(self.expected),
-            num_found=len(found),
-            num_trials=len(trials),
-            lost=lost,
-            doubled=doubled,
-            altered=altered,
-            not_in_journal=len(found.keys() ^ journal.keys()),
-            unfinished=unfinished,
-            retrained=again,
+            num_trials=len(disk.trials),
+            num_rows=len(disk.rows),
+            num_erased=len(self.erased),
+            lost=self.lost,
+            altered=self.altered,
+            doubled=keys_twice(self.folder),
+            in_one_copy=only_in_one(self.folder),
+            incomplete=self._incomplete(disk),
+            retrained=self.history.excesses(read_attempts(steps_log), self.points),
         )
+
+    def _incomplete(self, disk: Disk) -> list[str]:
+        """Trials that miss a report, a decision, an end or their checkpoint, in words."""
+        found = []
+        known = {trial_id for _, trial_id, _ in disk.rows}
+        found += [f"{trial_id} has rows and is no trial" for trial_id in known - disk.trials.keys()]
+        reports: dict[str, dict[int, Row]] = {}
+        rungs: dict[str, set[int]] = {}
+        for (table, trial_id, place), row in disk.rows.items():
+            if table == "reports":
+                reports.setdefault(trial_id, {})[place] = row
+            else:
+                rungs.setdefault(trial_id, set()).add(place)
+        for trial_id, trial in disk.trials.items():
+            problem = self._problem(
+                trial,
+                reports.get(trial_id, {}),
+                rungs.get(trial_id, set()),
+                disk.checkpoints.get(trial_id, {}),
+            )
+            if problem:
+                found.append(f"{trial_id} ({trial['status']}) {problem}")
+        return found
+
+    def _problem(
+        self,
+        trial: Row,
+        reports: dict[int, Row],
+        rungs: set[int],
+        checkpoints: dict[int, bool],
+    ) -> str | None:
+        steps = sorted(reports)
+        finite = [step for step in steps if not _on_order(reports[step])]
+        judged = {rung for rung, step in enumerate(self.rungs) if step in finite}
+        if trial["status"] not in TERMINAL:
+            return "has not ended"
+        if (trial["step"] or 0) != (steps[-1] if steps else 0):
+            return f"says step {trial['step']} and has reports at {steps}"
+        if tuple(finite) != self.points[: len(finite)] or len(steps) > len(finite) + 1:
+            return f"has reports at {steps}"
+        if (trial["status"] == "completed") != (finite[-1:] == [self.points[-1]]):
+            return f"has reports at {steps}"
+        if (trial["status"] == "diverged") != (steps != finite):
+            return f"has finite losses at {finite} of {steps}"
+        if rungs != judged - {len(self.rungs) - 1}:
+            return f"has reports at {steps} and decisions at rungs {sorted(rungs)}"
+        if checkpoints != ({steps[-1]: True} if steps else {}):
+            return f"has reports at {steps} and checkpoints {checkpoints}"
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What came of it."""
 
-    num_expected: int
-    num_found: int
     num_trials: int
-    lost: int
+    num_rows: int
+    num_erased: int
+    lost: list[str]
+    altered: list[str]
     doubled: int
-    altered: int
-    """Rows whose numbers are not those that were seen first."""
-    not_in_journal: int
+    in_one_copy: int
     """Rows that are in only one of journal and Parquet."""
-    unfinished: int
+    incomplete: list[str]
     retrained: list[str]
-    """Trials that took more steps than they and their interruptions account for."""
+
+    @property
+    def findings(self) -> list[str]:
+        """What is wrong, in words."""
+        return [*self.lost, *self.altered, *self.incomplete, *self.retrained]
 
     @property
     def good(self) -> bool:
         """Whether the sweep is whole."""
-        wrong = (self.lost, self.doubled, self.altered, self.not_in_journal, self.unfinished)
-        return not any(wrong) and not self.retrained and self.num_found >= self.num_expected
+        return not (self.findings or self.doubled or self.in_one_copy)
 
 
-def read_lines(folder: Path) -> list[tuple[str, Row]]:
-    """The journal's rows, read here once more without the code under test."""
-    rows = []
-    for path in sorted((folder / "journal").glob("*.jsonl")):
-        for line in path.read_bytes().split(b"\n"):
-            checksum, _, body = line.partition(b" ")
-            if body and checksum == b"%08x" % zlib.crc32(body):
-                rows += [(table, row) for table, row in json.loads(body)]
-    return rows
-
-
-def _key(table: str, row: Row) -> Key:
-    _, place = KEYS[table]
-    return table, row["trial_id"], row[place]
-
-
-def _parquet(folder: Path, table: str) -> list[Row]:
-    rows: list[Row] = []
-    for path in sorted((folder / table).glob("part-*.parquet")):
-        try:
-            rows += pl.read_parquet(path).to_dicts()
-        except (pl.exceptions.PolarsError, OSError):
-            continue
-    return rows
+def _on_order(report: Row) -> bool:
+    """Whether a trial diverged here: because it was told to, and it is not told again."""
+    return not math.isfinite(report["val_loss"])
 
 
 def _same(first: Row, second: Row) -> bool:

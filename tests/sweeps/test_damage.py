@@ -1,8 +1,10 @@
 """A sweep's folder after a power cut, a flipped bit or a full disk."""
 
 import errno
+import json
 import os
 import random
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,7 +120,7 @@ def _store_with_two_reports(folder: Path) -> Store:
     for step in (4, 8):
         store.save_checkpoint("a", step, b"%d" % step)
         store.commit(("reports", {"trial_id": "a", "step": step}))
-        store.drop_older_checkpoints("a", step)
+        store.keep_checkpoint("a", step, alone=False)
     return store
 
 
@@ -143,10 +145,46 @@ def test_the_next_checkpoint_outlives_the_end_of_the_one_before(
     store.save_checkpoint("a", 12, b"12")
     store.commit(("reports", {"trial_id": "a", "step": 12}))
     assert store.load_checkpoint("a") == b"12"
-    store.drop_older_checkpoints("a", 12)
+    store.keep_checkpoint("a", 12, alone=False)
     store.close()
     (last,) = (tmp_path / "checkpoints/a").iterdir()
     assert last.name.startswith("12-")
+
+
+def test_an_ended_trial_keeps_the_checkpoint_of_its_last_report_alone(tmp_path: Path) -> None:
+    """One that damage to the journal has put ahead of its reports would be taken for its end."""
+    store = Store(tmp_path, {})
+    for step in (4, 8, 12):
+        store.save_checkpoint("a", step, b"%d" % step)
+    store.keep_checkpoint("a", 8, alone=True)
+    store.close()
+    (kept,) = (tmp_path / "checkpoints/a").iterdir()
+    assert kept.name.startswith("8-")
+
+
+def test_a_row_older_than_its_reports_is_brought_up_to_date(
+    simulate: Simulate, tmp_path: Path
+) -> None:
+    """The journal is lost, and the table of trials was sealed before that of reports."""
+    first = simulate(tmp_path)
+    first.run(events=40)
+    first.store.seal()
+    older = (first.store.folder / "trials/part-000000.parquet").read_bytes()
+    first.run()
+    first.store.seal()
+    first.kill()
+    folder = first.store.folder
+    ended = {row["trial_id"]: row for row in read_rows(folder, "trials")}
+    (folder / "trials/part-000000.parquet").write_bytes(older)
+    noted = json.loads((folder / ".parts.json").read_text())
+    noted["parts"]["trials/part-000000.parquet"] = [zlib.crc32(older)]
+    (folder / ".parts.json").write_text(json.dumps(noted))
+    (folder / "journal/000000.jsonl").unlink()
+    again = simulate(tmp_path)
+    assert any(row["status"] == "running" for row in pl.read_parquet(older).to_dicts())
+    for trial_id, row in again.store.trials.items():
+        for name in ("status", "step", "rung", "val_loss", "best_val_loss", "tokens"):
+            assert row[name] == ended[trial_id][name], name
 
 
 def test_what_a_killed_driver_left_over_goes(tmp_path: Path) -> None:

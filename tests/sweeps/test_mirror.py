@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.checkpoints import drop_older, read_checkpoint, save_checkpoint
+from sweeps.checkpoints import drop_others, read_checkpoint, save_checkpoint
 from sweeps.errors import InputError
 from sweeps.journal import Journal
 from sweeps.mirror import MARK, Mirror, local_results, open_mirror, refresh
@@ -91,7 +91,7 @@ def test_a_checkpoint_is_never_missing_between_rounds(address: str) -> None:
     assert mirror is not None
     mirror.push()
     save_checkpoint(folder, "a", 2, b"a later")
-    drop_older(folder, "a", 2)
+    drop_others(folder, "a", 2, later=False)
     mirror.push()
     copy = folder.parent / "copy"
     (folder.parent / MARK).write_text(address)
@@ -113,11 +113,11 @@ def test_a_checkpoint_that_is_replaced_during_a_round_keeps_the_older_one(
     assert mirror is not None
     mirror.push()
     save_checkpoint(folder, "a", 2, b"a later")
-    drop_older(folder, "a", 2)
+    drop_others(folder, "a", 2, later=False)
     listed = mirror._local_files()
     monkeypatch.setattr(mirror, "_local_files", lambda: listed)
     save_checkpoint(folder, "a", 3, b"a latest")
-    drop_older(folder, "a", 3)
+    drop_others(folder, "a", 3, later=False)
     mirror.push()
     folder.rename(folder.parent / "copy")
     refresh(folder.parent)
