@@ -4,7 +4,9 @@ import concurrent.futures
 import contextlib
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -45,7 +47,8 @@ def connect(**options: Any) -> None:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     where = str(options.get("address") or os.environ.get("RAY_ADDRESS") or "this machine")
     try:
-        ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
+        with _keeping_sigterm():
+            ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except ray.exceptions.AuthenticationError as error:
         raise input_error(
             "the Ray cluster did not accept our token",
@@ -74,6 +77,21 @@ def connect(**options: Any) -> None:
             found=_first_line(error),
             hint="a machine that is very busy needs another try; no result is lost by it",
         ) from error
+
+
+@contextlib.contextmanager
+def _keeping_sigterm() -> Iterator[None]:
+    """Put this process's own answer to SIGTERM back after a block.
+
+    Ray's native code takes the signal for itself and aborts the process: no table would be sealed
+    and no report written when a sweep is stopped.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _first_line(error: Exception) -> str:

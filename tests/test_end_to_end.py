@@ -15,6 +15,9 @@ import polars as pl
 import pytest
 import yaml
 
+from sweeps.heartbeat import read_now
+from sweeps.reading import read_journal
+
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
 SPEC: dict[str, Any] = {
@@ -219,6 +222,57 @@ def test_a_killed_worker_costs_nothing_but_time(
     _check_whole(folder)
     assert _table(folder, "trials")["num_attempts"].max() == 2
     _check_same_bits(folder, reference[0] / "results" / "small")
+
+
+def test_a_running_sweep_hears_other_terminals(tmp_path: Path, text: Path) -> None:
+    """Its log is followed, one of its trials stopped, then all of it; the command goes on later."""
+    slow = tmp_path / "slow"
+    slow.touch()
+    model = {"model": "tests.sweeps.my_model:Leisurely", "file": str(slow), "width": [4, 6, 8]}
+    spec = _write_spec(
+        tmp_path,
+        text,
+        budget={"unit": "steps", "min": 64, "factor": 2, "rungs": 3, "reports_per_rung": 4},
+        early_stopping={"scheduler": "none"},
+        confirm={"top": 0},
+        architectures={"mine": model},
+    )
+    results = tmp_path / "results"
+    folder = results / "small"
+    with _started("run", spec, "--results", results) as process:
+        _wait(lambda: _journal_lines(folder) > 3 or process.poll() is not None)
+        with _started("logs", "small", "--follow", "--results", results) as following:
+            assert "is being run" in _run("run", spec, "--results", results, expect=2)
+            status = json.loads(_run("status", "small", "--json", "--results", results))[0]
+            assert f"process {process.pid} on" in status["driver"]
+            unwanted = next(iter(read_now(folder)["running"]))  # type: ignore[index]
+            words = _run("stop", "small", "--trial", unwanted[:8], "--results", results)
+            assert words == f"trial {unwanted} ends at its next report\n"
+            _wait(lambda: _last_row(folder, unwanted)["status"] == "stopped")
+            assert process.poll() is None, "the sweep ended with the trial"
+            assert "has stopped" in _run("stop", "small", "--results", results)
+            assert process.wait(timeout=30) == 130
+            output, _ = following.communicate(timeout=30)
+    assert f"asked to stop trial {unwanted}" in output
+    assert output.rstrip().endswith("training has ended") or "the report is written" in output
+    assert "not running" in _run("status", "small", "--results", results)
+    assert "stopped by the user" in _run("show", unwanted, "--results", results)
+    assert "is not running" in _run("stop", "small", "--results", results, expect=2)
+    before = _table(folder, "reports")
+    slow.unlink()
+    _run("run", spec, "--results", results)
+    trials = dict(_table(folder, "trials").select("trial_id", "status").iter_rows())
+    assert trials.pop(unwanted) == "stopped"
+    assert set(trials.values()) == {"completed"}
+    reports = _table(folder, "reports")
+    assert reports.join(before, on=before.columns, how="semi", nulls_equal=True).equals(before)
+    assert not reports.select("trial_id", "step").is_duplicated().any()
+
+
+def _last_row(folder: Path, trial_id: str) -> dict[str, Any]:
+    """What the journal says last of a trial."""
+    rows = [row for row in read_journal(folder)["trials"] if row["trial_id"] == trial_id]
+    return rows[-1]
 
 
 def _processes_of(ancestor: int) -> Iterator[tuple[int, str]]:

@@ -172,8 +172,8 @@ class Conductor:
         return len(read_lines(self.ledger.folder)) > lines + 10
 
     def _faults_of_a_life(self) -> list[str]:
-        kinds = [kind for kind in TRIAL_ORDERS if kind != "hang"] * 3
-        kinds += ["worker killed"] * 3
+        kinds = [kind for kind in TRIAL_ORDERS if kind != "hang"] * 2
+        kinds += ["worker killed"] * 2
         kinds += ["hang"] * (self.lives % 2)
         kinds += ["second driver"] * (self.lives % 3 == 1)
         kinds += ["freeze"] * (self.lives % 10 == 4)

@@ -35,6 +35,8 @@ class Ledger:
     """Every trial that must be known, and how it ended."""
     erased: dict[Key, Row] = field(default_factory=dict)
     """Rows of which damage left no copy."""
+    robbed: set[str] = field(default_factory=set)
+    """Trials of whose last report damage has left no checkpoint."""
     history: History = field(default_factory=History)
     lost: list[str] = field(default_factory=list)
     altered: list[str] = field(default_factory=list)
@@ -76,6 +78,8 @@ class Ledger:
         disk = read_disk(self.folder)
         for key in self.expected.keys() - disk.rows.keys():
             self.erased[key] = self.expected.pop(key)
+        starts = disk.starts()
+        self.robbed |= {t for t, last in disk.last_steps().items() if starts[t] < last}
         self._expect(disk)
 
     def _expect(self, disk: Disk) -> None:
@@ -149,6 +153,9 @@ class Ledger:
             return f"has finite losses at {finite} of {steps}"
         if rungs != judged - {len(self.rungs) - 1}:
             return f"has reports at {steps} and decisions at rungs {sorted(rungs)}"
+        ended_by_report = trial["status"] in ("completed", "diverged")
+        if trial["trial_id"] in self.robbed and not ended_by_report:
+            return None  # it ended before it had come to its last report again
         if checkpoints != ({steps[-1]: True} if steps else {}):
             return f"has reports at {steps} and checkpoints {checkpoints}"
         return None

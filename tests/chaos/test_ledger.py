@@ -160,6 +160,25 @@ def test_a_damaged_checkpoint_allows_what_it_makes_necessary(books: Books) -> No
     assert content == b"4"
 
 
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_trial_that_fails_keeps_its_checkpoint_unless_it_was_damaged(
+    books: Books, damaged: bool
+) -> None:
+    """Whoever goes on with it, or lets it write, needs the one of its last report."""
+    books.live(books.begin)
+    (checkpoint,) = (books.folder / "sweep/checkpoints/a").iterdir()
+    if damaged:
+        checkpoint.write_bytes(b"?")
+        books.ledger.after_damage()
+
+    def fail(store: Store) -> None:
+        checkpoint.unlink()
+        store.commit(books.trial("failed", 4))
+
+    books.live(fail)
+    assert bool(books.verdict().incomplete) != damaged
+
+
 def test_what_damage_leaves_no_copy_of_is_not_expected(books: Books) -> None:
     """A cut takes rows from the journal; those that Parquet has are expected all the same."""
     books.live(books.begin)
