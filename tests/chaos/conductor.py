@@ -243,7 +243,7 @@ class Conductor:
                     code = driver.wait()
             case "interrupt":
                 expected = 130
-                driver.process.send_signal(signal.SIGINT)
+                driver.process.send_signal(self._chance.choice([signal.SIGINT, signal.SIGTERM]))
         code = driver.wait()
         self.injected[death] += 1
         if code != expected:
