@@ -14,8 +14,8 @@ from sweeps.tables import TERMINAL_STATUSES
 Outcome = Literal["completed", "stopped", "diverged", "failed"]
 
 FROM_REPORT: Final = (
-    "step", "tokens", "flops", "seconds", "val_loss", "val_accuracy", "val_perplexity",
-    "bits_per_byte", "train_loss", "tokens_per_second", "peak_memory_bytes",
+    "step", "tokens", "flops", "seconds", "training_seconds", "val_loss", "val_accuracy",
+    "val_perplexity", "bits_per_byte", "train_loss", "tokens_per_second", "peak_memory_bytes",
 )  # fmt: skip
 """Columns of a trial's row that repeat its last report."""
 

@@ -99,7 +99,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory, text: Path) -> tuple[Pat
 
 def _numbers(folder: Path) -> pl.DataFrame:
     """What a trial's rows say, without how fast the machine was."""
-    measured = ("seconds", "tokens_per_second", "peak_memory_bytes", "time")
+    measured = ("seconds", "training_seconds", "tokens_per_second", "peak_memory_bytes", "time")
     return _table(folder, "reports").drop(measured).sort("trial_id", "step")
 
 

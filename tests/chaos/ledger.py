@@ -11,7 +11,9 @@ from typing import Any
 import polars as pl
 
 KEYS = {"reports": ("trial_id", "step"), "decisions": ("trial_id", "rung")}
-MEASURED = frozenset({"seconds", "tokens_per_second", "peak_memory_bytes", "time"})
+MEASURED = frozenset(
+    {"seconds", "training_seconds", "tokens_per_second", "peak_memory_bytes", "time"}
+)
 """Columns that depend on the machine's mood: other bits when a step is trained again."""
 
 Row = dict[str, Any]

@@ -125,6 +125,7 @@ class Simulation:
             "tokens": tokens,
             "flops": tokens * candidate.facts.flops_per_token,
             "seconds": tokens / 1000,
+            "training_seconds": tokens / 1000,
             "train_loss": loss,
             "val_loss": loss,
             **dict.fromkeys(
