@@ -152,8 +152,7 @@ class Coordinator:
         rung = report["rung"]
         if rung is None or trial.is_confirmation:
             return
-        rung_steps = trial.candidate.plan.rung_steps
-        if rung >= len(rung_steps) - 1 or not is_finite(report):
+        if trial.candidate.plan.is_last(rung) or not is_finite(report):
             return
         family = self._family_of(trial)
         if any(row["rung"] == rung for row in self._store.decisions_of(trial.trial_id)):
@@ -174,7 +173,11 @@ class Coordinator:
                 self.assigned[upcoming.trial_id] = upcoming
                 upcoming.row["num_attempts"] += 1
                 checkpoint = self._store.load_checkpoint(upcoming.trial_id)
-                return Assignment(candidate=upcoming.candidate, checkpoint=checkpoint)
+                return Assignment(
+                    candidate=upcoming.candidate,
+                    checkpoint=checkpoint,
+                    reports=tuple(self._store.reports_of(upcoming.trial_id)),
+                )
         return None
 
     def on_start(self, trial_id: str) -> None:
@@ -311,7 +314,8 @@ class Coordinator:
         finished: bool = False,
     ) -> bool:
         """Write a report with all that follows from it; whether the trial has ended."""
-        rung = trial.candidate.plan.rung_at(metrics["step"])
+        plan, known = trial.candidate.plan, self._store.reports_of(trial.trial_id)
+        rung = plan.rung_of(metrics, known[-1] if known else None)
         report: Row = {
             "trial_id": trial.trial_id,
             "rung": rung,
@@ -325,7 +329,7 @@ class Coordinator:
         outcome: Outcome | None = None
         if not is_finite(metrics):
             outcome = "diverged"
-        elif metrics["step"] >= trial.candidate.plan.rung_steps[-1]:
+        elif plan.is_over(metrics):
             outcome = "completed"
         elif rung is not None and not trial.is_confirmation:
             decision = self._family_of(trial).judge(trial, report, self._micros())

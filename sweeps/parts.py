@@ -75,7 +75,7 @@ class Parts:
 
     def has_columns(self, table: str, segment: int, schema: pa.Schema) -> bool:
         """Whether a whole part has the columns of today, or an older version wrote it."""
-        return bool(pq.read_schema(self.path(table, segment)).names == schema.names)
+        return bool(pq.read_schema(self.path(table, segment)).equals(schema))
 
     def is_damaged(self, table: str, segment: int) -> bool:
         """Whether a part was written once and is not what it was."""

@@ -100,7 +100,7 @@ DECISIONS: Final = pa.schema(
     [
         ("trial_id", pa.string()),
         ("rung", pa.int64()),
-        ("milestone", pa.int64()),  # in the budget's unit
+        ("milestone", pa.float64()),  # in the budget's unit
         ("value", pa.float64()),  # the objective at that rung
         ("cutoff", pa.float64()),  # what it had to reach; null for a rung's first arrival
         ("action", pa.string()),  # one of ACTIONS

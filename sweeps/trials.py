@@ -60,6 +60,8 @@ class Assignment:
 
     candidate: Candidate
     checkpoint: bytes | None
+    reports: Sequence[Row] = ()
+    """Those that are known, in the order of training."""
 
 
 SET_BY_DRIVER: Final = frozenset({"trial_id", "rung", "time"})
@@ -126,4 +128,4 @@ def stored_outcome(
         return "diverged"
     if any(row["action"] == "stop" for row in decisions):
         return "stopped"
-    return "completed" if reports[-1]["step"] >= trial.candidate.plan.rung_steps[-1] else None
+    return "completed" if trial.candidate.plan.is_over(reports[-1]) else None

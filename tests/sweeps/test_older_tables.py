@@ -32,6 +32,9 @@ def _older_version() -> Iterator[None]:
         for table in ("trials", "reports"):
             schema = pa.schema([field for field in TABLES[table] if field.name != NEW])
             patched.setitem(TABLES, table, schema)
+        whole = pa.field("milestone", pa.int64())
+        place = TABLES["decisions"].get_field_index("milestone")
+        patched.setitem(TABLES, "decisions", TABLES["decisions"].set(place, whole))
         old = tuple(name for name in FROM_REPORT if name != NEW)
         patched.setattr(sweeps.trials, "FROM_REPORT", old)
         patched.setattr(Simulation, "metrics", old_metrics)
@@ -75,6 +78,7 @@ def test_finished_tables_of_an_older_version_get_the_columns_of_today(
     folder = _leave_older(simulate, tmp_path)
     simulate(tmp_path).store.seal()
     assert NEW in _read(folder, "reports").columns
+    assert _read(folder, "decisions")["milestone"].dtype == pl.Float64
 
 
 def test_a_finished_sweep_of_an_older_version_answers_another(
