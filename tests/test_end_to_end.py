@@ -263,3 +263,36 @@ def test_other_data_under_the_same_name_is_refused(
     spec = _write_spec(tmp_path, changed)
     output = _run("run", spec, "--results", reference[0] / "results", expect=2)
     assert "give the spec another name" in output
+
+
+def test_a_budget_in_seconds(tmp_path: Path, text: Path) -> None:
+    """Every trial gets the same time, rungs lie a step behind their marks, and replay agrees."""
+    first, factor, rungs = 0.2, 2, 2
+    spec = _write_spec(
+        tmp_path,
+        text,
+        budget={"unit": "seconds", "min": first, "factor": factor, "rungs": rungs},
+        architectures={name: SPEC["architectures"][name] for name in ("kgram", "transformer")},
+        confirm={"top": 0},
+    )
+    _run("run", spec, "--results", tmp_path / "results")
+    folder = tmp_path / "results" / "small"
+    trials, reports = _table(folder, "trials"), _table(folder, "reports")
+    assert set(trials["status"]) <= {"completed", "stopped"}
+    at_rungs = reports.filter(pl.col("rung").is_not_null())
+    assert at_rungs.height >= trials.height
+    assert set(trials.filter(status="completed")["rung"]) == {rungs - 1}
+    assert (reports["training_seconds"] < reports["seconds"]).all()
+    behind = at_rungs["training_seconds"] / (first * factor ** at_rungs["rung"]) - 1
+    assert (behind >= 0).all()
+    assert behind.median() < 0.1
+    assert behind.max() < 1
+    assert at_rungs["grad_norm"].is_finite().all()
+    samples = _table(folder, "samples")
+    assert set(samples["trial_id"]) == set(trials.filter(status="completed")["trial_id"])
+    trial_id = trials.filter(status="completed")["trial_id"][0]
+    assert "the same to the last bit" in _run("replay", trial_id, "--results", tmp_path / "results")
+    again = _run("run", spec, "--results", tmp_path / "results")
+    assert "nothing had to be trained" in again
+    page = (folder / "report.html").read_text()
+    assert "of training a trial" in page

@@ -3,12 +3,10 @@
 import math
 
 import pytest
-import torch
 from tiny_trials import numbers, tiny_trial
 
 from pico.checkpoint import Checkpoint
 from pico.clock import TrainingClock
-from pico.loop import TrainingLoop
 from pico.progress import Progress
 from pico.train import train
 
@@ -158,15 +156,3 @@ def test_steps_handed_to_a_device_last_as_long_as_the_ones_before():
         clock.end_step(waited=waited)
         expected.append(clock.after_next_step)
     assert expected == [0, 12, 16, 20, 88]
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_overshoot_on_a_gpu_is_small(tiny_data):
-    """Marks are foreseen although the device is seldom waited for."""
-    marks = [0.2, 0.4, 0.8]
-    warm = TrainingLoop(tiny_trial(), tiny_data, device="cuda")
-    for _ in range(3):
-        warm.advance(measure=True)
-    reports = list(train(tiny_trial(), tiny_data, report_seconds=marks, device="cuda"))
-    for report, mark in zip(reports[1:], marks[1:], strict=True):
-        assert mark <= report.training_seconds < 1.1 * mark
