@@ -28,6 +28,9 @@ class Comparison:
     `architecture` itself."""
     rung: int
     tokens: int
+    """Most tokens that a trial had seen there."""
+    seconds: float | None
+    """Of training at that rung, where the budget is in seconds."""
     frame: pl.DataFrame
     """The trials' columns, with `loss` the loss at the rung; searched and exempt cohorts only."""
     num_left_out: int
@@ -41,8 +44,11 @@ class Comparison:
     @property
     def sentence(self) -> str:
         """Which trials a figure stands on."""
+        place = f"{words.count(self.tokens)} tokens"
+        if self.seconds is not None:
+            place = f"{words.duration(self.seconds)} of training"
         text = (
-            f"Compared at {words.count(self.tokens)} tokens (rung {self.rung}), which "
+            f"Compared at {place} (rung {self.rung}), which "
             f"{words.plural(self.frame.height, 'trial')} reached"
         )
         if self.num_left_out:
@@ -69,7 +75,13 @@ def comparisons(results: Results, *, pooled: bool = False) -> tuple[Comparison, 
     )
     losses = (
         results.reports.filter(pl.col("rung").is_not_null() & pl.col(column).is_not_null())
-        .select("trial_id", "rung", reached=pl.col("tokens"), loss=pl.col(column))
+        .select(
+            "trial_id",
+            "rung",
+            reached=pl.col("tokens"),
+            reached_after=pl.col("training_seconds") if results.in_seconds else None,
+            loss=pl.col(column),
+        )
         .unique(["trial_id", "rung"], keep="last")
     )
     found = []
@@ -107,6 +119,7 @@ def _compare(
         settings=settings,
         rung=rung,
         tokens=int(words.number(frame["reached"].max()) or 0),
-        frame=frame,
+        seconds=words.number(frame["reached_after"].min()),
+        frame=frame.drop("reached_after"),
         num_left_out=trials.height - frame.height,
     )

@@ -131,7 +131,10 @@ def subtitle(results: Results) -> str:
         elif isinstance(source, Mapping):
             parts.append(" + ".join(str(name) for name in source))
     tokens = words.number(results.full_budget["tokens"].max())
-    if tokens:
+    seconds = words.number(results.full_budget["training_seconds"].min())
+    if results.in_seconds and seconds:
+        parts.append(f"{words.duration(seconds)} of training a trial")
+    elif tokens:
         parts.append(f"{words.count(tokens)} tokens a trial")
     start = results.trials["start_time"].min()
     if isinstance(start, datetime):

@@ -125,6 +125,11 @@ class Results:
         return METRICS["val_loss"]
 
     @cached_property
+    def in_seconds(self) -> bool:
+        """Whether trials end after the same seconds of training, each at tokens of its own."""
+        return _all_in_seconds(self.specs)
+
+    @cached_property
     def last_rung(self) -> int | None:
         """The rung at full budget; null when no trial reached any."""
         last = self.trials["rung"].max()
@@ -173,6 +178,7 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         if name != "trials"
     }
     reports = _in_order(_finite(tables["reports"]))
+    specs = _beside(folders, names, "spec.json")
     decisions = tables["decisions"].unique(["trial_id", "rung"], keep="last")
     return Results(
         trials=trials,
@@ -182,13 +188,15 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         .unique(maintain_order=True)
         .join(owners, on="trial_id", how="left"),
         incidents=tables["incidents"].unique(maintain_order=True),
-        specs=_beside(folders, names, "spec.json"),
+        specs=specs,
         environments=_beside(folders, names, "environment.json"),
         sessions=_sessions(folders),
         folders=folders,
         data=_beside(folders, names, "data.json"),
         warnings=warnings,
-        caveats=tuple(_incomparable(trials)) if len(folders) > 1 else (),
+        caveats=tuple(_incomparable(trials, in_seconds=_all_in_seconds(specs)))
+        if len(folders) > 1
+        else (),
         compared=compare,
     )
 
@@ -204,7 +212,13 @@ def _in_order(reports: pl.DataFrame) -> pl.DataFrame:
     return placed.filter(~repeated).drop("place")
 
 
-def _incomparable(trials: pl.DataFrame) -> list[str]:
+def _all_in_seconds(specs: Mapping[str, Mapping[str, object]]) -> bool:
+    budgets = [spec.get("budget") for spec in specs.values()]
+    units = [budget.get("unit") for budget in budgets if isinstance(budget, Mapping)]
+    return bool(units) and set(units) == {"seconds"}
+
+
+def _incomparable(trials: pl.DataFrame, *, in_seconds: bool) -> list[str]:
     """Reasons why losses of different sweeps do not compare."""
     found = []
     if trials["data_fingerprint"].drop_nulls().n_unique() > 1:
@@ -222,12 +236,15 @@ def _incomparable(trials: pl.DataFrame) -> list[str]:
             "the sweeps take the first."
         )
     ends = trials.filter(pl.col("rung") == pl.col("rung").max().over("sweep"))
-    budgets = ends.group_by("sweep", maintain_order=True).agg(pl.col("tokens").median())
-    sizes = budgets["tokens"].drop_nulls()
-    if sizes.n_unique() > 1:
-        parts = [f"{name} {tokens:,.0f}" for name, tokens in budgets.drop_nulls().iter_rows()]
+    spent = pl.col("tokens")
+    if in_seconds:  # two digits: a report lies behind its mark by a step
+        spent = pl.col("training_seconds").round_sig_figs(2)
+    budgets = ends.group_by("sweep", maintain_order=True).agg(spent=spent.median()).drop_nulls()
+    if budgets["spent"].n_unique() > 1:
+        unit = "seconds" if in_seconds else "tokens"
+        parts = [f"{name} {size:,.0f}" for name, size in budgets.iter_rows()]
         found.append(
-            f"The sweeps trained for different budgets (tokens a trial: {', '.join(parts)}), so "
+            f"The sweeps trained for different budgets ({unit} a trial: {', '.join(parts)}), so "
             "their losses compare only at equal cost."
         )
     return found

@@ -4,6 +4,7 @@ Shapes: B sequences, T positions, V vocabulary.
 """
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import torch
@@ -19,6 +20,7 @@ from pico.checkpoint import (
     optimizer_tensors,
     random_tensors,
 )
+from pico.clock import TrainingClock
 from pico.data.batches import IGNORED, TrainBatches, validation_batches
 from pico.data.prepared import PreparedData
 from pico.evaluate import Evaluation, evaluate
@@ -49,6 +51,7 @@ class TrainingLoop:
     Attributes:
         model: the model in training, never its compiled wrapper.
         progress: the counters; `progress.step` optimizer steps are done.
+        clock: how long training has taken so far.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class TrainingLoop:
         device: str | torch.device = "cpu",
         checkpoint: bytes | None = None,
         initial: bytes | None = None,
+        now: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Builds the model and its optimizers, or puts them back from a checkpoint.
 
@@ -69,6 +73,7 @@ class TrainingLoop:
             checkpoint: of this trial on these data, to go on from where it was taken.
             initial: of another trial, to start from its weights; needed where the trial has
                 `init_from` and there is no `checkpoint`.
+            now: a clock in seconds.
 
         Raises:
             CheckpointError: a checkpoint is damaged or not the one that the trial needs.
@@ -99,6 +104,8 @@ class TrainingLoop:
         self._random: dict[str, Tensor] | None = random_tensors(self.device)
         if checkpoint is not None:
             self._restore(Checkpoint.from_bytes(checkpoint))
+        self._now = now
+        self.clock = TrainingClock(self.progress, now)
 
     def advance(self, *, measure: bool = False) -> None:
         """Takes one optimizer step.
@@ -106,7 +113,7 @@ class TrainingLoop:
         Args:
             measure: whether the next call is `report`, which needs the size of this gradient.
         """
-        started = time.perf_counter()
+        self.clock.start_step()
         if self._random is not None:
             load_random_tensors(self._random, self.device)
             self._random = None
@@ -121,7 +128,7 @@ class TrainingLoop:
         self.progress.step += 1
         if measure or self.device.type == "cpu" or not self.progress.step % ACCELERATOR_SYNC_STEPS:
             self._look_at_losses()
-        self.progress.add_training_seconds(time.perf_counter() - started)
+        self.clock.end_step(waited=not self._unseen_losses)
 
     def report(self, *, last: bool = False) -> Report:
         """Evaluates after a measured step; leaves the training's random stream as it was.
@@ -142,6 +149,7 @@ class TrainingLoop:
             tokens=progress.step * self.trial.tokens_per_step,
             flops=progress.step * self._flops_per_step,
             seconds=progress.seconds,
+            training_seconds=progress.trained_seconds,
             train_loss=train_loss,
             val_loss=evaluation.loss,
             val_accuracy=evaluation.accuracy,
@@ -230,14 +238,14 @@ class TrainingLoop:
     def _evaluate(self) -> Evaluation:
         if self.progress.diverged:
             return Evaluation.unknown()
-        started = time.perf_counter()
+        started = self._now()
         evaluation = evaluate(
             self.model,
             self._validation,
             token_bytes_V=self._token_bytes_V,
             autocast=self._precision.autocast,
         )
-        self.progress.seconds += time.perf_counter() - started
+        self.progress.seconds += self._now() - started
         return evaluation
 
     def _validation_batches(self) -> list[tuple[Tensor, Tensor]]:

@@ -25,6 +25,9 @@ class Progress:
     training_seconds: float = 0.0
     """Busy time in training since the last report."""
 
+    trained_seconds: float = 0.0
+    """Busy time in training so far; NaN where a checkpoint of an older version did not say."""
+
     best_val_loss: float | None = None
     """Least validation loss of any report."""
 
@@ -53,6 +56,7 @@ class Progress:
         """Adds busy time spent on training steps."""
         self.seconds += seconds
         self.training_seconds += seconds
+        self.trained_seconds += seconds
 
     def since_report(self, tokens_per_step: int) -> tuple[float, float]:
         """Returns and forgets the mean training loss and the tokens a second since last time."""
@@ -83,6 +87,8 @@ class Progress:
         Raises:
             TypeError: a field is missing or unknown.
         """
-        if set(values) != {f.name for f in fields(cls)}:
+        # Older checkpoints lack it, and none of them is of a trial whose budget is in seconds.
+        complete = {"trained_seconds": math.nan, **values}
+        if set(complete) != {f.name for f in fields(cls)}:
             raise TypeError(f"not a training progress: {sorted(values)}")
-        return cls(**values)
+        return cls(**complete)

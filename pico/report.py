@@ -23,6 +23,10 @@ class Report:
     seconds: float
     """Busy time in training and evaluation so far, over all processes that worked on the trial."""
 
+    training_seconds: float
+    """Busy time in training alone so far: the clock of a budget in seconds. NaN where the trial
+    goes on from a checkpoint of a version that did not count it."""
+
     train_loss: float
     """Nats per token, mean over the steps since the report before, without label smoothing."""
 

@@ -1,7 +1,7 @@
 """Training as a generator of reports: `for report in train(trial, data, report_steps=[…]): …`."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import nn
@@ -9,6 +9,7 @@ from torch import nn
 from pico.auto_precision import resolve_precision
 from pico.data.prepared import PreparedData
 from pico.loop import TrainingLoop
+from pico.marks import marks_of
 from pico.optim import build_optimizers
 from pico.report import Report
 from pico.training_config import TrainingConfig
@@ -21,43 +22,61 @@ def train(
     trial: TrialConfig,
     data: PreparedData,
     *,
-    report_steps: Sequence[int],
+    report_steps: Sequence[int] = (),
+    report_seconds: Sequence[float] = (),
+    known: Sequence[tuple[int, float]] = (),
     checkpoint: bytes | None = None,
     initial: bytes | None = None,
     device: str | torch.device = "cpu",
     deadline: float | None = None,
+    now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Report]:
-    """Trains and yields one report at each of `report_steps`.
+    """Trains and yields one report at each of `report_steps`, or of `report_seconds`.
 
     A loss that is not finite ends the run with one last report, `diverged`, at the step it was
     seen. Whoever iterates may draw random numbers between reports: training keeps its own stream.
+
+    Seconds are those of training, evaluation left out, over all processes that worked on the
+    trial. The report comes after the step that crosses the mark, or after the next one where the
+    step before did not foretell it; a step that crosses several marks gives one report.
 
     Args:
         trial: the complete configuration.
         data: prepared data.
         report_steps: optimizer steps, from 1, at which to report; the last one ends the run.
+        report_seconds: seconds of training after which to report, in place of `report_steps`.
+        known: with `report_seconds`, step and training seconds of reports that were made before.
+            Where the checkpoint is older than they are, or there is none, training takes the same
+            steps once more, reports at them by the old clock, and then goes on by its own: the
+            trial stays one trajectory, and the repetition takes nothing from its budget.
         checkpoint: from `Report.checkpoint` of the same trial on the same data; its steps are not
             repeated and its reports not yielded again.
         initial: checkpoint of another trial to start from, where the trial has `init_from`.
         device: where to train.
         deadline: on `time.monotonic`'s clock; once past it the run ends without a further report.
+        now: the clock, in seconds, that steps are timed by.
 
     Raises:
-        ValueError: `report_steps` is empty or has a step below 1.
+        ValueError: none of `report_steps` and `report_seconds` is given, or both, or a step below
+            1 or a time that is not above 0.
         CheckpointError: the checkpoint is damaged or belongs to another trial or data set.
     """
-    if not report_steps or min(report_steps) < 1:
-        raise ValueError(f"report_steps: found {list(report_steps)}, allowed: steps from 1")
+    marks = marks_of(report_steps, report_seconds, known)
     trial = resolve_precision(trial, data, device=device, checkpoint=checkpoint, initial=initial)
-    loop = TrainingLoop(trial, data, device=device, checkpoint=checkpoint, initial=initial)
-    progress, last_step = loop.progress, max(report_steps)
-    for due_step in sorted(set(report_steps)):
-        while progress.step < due_step and not progress.ended:
+    loop = TrainingLoop(trial, data, device=device, checkpoint=checkpoint, initial=initial, now=now)
+    progress = loop.progress
+    for mark in marks:
+        reported = mark.is_passed(loop)
+        while not reported and not progress.ended:
             if deadline is not None and time.monotonic() > deadline:
                 return
-            loop.advance(measure=progress.step + 1 == due_step)
-            if progress.step == due_step or progress.ended:
-                yield loop.report(last=progress.step == last_step)
+            measured = mark.is_next(loop)
+            loop.advance(measure=measured)
+            reported = measured and mark.is_passed(loop)
+            if reported:
+                mark.arrive(loop)
+            if reported or progress.ended:
+                yield loop.report(last=marks[-1].is_passed(loop))
 
 
 def warm_up() -> None:

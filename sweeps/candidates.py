@@ -7,12 +7,11 @@ FLOPs and memory are computed, not trained.
 
 import hashlib
 import json
-import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from dataclasses import fields as dataclass_fields
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -23,11 +22,14 @@ from pico.training_config import PrecisionName, TrainingConfig
 from pico.trial import TRAINING_VERSION, TrialConfig, resolve
 from sweeps.architectures import NamedArchitecture
 from sweeps.expressions import Expression
+from sweeps.report_plan import ReportPlan, plan_reports
 from sweeps.space import Space, Value
-from sweeps.spec import Budget, Spec
+from sweeps.spec import Spec
 
 FACTS = tuple(field.name for field in dataclass_fields(Facts))
 """Names that constraints can use beside the hyperparameters."""
+
+NO_LAST_STEP: Final = "a budget in seconds has no last step, at which the schedule {} looks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +44,6 @@ class DataSettings:
     vocab_size: int
     """Tokens of the vocabulary. A space asks for a size of a trained BPE; the column holds what
     came of it, which is less where the text has too few different pairs."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportPlan:
-    """At which optimizer steps a trial is evaluated, and which of them are rungs."""
-
-    rung_steps: tuple[int, ...]
-    all_steps: tuple[int, ...]
-
-    def rung_at(self, step: int) -> int | None:
-        """The rung that a step is, or None for a report between rungs."""
-        return self.rung_steps.index(step) if step in self.rung_steps else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +72,12 @@ class Candidate:
 
     @property
     def predicted_flops(self) -> float:
-        """Training cost to the last rung; a guess at run time before anything was measured."""
-        return self.facts.flops_per_token * self.trial.tokens_per_step * self.plan.rung_steps[-1]
+        """Training cost to the last rung, a guess at run time before anything was measured.
+
+        That of one step where the budget is in seconds: no trial takes longer than another.
+        """
+        steps = self.plan.last_step or 1
+        return self.facts.flops_per_token * self.trial.tokens_per_step * steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +156,8 @@ class CandidateFactory:
                     return Rejection(reason=constraint.text)
             tokens_per_step = training.batch_size * data.block_size
             plan = plan_reports(self._spec.budget, tokens_per_step, facts.flops_per_token)
+            if training.needs_horizon and plan.last_step is None:
+                return Rejection(reason=NO_LAST_STEP.format(training.schedule))
             trial = TrialConfig(
                 architecture=named.model,
                 model=model,
@@ -170,7 +166,7 @@ class CandidateFactory:
                 validation_tokens=self._spec.evaluation.tokens,
                 seed=seed,
                 init_from=self._init_from,
-                horizon_steps=plan.rung_steps[-1] if training.needs_horizon else None,
+                horizon_steps=plan.last_step if training.needs_horizon else None,
             )
         except ValueError as error:
             return Rejection(reason=str(error))
@@ -297,36 +293,6 @@ def stored_trial(stored: Mapping[str, Any]) -> TrialConfig:
     """
     fields = {field.name for field in dataclass_fields(TrialConfig)}
     return TrialConfig.from_dict({k: v for k, v in stored.items() if k in fields})
-
-
-def plan_reports(budget: Budget, tokens_per_step: int, flops_per_token: float) -> ReportPlan:
-    """Turn a budget into optimizer steps.
-
-    Between two rungs the reports lie evenly on a logarithmic scale.
-
-    Raises:
-        ValueError: a rung in tokens is not a whole number of steps.
-    """
-    rungs = []
-    for milestone in budget.milestones:
-        match budget.unit:
-            case "steps":
-                rungs.append(milestone)
-            case "tokens":
-                if milestone % tokens_per_step:
-                    raise ValueError(
-                        f"budget.min of {budget.min:,} tokens is not a whole number of steps of "
-                        f"{tokens_per_step:,} tokens (batch_size × block_size)"
-                    )
-                rungs.append(milestone // tokens_per_step)
-            case "flops":
-                rungs.append(max(1, math.ceil(milestone / (flops_per_token * tokens_per_step))))
-    steps = set(rungs)
-    for rung in rungs:
-        for part in range(1, budget.reports_per_rung):
-            between = rung * budget.factor ** (-part / budget.reports_per_rung)
-            steps.add(max(1, math.floor(between)))
-    return ReportPlan(rung_steps=tuple(rungs), all_steps=tuple(sorted(steps)))
 
 
 def column_types(architectures: Mapping[str, Any]) -> dict[str, pa.DataType]:

@@ -156,8 +156,7 @@ class Coordinator:
         rung = report["rung"]
         if rung is None or trial.is_confirmation:
             return
-        rung_steps = trial.candidate.plan.rung_steps
-        if rung >= len(rung_steps) - 1 or not is_finite(report):
+        if trial.candidate.plan.is_last(rung) or not is_finite(report):
             return
         family = self._family_of(trial)
         if any(row["rung"] == rung for row in self._store.decisions_of(trial.trial_id)):
@@ -178,7 +177,11 @@ class Coordinator:
                 self.assigned[upcoming.trial_id] = upcoming
                 upcoming.row["num_attempts"] += 1
                 checkpoint = self._store.load_checkpoint(upcoming.trial_id)
-                return Assignment(candidate=upcoming.candidate, checkpoint=checkpoint)
+                return Assignment(
+                    candidate=upcoming.candidate,
+                    checkpoint=checkpoint,
+                    reports=tuple(self._store.reports_of(upcoming.trial_id)),
+                )
         return None
 
     def on_start(self, trial_id: str) -> None:
@@ -238,7 +241,9 @@ class Coordinator:
         reports = self._others.rows(trial.trial_id, "reports")
         samples = self._others.rows(trial.trial_id, "samples")
         for report in reports:
-            metrics = {name: report[name] for name in REPORTS.names if name not in SET_BY_DRIVER}
+            # An older version's rows lack columns of today.
+            metrics = {name: report.get(name) for name in REPORTS.names}
+            metrics = {k: v for k, v in metrics.items() if k not in SET_BY_DRIVER}
             texts = [row for row in samples if row["step"] == report["step"]]
             if self._take_report(trial, metrics, samples=texts, cached=True):
                 return
@@ -313,7 +318,8 @@ class Coordinator:
         finished: bool = False,
     ) -> bool:
         """Write a report with all that follows from it; whether the trial has ended."""
-        rung = trial.candidate.plan.rung_at(metrics["step"])
+        plan, known = trial.candidate.plan, self._store.reports_of(trial.trial_id)
+        rung = plan.rung_of(metrics, known[-1] if known else None)
         report: Row = {
             "trial_id": trial.trial_id,
             "rung": rung,
@@ -327,7 +333,7 @@ class Coordinator:
         outcome: Outcome | None = None
         if not is_finite(metrics):
             outcome = "diverged"
-        elif metrics["step"] >= trial.candidate.plan.rung_steps[-1]:
+        elif plan.is_over(metrics):
             outcome = "completed"
         elif rung is not None and not trial.is_confirmation:
             decision = self._family_of(trial).judge(trial, report, self._micros())

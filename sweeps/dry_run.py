@@ -54,7 +54,7 @@ class ArchitecturePlan:
 class Plan:
     """What a sweep would do."""
 
-    rungs: tuple[int, ...]
+    rungs: tuple[float, ...]
     unit: str
     slots: int
     architectures: tuple[ArchitecturePlan, ...]
@@ -106,7 +106,8 @@ def _plan(
         share = feasibility.num_feasible / feasibility.num_checked
         num_trials = min(num_trials, max(1, round(len(listed) * share)))
     confirmations = spec.confirm.top * spec.confirm.seeds
-    full = statistics.median(_tokens(candidate, -1) for candidate in candidates)
+    speed = _measure_speed(typical(candidates), data)
+    full = statistics.median(_tokens(candidate, -1, speed) for candidate in candidates)
     return ArchitecturePlan(
         name=architecture.name,
         feasibility=feasibility,
@@ -114,26 +115,31 @@ def _plan(
         num_trials=num_trials,
         num_confirmations=confirmations,
         worst_tokens=full * (num_trials + confirmations),
-        expected_tokens=num_trials * _expected_tokens(spec, candidates) + full * confirmations,
-        tokens_per_second=_measure_speed(typical(candidates), data),
+        expected_tokens=num_trials * _expected_tokens(spec, candidates, speed)
+        + full * confirmations,
+        tokens_per_second=speed,
         memory_bytes=max(candidate.facts.memory_bytes for candidate in candidates),
     )
 
 
-def _tokens(candidate: Candidate, rung: int) -> int:
-    return candidate.plan.rung_steps[rung] * candidate.trial.tokens_per_step
+def _tokens(candidate: Candidate, rung: int, tokens_per_second: float) -> float:
+    plan = candidate.plan
+    per_mark = candidate.trial.tokens_per_step if plan.unit == "steps" else tokens_per_second
+    return plan.rungs[rung] * per_mark
 
 
-def _expected_tokens(spec: Spec, candidates: Sequence[Candidate]) -> float:
+def _expected_tokens(
+    spec: Spec, candidates: Sequence[Candidate], tokens_per_second: float
+) -> float:
     """Tokens of a searched trial when each rung passes its share on."""
     exempt = spec.early_stopping.exempt_fraction
     passing = {"none": 1.0, "median": 0.5, "asha": 1 / spec.budget.factor}[
         spec.early_stopping.scheduler
     ]
     usual = typical(candidates)
-    total, reaching, before = 0.0, 1.0, 0
+    total, reaching, before = 0.0, 1.0, 0.0
     for rung in range(spec.budget.rungs):
-        tokens = _tokens(usual, rung)
+        tokens = _tokens(usual, rung, tokens_per_second)
         total += reaching * (tokens - before)
         before, reaching = tokens, reaching * passing
     return (1 - exempt) * total + exempt * before
@@ -148,7 +154,7 @@ def _measure_speed(candidate: Candidate, data: SweepData) -> float:
 
 def print_plan(console: Console, plan: Plan) -> None:
     """The plan as a table and two sentences."""
-    rungs = ", ".join(f"{rung:,}" for rung in plan.rungs)
+    rungs = ", ".join(f"{rung:,}" if isinstance(rung, int) else f"{rung:g}" for rung in plan.rungs)
     console.print(f"rungs at {rungs} {plan.unit}", highlight=False)
     table = Table()
     table.add_column("architecture")
@@ -172,11 +178,12 @@ def print_plan(console: Console, plan: Plan) -> None:
         for reason, count in part.feasibility.reasons.most_common(3):
             share = count / part.feasibility.num_checked
             console.print(f"{part.name}: {share:.0%} rejected by {reason}", highlight=False)
-    seconds = plan.expected_seconds / plan.slots
-    console.print(
-        f"about {duration(seconds)} of training in {plan.slots} slots at the speeds measured now",
-        highlight=False,
-    )
+    needed = f"about {duration(plan.expected_seconds / plan.slots)} of training in"
+    if plan.unit == "seconds":
+        basis = "; the tokens are a guess from the speeds measured now"
+    else:
+        basis = " at the speeds measured now"
+    console.print(f"{needed} {plan.slots} slots{basis}", highlight=False)
 
 
 def _millions(tokens: float) -> str:

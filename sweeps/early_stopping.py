@@ -58,7 +58,7 @@ class Asha:
     """Asynchronous successive halving over fixed rungs.
 
     Args:
-        milestones: the rungs in the budget's unit, a geometric series.
+        milestones: the rungs, a geometric series in any unit.
         factor: the series' ratio; one in `factor` arrivals goes on.
         objective: metric and goal.
     """
@@ -135,7 +135,7 @@ class Median:
     cost grows with their number; ASHA's does not.
 
     Args:
-        milestones: the rungs in the budget's unit.
+        milestones: the rungs, a geometric series in any unit.
         objective: metric and goal.
     """
 
@@ -158,7 +158,8 @@ class Median:
 
     def judge(self, trial_id: str, rung: int, value: float) -> Verdict:
         """Record a trial's value at a rung before the last, and decide."""
-        self._values.setdefault(trial_id, []).append(value)
+        self._fill_up(trial_id, rung, value)
+        self._values[trial_id].append(value)
         others = [
             float(np.mean(values[: rung + 1]))
             for other, values in self._values.items()
@@ -175,7 +176,20 @@ class Median:
 
     def recall(self, trial_id: str, rung: int, value: float) -> None:
         """Record a value about which an earlier driver decided."""
-        self._values.setdefault(trial_id, []).append(value)
+        self._fill_up(trial_id, rung, value)
+        self._record(trial_id, rung, value)
+
+    def _fill_up(self, trial_id: str, rung: int, value: float) -> None:
+        """Record a value at the rungs that the trial came to with the same step.
+
+        With a budget in seconds a slow step may cross several, and the rule takes the mean over
+        the rungs so far of every trial that came further.
+        """
+        for missed in range(len(self._values.setdefault(trial_id, [])), rung):
+            self._record(trial_id, missed, value)
+
+    def _record(self, trial_id: str, rung: int, value: float) -> None:
+        self._values[trial_id].append(value)
         result = {"budget": self._milestones[rung], "value": value}
         self._scheduler._results[cast("Any", _StubTrial(trial_id))].append(result)
 
@@ -184,10 +198,12 @@ def make_stopper(spec: Spec) -> Stopper:
     """Early stopping as the spec asks for, for one architecture."""
     if spec.early_stopping.scheduler == "none" or spec.budget.rungs == 1:
         return NeverStop()
+    # Only their ratio counts, and Ray wants whole numbers, which rungs in seconds may not be.
+    milestones = [spec.budget.factor**rung for rung in range(spec.budget.rungs)]
     if spec.early_stopping.scheduler == "median":
-        return Median(milestones=spec.budget.milestones, objective=spec.objectives[0])
+        return Median(milestones=milestones, objective=spec.objectives[0])
     return Asha(
-        milestones=spec.budget.milestones,
+        milestones=milestones,
         factor=spec.budget.factor,
         objective=spec.objectives[0],
     )

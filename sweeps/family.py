@@ -21,7 +21,7 @@ class Family:
     sampler: ArchitectureSampler
     stopper: Stopper
     objectives: Sequence[Objective]
-    milestones: Sequence[int]
+    milestones: Sequence[float]
     """The rungs, in the budget's unit."""
     searched: list[Trial] = field(default_factory=list)
     """Its trials but for the confirmations."""
@@ -66,7 +66,7 @@ class Family:
     def judge(self, trial: Trial, report: Row, micros: int) -> Row:
         """Ask early stopping about a trial at a rung before the last; a row of `decisions`."""
         value = float(report[self.objectives[0].metric])
-        self.sampler.report(trial.trial_id, report["step"], value)
+        self.sampler.report(trial.trial_id, report["rung"], value)
         verdict = self.stopper.judge(trial.trial_id, report["rung"], value)
         stop = "exempt" if trial.row["cohort"] == "exempt" else "stop"
         return {
@@ -82,7 +82,7 @@ class Family:
     def recall(self, trial: Trial, report: Row) -> None:
         """Take in a report at a rung before the last, about which was decided."""
         value = float(report[self.objectives[0].metric])
-        self.sampler.report(trial.trial_id, report["step"], value)
+        self.sampler.report(trial.trial_id, report["rung"], value)
         self.stopper.recall(trial.trial_id, report["rung"], value)
 
     def ranked(self, rung: int) -> list[Trial]:

@@ -73,6 +73,10 @@ class Parts:
         path = self.path(table, segment)
         return _num_rows(path) if self._is_whole(path) else None
 
+    def has_columns(self, table: str, segment: int, schema: pa.Schema) -> bool:
+        """Whether a whole part has the columns of today, or an older version wrote it."""
+        return bool(pq.read_schema(self.path(table, segment)).equals(schema))
+
     def is_damaged(self, table: str, segment: int) -> bool:
         """Whether a part was written once and is not what it was."""
         path = self.path(table, segment)

@@ -19,7 +19,9 @@ from sweeps.spec import Spec
 from sweeps.trainable import prepare_process
 from sweeps.yaml_file import Document
 
-MEASURED: Final = frozenset({"seconds", "tokens_per_second", "peak_memory_bytes"})
+MEASURED: Final = frozenset(
+    {"seconds", "training_seconds", "tokens_per_second", "peak_memory_bytes"}
+)
 """Columns that depend on the machine's mood and may differ."""
 
 

@@ -169,16 +169,20 @@ class ArchitectureSampler:
         if trial_id in self._restored:
             candidate, values = self._restored.pop(trial_id)
             self._ask_for(candidate)
-            for step, value in values.items():
-                self.report(trial_id, step, value)
+            for rung, value in values.items():
+                self.report(trial_id, rung, value)
 
-    def report(self, trial_id: str, step: int, value: float) -> None:
-        """Record an intermediate value of the first objective."""
+    def report(self, trial_id: str, rung: int, value: float) -> None:
+        """Record the first objective at a rung.
+
+        Samplers rank pruned trials by how far they came before they look at the value. Optimizer
+        steps would not tell that: at the same rung, larger batches or slower models took fewer.
+        """
         if trial_id in self._restored:
-            self._restored[trial_id][1][step] = value
+            self._restored[trial_id][1][rung] = value
         trial = self._asked.get(trial_id)
         if trial is not None and self._single:
-            trial.report(value, step)
+            trial.report(value, rung)
 
     def tell(self, trial_id: str, status: str, values: Sequence[float] | None) -> None:
         """Record how a trial ended.

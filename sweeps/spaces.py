@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import optuna
 
-from pico.training_config import TrainingConfig
+from pico.training_config import SCHEDULES_WITH_HORIZON, ScheduleName, TrainingConfig
 from sweeps.architectures import SOURCE_KEYS, NamedArchitecture
 from sweeps.candidates import FACTS, Candidate, CandidateFactory, DataSettings, Rejection
 from sweeps.errors import InputError, Problem, nearest
@@ -18,6 +18,7 @@ from sweeps.space import KINDS, Parameter, Space, Value, parse_parameter
 from sweeps.spec import Spec
 from sweeps.yaml_file import Document, KeyPath, dotted
 
+_SCHEDULES_WITHOUT_END: Final = sorted(set(typing.get_args(ScheduleName)) - SCHEDULES_WITH_HORIZON)
 CHECKED: Final = 200
 """Configurations per architecture that are tried out before a sweep starts."""
 
@@ -93,6 +94,16 @@ def _build_space(
                 )
             )
             continue
+        if spec.budget.unit == "seconds" and _needs_last_step(parameter):
+            problems.append(
+                Problem(
+                    message="a budget in seconds has no last step, at which this schedule looks",
+                    found=repr(value),
+                    allowed=", ".join(_SCHEDULES_WITHOUT_END),
+                    hint="or give the budget in tokens, steps or flops",
+                    **place,
+                )
+            )
         parameters.append(parameter)
     return Space(parameters=tuple(parameters))
 
@@ -104,6 +115,16 @@ def hyperparameter_types(architecture: NamedArchitecture) -> dict[str, Any]:
         hints = typing.get_type_hints(config_class)
         types |= {field.name: hints[field.name] for field in dataclasses.fields(config_class)}
     return types
+
+
+def _needs_last_step(parameter: Parameter) -> bool:
+    """Whether no value of it leaves a trial without a schedule that looks at its last step.
+
+    Where some do, the others are rejected one by one, like what breaks a constraint.
+    """
+    if parameter.name != "schedule" or parameter.when is not None:
+        return False
+    return not set(parameter.values() or ()) & set(_SCHEDULES_WITHOUT_END)
 
 
 def _check_types(parameter: Parameter, hint: Any) -> None:

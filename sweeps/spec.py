@@ -7,12 +7,21 @@ key path, what was found and what is allowed. Defaults live here (the sweep), in
 
 import dataclasses
 import functools
+import itertools
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    create_model,
+)
 from pydantic_core import ErrorDetails
 
 from pico.data.config import DataConfig
@@ -45,11 +54,23 @@ class Objective(_Section):
     goal: Literal["minimize", "maximize"] = "minimize"
 
 
+def _whole_where_whole(value: Any, check: ValidatorFunctionWrapHandler) -> float:
+    """A number, whole ones as integers: 5 and 5.0 are one budget, and a trial's identity has it."""
+    checked: float = check(value)
+    return int(value) if checked.is_integer() else checked
+
+
 class Budget(_Section):
     """How long trials train: rungs at min·factor^k for k from 0; the last is the end."""
 
-    unit: Literal["tokens", "steps", "flops"] = "tokens"
-    min: int = Field(gt=0, description="The first rung, in `unit`.")
+    unit: Literal["tokens", "steps", "flops", "seconds"] = Field(
+        default="tokens",
+        description="Seconds are those of training, evaluation left out; how many steps a trial "
+        "takes in them depends on the machine.",
+    )
+    min: Annotated[float, WrapValidator(_whole_where_whole)] = Field(
+        gt=0, description="The first rung, in `unit`; a whole number but for seconds."
+    )
     factor: int = Field(default=3, ge=2, description="Ratio of one rung to the one before.")
     rungs: int = Field(default=4, ge=1, le=20)
     reports_per_rung: int = Field(
@@ -57,9 +78,20 @@ class Budget(_Section):
     )
 
     @property
-    def milestones(self) -> tuple[int, ...]:
+    def milestones(self) -> tuple[float, ...]:
         """The rungs, in `unit`."""
         return tuple(self.min * self.factor**rung for rung in range(self.rungs))
+
+    @property
+    def marks(self) -> tuple[float, ...]:
+        """The rungs and the reports between them, in `unit`, as if it could be cut anywhere."""
+        between = (mark for rung in self.milestones for mark in self.on_the_way_to(rung))
+        return tuple(sorted({*self.milestones, *between}))
+
+    def on_the_way_to(self, rung: float) -> list[float]:
+        """The reports between a rung and the one before, evenly on a logarithmic scale."""
+        parts = range(1, self.reports_per_rung)
+        return [rung * self.factor ** (-part / self.reports_per_rung) for part in parts]
 
 
 class Evaluation(_Section):
@@ -230,6 +262,7 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
         spec = Spec.model_validate(content)
         _check_objectives(spec)
         _check_sample_rungs(spec)
+        _check_budget(spec)
         _ = spec.data_config
     except ValidationError as error:
         raise InputError(*(_problem(details, document) for details in error.errors())) from error
@@ -264,6 +297,32 @@ def _check_sample_rungs(spec: Spec) -> None:
             field="samples.rungs",
             found=beyond[0],
             allowed=f"0 to {spec.budget.rungs - 1}",
+        )
+
+
+def _check_budget(spec: Spec) -> None:
+    budget = spec.budget
+    if budget.unit == "seconds":
+        _check_silence(spec)
+    elif not isinstance(budget.min, int):
+        raise _ContradictionError(
+            "only seconds can be cut into parts",
+            field="budget.min",
+            found=budget.min,
+            allowed=f"a whole number of {budget.unit}",
+        )
+
+
+def _check_silence(spec: Spec) -> None:
+    """A trial that is silent by its own budget must not be taken for one that hangs."""
+    longest = max(after - before for before, after in itertools.pairwise((0, *spec.budget.marks)))
+    if longest >= 60 * spec.limits.minutes_without_report:
+        raise _ContradictionError(
+            "every trial would be ended for its silence: from one report to the next it trains "
+            f"up to {longest:g} seconds",
+            field="limits.minutes_without_report",
+            found=f"{spec.limits.minutes_without_report:g}",
+            allowed=f"above {longest / 60:g}, or more budget.reports_per_rung",
         )
 
 

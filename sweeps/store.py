@@ -126,7 +126,7 @@ class Store:
         for table, segment in sorted(self._unsealed):
             if self._parts.is_damaged(table, segment):
                 self.repairs.append(f"a damaged part of {table} is made again from the journal")
-            elif self._parts.num_rows(table, segment) == len(self._by_segment[table][segment]):
+            elif self._is_sealed(table, segment):
                 self._unsealed.discard((table, segment))
         if self._parts.is_damaged("trials", 0):
             self.repairs.append("the damaged table of trials is made again from the journal")
@@ -134,6 +134,15 @@ class Store:
         for repair in self.repairs:
             if not (repair in noted and "cannot be read" in repair):  # lines stay unreadable
                 self.note("repaired", repair)
+
+    def _is_sealed(self, table: str, segment: int) -> bool:
+        """Whether a part holds what its segment of the journal holds, in today's columns.
+
+        One of an older version is made again: readers want one schema in all of a table's files.
+        """
+        if self._parts.num_rows(table, segment) != len(self._by_segment[table][segment]):
+            return False
+        return self._parts.has_columns(table, segment, TABLES[table])
 
     def commit(self, *entries: Entry) -> None:
         """Make rows true together, on disk first.

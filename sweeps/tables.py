@@ -49,6 +49,7 @@ TRIALS: Final = pa.schema(
         ("tokens", pa.int64()),  # training tokens at the last report
         ("flops", pa.float64()),
         ("seconds", pa.float64()),  # busy time in training and evaluation
+        ("training_seconds", pa.float64()),  # in training alone; null in rows of older versions
         ("best_val_loss", pa.float64()),  # nats per token, least over the trial's reports
         ("val_loss", pa.float64()),  # nats per token, at the last report
         ("val_accuracy", pa.float64()),  # share of next tokens predicted right
@@ -78,6 +79,7 @@ REPORTS: Final = pa.schema(
         ("tokens", pa.int64()),
         ("flops", pa.float64()),
         ("seconds", pa.float64()),  # busy time in training and evaluation so far
+        ("training_seconds", pa.float64()),  # in training alone; null in rows of older versions
         ("train_loss", pa.float64()),  # mean over the steps since the report before
         ("val_loss", pa.float64()),  # nats per token on the fixed validation set
         ("val_accuracy", pa.float64()),
@@ -98,7 +100,7 @@ DECISIONS: Final = pa.schema(
     [
         ("trial_id", pa.string()),
         ("rung", pa.int64()),
-        ("milestone", pa.int64()),  # in the budget's unit
+        ("milestone", pa.float64()),  # in the budget's unit
         ("value", pa.float64()),  # the objective at that rung
         ("cutoff", pa.float64()),  # what it had to reach; null for a rung's first arrival
         ("action", pa.string()),  # one of ACTIONS

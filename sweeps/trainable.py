@@ -21,12 +21,12 @@ from ray import tune
 
 from pico.auto_precision import resolve_precision
 from pico.data.prepared import PreparedData
-from pico.report import Report
 from pico.restore import restore_model
 from pico.samples import write_samples
 from pico.train import train, warm_up
 from pico.training_config import PrecisionName
 from pico.trial import TrialConfig
+from sweeps.report_plan import ReportPlan
 
 log = logging.getLogger("picosweep")
 
@@ -64,11 +64,11 @@ def _open_data(shared: Shared) -> PreparedData:
 
 @dataclass(frozen=True)
 class SamplePlan:
-    """Texts to write, and after which steps."""
+    """Texts to write, and at which rungs."""
 
     prompts: tuple[str, ...]
     num_tokens: int
-    steps: frozenset[int]
+    rungs: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,9 @@ class Work:
 
     trial_id: str
     trial: dict[str, Any]
-    report_steps: tuple[int, ...]
+    plan: ReportPlan
+    known: tuple[dict[str, Any], ...]
+    """Step and training seconds of the reports that the driver has, in the order of training."""
     data: Shared
     samples: SamplePlan
     initial: "ray.ObjectRef[bytes] | None"
@@ -132,12 +134,15 @@ class TrialActor(tune.Trainable):
         self._device = _device()
         self._node = platform.node()
         self._failure: str | None = None
+        self._before = work.known[-1] if work.known else None
         try:
             checkpoint = None if work.checkpoint is None else ray.get(work.checkpoint)
             self._reports = train(
                 TrialConfig.from_dict(work.trial),
                 work.data.open(),
-                report_steps=work.report_steps,
+                report_steps=work.plan.steps,
+                report_seconds=work.plan.seconds,
+                known=[(report["step"], report["training_seconds"]) for report in work.known],
                 checkpoint=checkpoint,
                 initial=None if work.initial is None else ray.get(work.initial),
                 device=self._device,
@@ -154,11 +159,15 @@ class TrialActor(tune.Trainable):
         if self._failure is None:
             try:
                 report = next(self._reports)
-                checkpoint = report.checkpoint()
+                metrics, checkpoint = report.metrics(), report.checkpoint()
+                rung = self._work.plan.rung_of(metrics, self._before)
+                if self._before is None or report.step > self._before["step"]:
+                    self._before = metrics
+                wanted = rung in self._work.samples.rungs and not report.diverged
                 return Delivery(
-                    metrics=report.metrics(),
+                    metrics=metrics,
                     checkpoint=checkpoint,
-                    samples=self._samples(report, checkpoint),
+                    samples=self._samples(checkpoint) if wanted else [],
                     finished=report.finished,
                     node=self._node,
                     device=self._device,
@@ -169,10 +178,8 @@ class TrialActor(tune.Trainable):
                 self._failure = describe(error)
         return Delivery(metrics={}, error=self._failure, node=self._node, device=self._device)
 
-    def _samples(self, report: Report, checkpoint: bytes) -> list[dict[str, Any]]:
+    def _samples(self, checkpoint: bytes) -> list[dict[str, Any]]:
         plan = self._work.samples
-        if report.step not in plan.steps or report.diverged:
-            return []
         model = restore_model(checkpoint).model
         tokenizer = self._work.data.open().tokenizer
         texts = write_samples(model, tokenizer, plan.prompts, num_tokens=plan.num_tokens)

@@ -14,8 +14,8 @@ from sweeps.tables import TERMINAL_STATUSES
 Outcome = Literal["completed", "stopped", "diverged", "failed"]
 
 FROM_REPORT: Final = (
-    "step", "tokens", "flops", "seconds", "val_loss", "val_accuracy", "val_perplexity",
-    "bits_per_byte", "train_loss", "tokens_per_second", "peak_memory_bytes",
+    "step", "tokens", "flops", "seconds", "training_seconds", "val_loss", "val_accuracy",
+    "val_perplexity", "bits_per_byte", "train_loss", "tokens_per_second", "peak_memory_bytes",
 )  # fmt: skip
 """Columns of a trial's row that repeat its last report."""
 
@@ -42,7 +42,7 @@ class Trial:
     def take(self, metrics: Mapping[str, Any], rung: int | None) -> None:
         """Bring the row up to date with a report."""
         best, value = self.row["best_val_loss"], metrics["val_loss"]
-        self.row |= {name: metrics[name] for name in FROM_REPORT}
+        self.row |= {name: metrics.get(name) for name in FROM_REPORT}  # older rows lack some
         if math.isfinite(value):
             self.row["best_val_loss"] = value if best is None else min(best, value)
         if rung is not None:
@@ -70,6 +70,8 @@ class Assignment:
 
     candidate: Candidate
     checkpoint: bytes | None
+    reports: Sequence[Row] = ()
+    """Those that are known, in the order of training."""
 
 
 SET_BY_DRIVER: Final = frozenset({"trial_id", "rung", "time"})
@@ -136,4 +138,4 @@ def stored_outcome(
         return "diverged"
     if any(row["action"] == "stop" for row in decisions):
         return "stopped"
-    return "completed" if reports[-1]["step"] >= trial.candidate.plan.rung_steps[-1] else None
+    return "completed" if trial.candidate.plan.is_over(reports[-1]) else None

@@ -19,9 +19,9 @@ from ray.tune import Callback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from sweeps.candidates import Candidate
 from sweeps.cluster import Cluster
 from sweeps.coordinator import Coordinator
+from sweeps.report_plan import COLUMNS
 from sweeps.spec import Spec
 from sweeps.trainable import Delivery, SamplePlan, Shared, TrialActor, Work
 
@@ -56,6 +56,12 @@ class _Bridge:
         self.fatal: OSError | None = None
         self._data = data
         self._initial = None if initial is None else ray.put(initial)
+        wanted = spec.samples
+        self._samples = SamplePlan(
+            prompts=tuple(wanted.prompts),
+            num_tokens=wanted.num_tokens,
+            rungs=frozenset(wanted.at(spec.budget.rungs) if wanted.prompts else ()),
+        )
         self._trial_ids: dict[str, str] = {}
         self._heard_at: dict[str, float] = {}
         """When each running trial last gave a sign of life, by Tune's id of it."""
@@ -82,9 +88,13 @@ class _Bridge:
         work = Work(
             trial_id=candidate.trial_id,
             trial=candidate.trial.to_dict(),
-            report_steps=candidate.plan.all_steps,
+            plan=candidate.plan,
+            known=tuple(
+                {name: report.get(name) for name in COLUMNS.values()}
+                for report in assignment.reports
+            ),
             data=self._data[candidate.fingerprints["data_fingerprint"]],
-            samples=self._samples(candidate),
+            samples=self._samples,
             initial=self._initial,
             checkpoint=checkpoint,
             silence_seconds=self._silence_seconds,
@@ -98,15 +108,6 @@ class _Bridge:
             self.coordinator.on_start(self._trial_ids[tune_id])
         except OSError as error:
             self.fatal = error
-
-    def _samples(self, candidate: Candidate) -> SamplePlan:
-        wanted, rungs = self._spec.samples, candidate.plan.rung_steps
-        steps = [rungs[rung] for rung in wanted.at(len(rungs))]
-        return SamplePlan(
-            prompts=tuple(wanted.prompts),
-            num_tokens=wanted.num_tokens,
-            steps=frozenset(steps if wanted.prompts else ()),
-        )
 
     def report(self, tune_id: str, delivery: Delivery) -> bool:
         """Pass a delivery on; whether the trial is to stop."""

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,7 +103,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory, text: Path) -> tuple[Pat
 
 def _numbers(folder: Path) -> pl.DataFrame:
     """What a trial's rows say, without how fast the machine was."""
-    measured = ("seconds", "tokens_per_second", "peak_memory_bytes", "time")
+    measured = ("seconds", "training_seconds", "tokens_per_second", "peak_memory_bytes", "time")
     return _table(folder, "reports").drop(measured).sort("trial_id", "step")
 
 
@@ -317,3 +318,56 @@ def test_other_data_under_the_same_name_is_refused(
     spec = _write_spec(tmp_path, changed)
     output = _run("run", spec, "--results", reference[0] / "results", expect=2)
     assert "give the spec another name" in output
+
+
+def _write_clocked_spec(folder: Path, text: Path, rungs: int) -> Path:
+    return _write_spec(
+        folder,
+        text,
+        budget={"unit": "seconds", "min": 0.2, "factor": 2, "rungs": rungs},
+        architectures={name: SPEC["architectures"][name] for name in ("kgram", "transformer")},
+        confirm={"top": 0},
+    )
+
+
+def _check_clocked(folder: Path, rungs: int) -> pl.DataFrame:
+    """Every trial gets the same time, up to a step or two; returns the reports."""
+    trials, reports = _table(folder, "trials"), _table(folder, "reports")
+    assert set(trials["status"]) <= {"completed", "stopped"}
+    completed = trials.filter(status="completed")
+    assert set(completed["rung"]) == {rungs - 1}
+    assert not reports.select("trial_id", "step").is_duplicated().any()
+    at_rungs = reports.filter(pl.col("rung").is_not_null())
+    assert set(at_rungs["trial_id"]) == set(trials["trial_id"])
+    behind = at_rungs["training_seconds"] / (0.2 * 2 ** at_rungs["rung"]) - 1
+    assert (behind >= 0).all()
+    assert behind.median() < 0.1
+    assert behind.max() < 1
+    assert at_rungs["grad_norm"].is_finite().all()
+    return reports
+
+
+def test_a_budget_in_seconds(tmp_path: Path, text: Path) -> None:
+    """Rungs lie a step behind their marks; without checkpoints it goes on as if it had them."""
+    results = tmp_path / "results"
+    folder = results / "small"
+    _run("run", _write_clocked_spec(tmp_path, text, 2), "--results", results)
+    reports = _check_clocked(folder, 2)
+    assert (reports["training_seconds"] < reports["seconds"]).all()
+    ends = reports.filter(rung=1)
+    samples = _table(folder, "samples")
+    assert set(samples["trial_id"]) == set(ends["trial_id"])
+    assert "of training a trial" in (folder / "report.html").read_text()
+    again = _run("run", tmp_path / "spec.yaml", "--results", results)
+    assert "nothing had to be trained" in again
+    shutil.rmtree(folder / "checkpoints")
+    _run("run", _write_clocked_spec(tmp_path, text, 3), "--results", results)
+    longer = _check_clocked(folder, 3)
+    assert longer[: reports.height].equals(reports)
+    new = longer[reports.height :]
+    assert set(new["trial_id"]) <= set(ends["trial_id"])
+    assert (new["training_seconds"] > 0.4).all()
+    written_again = _table(folder, "samples").filter(pl.col("trial_id").is_in(new["trial_id"]))
+    assert set(written_again["rung"]) == {1, 2}
+    trial_id = new.filter(rung=2)["trial_id"][0]
+    assert "the same to the last bit" in _run("replay", trial_id, "--results", results)

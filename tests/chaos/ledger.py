@@ -13,7 +13,9 @@ from pathlib import Path
 from tests.chaos.attempts import History, Life, read_attempts
 from tests.chaos.disk import TERMINAL, Disk, Key, Row, keys_twice, only_in_one, read_disk
 
-MEASURED = frozenset({"seconds", "tokens_per_second", "peak_memory_bytes", "time"})
+MEASURED = frozenset(
+    {"seconds", "training_seconds", "tokens_per_second", "peak_memory_bytes", "time"}
+)
 """Columns that depend on the machine's mood: other bits when a step is trained again."""
 
 

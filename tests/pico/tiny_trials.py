@@ -9,7 +9,7 @@ SMALL = {
     "linear_transformer": {"num_layers": 2, "num_heads": 2, "embed_size": 16},
 }
 
-TIMES = ("seconds", "tokens_per_second", "peak_memory_bytes")
+TIMES = ("seconds", "training_seconds", "tokens_per_second", "peak_memory_bytes")
 """What two runs of one trial need not share."""
 
 

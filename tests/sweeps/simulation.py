@@ -52,6 +52,44 @@ def spec_with(**changes: Any) -> dict[str, Any]:
     return copy.deepcopy(SPEC) | changes
 
 
+@dataclass
+class Process:
+    """A trial in training: what `pico.train.train` would do, without the training."""
+
+    assignment: Assignment
+    step: int
+    seconds: float
+    pace: float
+    """Steps a second, while this process lives."""
+
+    @classmethod
+    def of(cls, assignment: Assignment, pace: float) -> "Process":
+        """From the checkpoint, or from the start."""
+        step, seconds = (assignment.checkpoint or b"0 0").decode().split()
+        return cls(assignment=assignment, step=int(step), seconds=float(seconds), pace=pace)
+
+    def advance(self) -> None:
+        """Train to the next report: a known one first, where the checkpoint is older."""
+        plan = self.assignment.candidate.plan
+        if plan.unit == "steps":
+            step = next(step for step in plan.steps if step > self.step)
+            self.seconds += (step - self.step) / self.pace
+            self.step = step
+            return
+        known = [r for r in self.assignment.reports if r["step"] > self.step]
+        if known:
+            self.step, self.seconds = known[0]["step"], known[0]["training_seconds"]
+            return
+        mark = next(mark for mark in plan.seconds if mark > self.seconds)
+        while self.seconds < mark:
+            self.step += 1
+            self.seconds += 1 / self.pace
+
+    def checkpoint(self) -> bytes:
+        """Its state."""
+        return f"{self.step} {self.seconds!r}".encode()
+
+
 class Simulation:
     """One driver's life over a results folder: `run` until done, or until it is killed."""
 
@@ -63,6 +101,7 @@ class Simulation:
         elsewhere: Mapping[str, Path] | None = None,
         diverging: float = 0.0,
         now: Callable[[], float] = time.time,
+        pace: Callable[[], float] = lambda: 20.0,
     ) -> None:
         parsed = parse_spec(spec)
         document = Document(path=Path("spec"), content=0, lines={})
@@ -80,7 +119,8 @@ class Simulation:
             now=now,
         )
         self.diverging = diverging
-        self.running: dict[str, tuple[Assignment, int]] = {}
+        self._pace = pace
+        self.running: dict[str, Process] = {}
         self.steps_trained: list[tuple[str, int]] = []
 
     def run(self, *, slots: int = 2, seed: int = 0, events: int | None = None) -> bool:
@@ -92,8 +132,7 @@ class Simulation:
                 assignment = self.coordinator.next()
                 if assignment is None:
                     break
-                done = int((assignment.checkpoint or b"0").decode())
-                self.running[assignment.candidate.trial_id] = (assignment, done)
+                self.running[assignment.candidate.trial_id] = Process.of(assignment, self._pace())
             if not self.running:
                 assert self.coordinator.finished
                 return True
@@ -103,17 +142,17 @@ class Simulation:
 
     def deliver(self, trial_id: str) -> None:
         """Train one trial to its next report."""
-        assignment, done = self.running[trial_id]
-        candidate = assignment.candidate
-        step = next(step for step in candidate.plan.all_steps if step > done)
-        self.steps_trained.append((trial_id, step))
-        self.running[trial_id] = (assignment, step)
-        metrics = self.metrics(assignment, step)
-        if self.coordinator.on_report(trial_id, metrics, checkpoint=str(step).encode()):
+        process = self.running[trial_id]
+        process.advance()
+        self.steps_trained.append((trial_id, process.step))
+        metrics = self.metrics(process.assignment, process.step, process.seconds)
+        if self.coordinator.on_report(trial_id, metrics, checkpoint=process.checkpoint()):
             del self.running[trial_id]
 
-    def metrics(self, assignment: Assignment, step: int) -> dict[str, Any]:
-        """A report as a pure function of configuration and step."""
+    def metrics(
+        self, assignment: Assignment, step: int, training_seconds: float = 0.0
+    ) -> dict[str, Any]:
+        """A report as a pure function of configuration and step, but for the clock."""
         candidate = assignment.candidate
         luck = int(hashlib.sha256(candidate.config.encode()).hexdigest()[:8], 16) / 2**32
         loss = 2.0 + 3.0 * luck + 4.0 / step
@@ -125,6 +164,7 @@ class Simulation:
             "tokens": tokens,
             "flops": tokens * candidate.facts.flops_per_token,
             "seconds": tokens / 1000,
+            "training_seconds": training_seconds,
             "train_loss": loss,
             "val_loss": loss,
             **dict.fromkeys(

@@ -10,7 +10,7 @@ import pytest
 
 from sweeps.early_stopping import Asha
 from sweeps.reading import find_elsewhere
-from tests.sweeps.simulation import SPEC, Simulation, spec_with
+from tests.sweeps.simulation import SPEC, Process, Simulation, spec_with
 
 Simulate = Callable[..., Simulation]
 
@@ -125,7 +125,7 @@ def test_killed_between_checkpoint_and_journal(
     second.store.seal()
     _check_whole(second.store.folder)
     for trial_id, reports in second.store.rows["reports"].items():
-        steps = second.coordinator._trials[trial_id].candidate.plan.all_steps
+        steps = second.coordinator._trials[trial_id].candidate.plan.steps
         assert tuple(row["step"] for row in reports) == steps[: len(reports)]
 
 
@@ -248,11 +248,11 @@ def test_a_lost_process_is_replaced_and_too_many_end_the_trial(
         assert assignment is not None
         trial_id = assignment.candidate.trial_id
         if attempt:
-            assert assignment.checkpoint == b"9"
+            assert assignment.checkpoint == b"9 0"
         else:
-            simulation.running[trial_id] = (assignment, 0)
+            simulation.running[trial_id] = Process.of(assignment, 1.0)
             metrics = simulation.metrics(assignment, 9)
-            simulation.coordinator.on_report(trial_id, metrics, checkpoint=b"9")
+            simulation.coordinator.on_report(trial_id, metrics, checkpoint=b"9 0")
         simulation.coordinator.on_lost(trial_id, "killed", retry=True)
     row = simulation.store.trials[trial_id]
     assert (row["status"], row["error"], row["num_attempts"]) == ("failed", "killed", 3)

@@ -49,7 +49,7 @@ def test_a_trial_may_choose_its_block_size() -> None:
     factory = _factory(spec)
     short, long = (_build(factory, block_size=size) for size in (16, 32))
     assert [c.trial.block_size for c in (short, long)] == [16, 32]
-    assert short.plan.rung_steps[0] == 2 * long.plan.rung_steps[0]
+    assert short.plan.rungs[0] == 2 * long.plan.rungs[0]
     assert short.trial_id != long.trial_id
     assert long.hyperparameters["block_size"] == 32
     assert short.trial_id == _build(factory).trial_id, "16 is what the data section says"

@@ -51,6 +51,22 @@ def test_the_plan_counts_what_is_feasible(tmp_path: Path) -> None:
     assert "50% rejected by context_size * embed_size != 8" in console.export_text()
 
 
+def test_a_plan_in_seconds_knows_the_time(tmp_path: Path) -> None:
+    """What is known is the time; how much text that is depends on the speed of the moment."""
+    budget = {"unit": "seconds", "min": 0.5, "factor": 4, "rungs": 3}
+    plan = plan_sweep(_write(tmp_path, budget=budget), tmp_path / "results")
+    (kgram,) = plan.architectures
+    assert plan.rungs == (0.5, 2, 8)
+    assert kgram.num_trials == 4
+    assert kgram.worst_tokens == pytest.approx(4 * 8 * kgram.tokens_per_second)
+    assert plan.expected_seconds == pytest.approx(4 * (0.5 + 1.5 / 4 + 6 / 16))
+    console = Console(record=True, width=100)
+    print_plan(console, plan)
+    text = console.export_text()
+    assert "rungs at 0.5, 2, 8 seconds" in text
+    assert "the tokens are a guess from the speeds measured now" in text
+
+
 def test_bad_data_is_told_with_its_place(tmp_path: Path) -> None:
     """A plan for a missing file is refused like the sweep itself."""
     path = _write(tmp_path, data={"source": "none.txt"})
