@@ -7,6 +7,7 @@ Shape suffixes: B batch, T time, E embed size, H hidden size, V vocabulary, L la
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,7 @@ class LSTM(HeadedModel):
         self.vocab_size, self.block_size = vocab_size, block_size
         embed_size, hidden_size = config.embed_size, config.hidden_size
         self.dropout = config.dropout
+        self._runs_in_bf16 = _cpu_runs_in_bf16()
         self.embedding = nn.Embedding(vocab_size, embed_size)
         self.lstm = nn.LSTM(
             embed_size,
@@ -95,9 +97,30 @@ class LSTM(HeadedModel):
 
     def _features(self, ids_BT: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         embedded_BTE = functional.dropout(self.embedding(ids_BT), self.dropout, self.training)
-        hidden_BTH, cache = self.lstm(embedded_BTE, cache)
+        hidden_BTH, cache = self._run_layers(embedded_BTE, cache)
         hidden_BTH = functional.dropout(hidden_BTH, self.dropout, self.training)
         return self.projection(hidden_BTH), cache
+
+    def _run_layers(self, embedded_BTE: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
+        on_cpu = embedded_BTE.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        if not on_cpu or self._runs_in_bf16:
+            return self.lstm(embedded_BTE, cache)  # type: ignore[no-any-return]
+        with torch.autocast("cpu", enabled=False):
+            return self.lstm(embedded_BTE, cache)  # type: ignore[no-any-return]
+
+
+@lru_cache
+def _cpu_runs_in_bf16() -> bool:
+    """Whether this processor has an LSTM under bf16 autocast: one without AVX-512 may raise."""
+    # Drawing from torch's generator here would change what the model starts from.
+    with torch.random.fork_rng(devices=[]):
+        layer = nn.LSTM(1, 1, device="cpu")
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            layer(torch.zeros(1, 1, 1, device="cpu"))
+    except RuntimeError:
+        return False
+    return True
 
 
 def flops_per_token(config: LSTMConfig, vocab_size: int, block_size: int) -> float:
