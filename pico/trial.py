@@ -10,7 +10,7 @@ from pico.models.architecture import ModelConfig
 from pico.models.lookup import find_architecture
 from pico.training_config import TrainingConfig
 
-TRAINING_VERSION: typing.Final = 1
+TRAINING_VERSION: typing.Final = 2
 """Part of every trial's identity: raise it whenever one configuration trains to other numbers, so
 that results stored by older code are not taken for the newer code's. A golden test guards it."""
 

@@ -21,6 +21,7 @@ from ray import tune
 
 from pico.auto_precision import resolve_precision
 from pico.data.prepared import PreparedData
+from pico.memory import keep_freed_memory
 from pico.restore import restore_model
 from pico.samples import write_samples
 from pico.train import train, warm_up
@@ -241,6 +242,7 @@ def prepare_process() -> None:
     """Bring a fresh process to where a training step takes its usual time."""
     torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    keep_freed_memory()
     warm_up()
 
 

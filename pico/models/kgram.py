@@ -18,6 +18,7 @@ from pico.models.activations import ACTIVATIONS
 from pico.models.architecture import Architecture, Cache, HeadedModel, ModelConfig
 from pico.models.checks import check_choice, check_count
 from pico.models.norms import Norm, make_norm
+from pico.models.rows import add_rows
 
 Input = Literal["embedded", "onehot"]
 Activation = Literal["relu", "gelu", "silu", "tanh"]
@@ -107,13 +108,8 @@ class OneHotContext(nn.Module):
         """Return `[B, length, H]` for the last `length` of the ids; -1 stands for no token."""
         windows_BTK = ids_BT.unfold(1, self.context_size, 1)[:, -length:]
         places_K = torch.arange(self.context_size, device=ids_BT.device) * self.vocab_size
-        present_BTK = windows_BTK >= 0
-        hidden = functional.embedding_bag(
-            (windows_BTK.clamp_min(0) + places_K).flatten(0, 1),
-            self.rows,
-            mode="sum",
-            per_sample_weights=present_BTK.flatten(0, 1).to(self.rows.dtype),
-        )
+        ids_BTK = torch.where(windows_BTK < 0, len(self.rows), windows_BTK + places_K)
+        hidden = add_rows(self.rows, ids_BTK.flatten(0, 1))
         return hidden.view(*windows_BTK.shape[:2], -1) + self.bias
 
     def token_vectors(self) -> Tensor:
