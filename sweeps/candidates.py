@@ -28,6 +28,7 @@ from sweeps.spec import Budget, Spec
 
 FACTS = tuple(field.name for field in dataclass_fields(Facts))
 """Names that constraints can use beside the hyperparameters."""
+_TRIAL_FIELDS = frozenset(field.name for field in dataclass_fields(TrialConfig))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,8 +296,7 @@ def stored_trial(stored: Mapping[str, Any]) -> TrialConfig:
     Raises:
         ValueError: it names an architecture or a field that this version does not have.
     """
-    fields = {field.name for field in dataclass_fields(TrialConfig)}
-    return TrialConfig.from_dict({k: v for k, v in stored.items() if k in fields})
+    return TrialConfig.from_dict({k: v for k, v in stored.items() if k in _TRIAL_FIELDS})
 
 
 def plan_reports(budget: Budget, tokens_per_step: int, flops_per_token: float) -> ReportPlan:

@@ -92,8 +92,8 @@ class Asha:
             reduction_factor=factor,
             brackets=1,
         )
-        (self._bracket,) = self._scheduler._brackets
-        self._rungs: dict[int, _Rung] = {n: _Rung() for n, _ in self._bracket._rungs}
+        self._bracket = cast("Any", self._scheduler._brackets[0])
+        self._rungs: dict[float, _Rung] = {n: _Rung() for n, _ in self._bracket._rungs}
         self._bracket._rungs = list(self._rungs.items())
         # Ray's own sorts all values of the rung in each decision: at 10,000 trials a third of what
         # the driver does.
