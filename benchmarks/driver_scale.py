@@ -40,18 +40,19 @@ class Life:
 
     def __init__(self, folder: Path, num_trials: int, sampler: str = "random") -> None:
         gc.collect()
-        before = _resident_bytes()
+        before = resident_bytes()
         self.simulation = Simulation(folder, spec_for(num_trials, sampler))
         started = time.process_time(), time.monotonic()
         assert self.simulation.run(slots=8)
         self.cpu_seconds = time.process_time() - started[0]
         self.seconds = time.monotonic() - started[1]
         self.num_reports = len(self.simulation.steps_trained)
-        self.bytes_per_trial = (_resident_bytes() - before) / num_trials
+        self.bytes_per_trial = (resident_bytes() - before) / num_trials
         self.ms_per_trial = 1000 * self.cpu_seconds / num_trials
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
+    """Memory of this process that is not swapped out."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize()
 

@@ -254,6 +254,7 @@ def run_tune(
     initial: bytes | None,
     beat: Callable[[], None],
     cluster: Cluster,
+    trainable: type[tune.Trainable] = TrialActor,
 ) -> None:
     """Run until the coordinator has no more work.
 
@@ -264,6 +265,8 @@ def run_tune(
         initial: the checkpoint whose weights all trials start from.
         beat: called a few times a second.
         cluster: where to run; says how much at once.
+        trainable: what works off a `Work` and gives a `Delivery` a step; a benchmark of everything
+            around the training takes one that does not train.
 
     Raises:
         InputError: a node has joined that has other code.
@@ -277,7 +280,7 @@ def run_tune(
     with tempfile.TemporaryDirectory(prefix="picosweep-") as folder:
         # `tune.run`, not `tune.Tuner`: the latter pickles the searcher, and with it the results.
         tune.run(
-            TrialActor,
+            trainable,
             name="tune",
             storage_path=folder,
             resources_per_trial=tune.PlacementGroupFactory([request], strategy="SPREAD"),
