@@ -8,6 +8,7 @@ share it.
 """
 
 import argparse
+import contextlib
 import cProfile
 import os
 import pstats
@@ -30,7 +31,7 @@ from benchmarks.driver_scale import (
 from sweeps.cluster import Cluster
 from sweeps.spec import parse_spec
 from sweeps.trainable import Delivery, Shared, Work
-from tests.sweeps.simulation import SimulatedData, Simulation
+from tests.sweeps.simulation import SPEC, SimulatedData, Simulation
 
 WARM_UP = 50
 """Trials at the start that are not counted: actors are being started."""
@@ -96,6 +97,8 @@ class Moment:
     seconds: float
     driver_seconds: float
     """Processor time of the driver, the threads of Ray's library included."""
+    ray_seconds: float
+    """Processor time of Ray's own processes and of the actors."""
     machine_seconds: float
     """Processor time of everything on this machine."""
     driver_bytes: int
@@ -105,6 +108,20 @@ def _busy_seconds() -> float:
     """Processor time that all processes of this machine have taken since it started."""
     ticks = [int(number) for number in Path("/proc/stat").read_text().split()[1:9]]
     return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def _descendants_seconds() -> float:
+    """Processor time of all processes that this one has started, and they in turn."""
+    parents, spent = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ends while we look
+            fields = path.read_text().rpartition(")")[2].split()
+            parents[int(path.parent.name)] = int(fields[1])
+            spent[int(path.parent.name)] = int(fields[11]) + int(fields[12])
+    ours = {os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    return sum(spent[pid] for pid in ours - {os.getpid()}) / os.sysconf("SC_CLK_TCK")
 
 
 class Watch:
@@ -131,6 +148,7 @@ class Watch:
                 reports=sum(map(len, self._store.rows["reports"].values())),
                 seconds=time.monotonic(),
                 driver_seconds=time.process_time(),
+                ray_seconds=_descendants_seconds(),
                 machine_seconds=_busy_seconds(),
                 driver_bytes=resident_bytes(),
             )
@@ -141,22 +159,29 @@ def _spent(name: str, start: Moment, end: Moment) -> tuple[float, float]:
     """Print what was spent between two moments; reports a second, and driver seconds a trial."""
     trials, reports = end.trials - start.trials, end.reports - start.reports
     seconds, driver = end.seconds - start.seconds, end.driver_seconds - start.driver_seconds
-    busy = (end.machine_seconds - start.machine_seconds) / seconds
+    ray = end.ray_seconds - start.ray_seconds
+    busy = end.machine_seconds - start.machine_seconds
     print(
         f"{name}: {reports / seconds:,.0f} reports and {trials / seconds:,.0f} trials a second; "
         f"driver {1000 * driver / trials:.1f} ms a trial, {1000 * driver / reports:.2f} ms a "
         f"report, {(end.driver_bytes - start.driver_bytes) / trials / 1024:.1f} KiB a trial; "
-        f"{driver / seconds:.2f} of {busy:.2f} busy cores were its"
+        f"busy cores: driver {driver / seconds:.2f}, Ray and actors {ray / seconds:.2f}, "
+        f"others {(busy - driver - ray) / seconds:.2f}"
     )
     return reports / seconds, driver / trials
 
 
-def run(folder: Path, num_trials: int, slots: int, *, profile: bool = False) -> list[Moment]:
+def run(
+    folder: Path, num_trials: int, slots: int, reports_per_rung: int, *, profile: bool = False
+) -> list[Moment]:
     """A whole sweep of stubs; what was done and spent at every hundredth trial."""
     from sweeps.tune_run import run_tune
 
     cpus = len(os.sched_getaffinity(0))
-    content = spec_for(num_trials, "random") | {"resources": {"cpu": cpus / slots}}
+    content = spec_for(num_trials, "random") | {
+        "resources": {"cpu": cpus / slots},
+        "budget": SPEC["budget"] | {"reports_per_rung": reports_per_rung},
+    }
     spec = parse_spec(content)
     simulation = Simulation(folder, content)
     watch = Watch(simulation)
@@ -191,10 +216,17 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=5_000)
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--window", type=int, default=1_000)
+    parser.add_argument("--reports-per-rung", type=int, default=2)
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="picosweep-tune-") as folder:
-        moments = run(Path(folder), arguments.trials, arguments.slots, profile=arguments.profile)
+        moments = run(
+            Path(folder),
+            arguments.trials,
+            arguments.slots,
+            arguments.reports_per_rung,
+            profile=arguments.profile,
+        )
     num_cores = len(os.sched_getaffinity(0))
     print(f"{num_cores} cores, {arguments.slots} slots, load {os.getloadavg()[0]:.1f}")
     running = moments[:-1]
