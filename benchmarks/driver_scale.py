@@ -7,7 +7,8 @@ Each part is printed with the figure that it is held to:
   printed beside it,
 - resuming the sweep of 10,000 trials.
 
-Costs are processor time of the driver's process. Ray Tune underneath is not part of it.
+Costs are processor time of the driver's process. Ray Tune underneath is not part of it: see
+`tune_scale.py`.
 """
 
 import argparse
@@ -60,6 +61,7 @@ def resident_bytes() -> int:
 def coordinator_alone(folder: Path, few: int, many: int) -> bool:
     """Cost per trial and memory per trial at two sizes; then resuming the larger one."""
     good = True
+    Life(folder / "imports", 20).simulation.kill()  # so that the first does not pay for them
     lives = {n: Life(folder / str(n), n) for n in (few, many)}
     for number, life in lives.items():
         rate = life.num_reports / life.cpu_seconds
