@@ -41,6 +41,7 @@ bench: $(INSTALLED) ## measure speed and memory against peers
 	$(BIN)/python benchmarks/kgram.py
 	$(BIN)/python benchmarks/linear_attention.py
 	$(BIN)/python -m benchmarks.driver_scale
+	$(BIN)/python -m benchmarks.tune_scale --reports-per-rung 10
 	$(BIN)/python benchmarks/report_scale.py
 
 format: $(INSTALLED) ## format the code and mend what can be mended

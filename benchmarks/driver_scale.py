@@ -7,7 +7,8 @@ Each part is printed with the figure that it is held to:
   printed beside it,
 - resuming the sweep of 10,000 trials.
 
-Costs are processor time of the driver's process. Ray Tune underneath is not part of it.
+Costs are processor time of the driver's process. Ray Tune underneath is not part of it: see
+`tune_scale.py`.
 """
 
 import argparse
@@ -40,18 +41,19 @@ class Life:
 
     def __init__(self, folder: Path, num_trials: int, sampler: str = "random") -> None:
         gc.collect()
-        before = _resident_bytes()
+        before = resident_bytes()
         self.simulation = Simulation(folder, spec_for(num_trials, sampler))
         started = time.process_time(), time.monotonic()
         assert self.simulation.run(slots=8)
         self.cpu_seconds = time.process_time() - started[0]
         self.seconds = time.monotonic() - started[1]
         self.num_reports = len(self.simulation.steps_trained)
-        self.bytes_per_trial = (_resident_bytes() - before) / num_trials
+        self.bytes_per_trial = (resident_bytes() - before) / num_trials
         self.ms_per_trial = 1000 * self.cpu_seconds / num_trials
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
+    """Memory of this process that is not swapped out."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize()
 
@@ -59,6 +61,7 @@ def _resident_bytes() -> int:
 def coordinator_alone(folder: Path, few: int, many: int) -> bool:
     """Cost per trial and memory per trial at two sizes; then resuming the larger one."""
     good = True
+    Life(folder / "imports", 20).simulation.kill()  # so that the first does not pay for them
     lives = {n: Life(folder / str(n), n) for n in (few, many)}
     for number, life in lives.items():
         rate = life.num_reports / life.cpu_seconds

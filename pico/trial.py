@@ -130,10 +130,16 @@ def build_config(config_class: type[T], values: Mapping[str, object]) -> T:
         ValueError: an unknown field, or a value the class does not allow.
     """
     hints = _hints(config_class)  # type: ignore[arg-type] # a class is hashable
-    for name in values:
-        if name not in hints:
-            _refuse_unknown(f"field of {config_class.__name__}", name, set(hints))
-    return config_class(**{name: _as_hinted(value, hints[name]) for name, value in values.items()})
+    if not values.keys() <= hints.keys():
+        unknown = next(name for name in values if name not in hints)
+        _refuse_unknown(f"field of {config_class.__name__}", unknown, set(hints))
+    real = _real_fields(config_class)  # type: ignore[arg-type]
+    return config_class(
+        **{
+            name: float(value) if type(value) is int and name in real else value
+            for name, value in values.items()
+        }
+    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -142,11 +148,12 @@ def _hints(config_class: type[typing.Any]) -> dict[str, typing.Any]:
     return typing.get_type_hints(config_class)
 
 
-def _as_hinted(value: object, hint: object) -> object:
-    choices = typing.get_args(hint) or (hint,)
-    if float in choices and int not in choices and isinstance(value, int):
-        return value if isinstance(value, bool) else float(value)
-    return value
+@functools.lru_cache(maxsize=64)
+def _real_fields(config_class: type[typing.Any]) -> frozenset[str]:
+    """The fields that hold real numbers and no whole ones."""
+    hints = _hints(config_class).items()  # type: ignore[arg-type]
+    choices = {name: typing.get_args(hint) or (hint,) for name, hint in hints}
+    return frozenset(name for name, of in choices.items() if float in of and int not in of)
 
 
 def _mapping(parts: Mapping[str, object], name: str) -> Mapping[str, object]:

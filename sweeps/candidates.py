@@ -28,6 +28,7 @@ from sweeps.spec import Spec
 
 FACTS = tuple(field.name for field in dataclass_fields(Facts))
 """Names that constraints can use beside the hyperparameters."""
+_TRIAL_FIELDS = frozenset(field.name for field in dataclass_fields(TrialConfig))
 
 NO_LAST_STEP: Final = "a budget in seconds has no last step, at which the schedule {} looks"
 
@@ -291,8 +292,7 @@ def stored_trial(stored: Mapping[str, Any]) -> TrialConfig:
     Raises:
         ValueError: it names an architecture or a field that this version does not have.
     """
-    fields = {field.name for field in dataclass_fields(TrialConfig)}
-    return TrialConfig.from_dict({k: v for k, v in stored.items() if k in fields})
+    return TrialConfig.from_dict({k: v for k, v in stored.items() if k in _TRIAL_FIELDS})
 
 
 def column_types(architectures: Mapping[str, Any]) -> dict[str, pa.DataType]:

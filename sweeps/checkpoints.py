@@ -9,6 +9,7 @@ change every number after it.
 """
 
 import logging
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,9 +67,20 @@ def read_checkpoint(
 
 def with_several_checkpoints(folder: Path) -> Iterator[str]:
     """The ids of trials that have more than one checkpoint."""
-    for trial in folder.glob("checkpoints/*"):
-        if len(_found(folder, trial.name)) > 1:
+    try:
+        with os.scandir(folder / "checkpoints") as entries:
+            trials = [entry for entry in entries if entry.is_dir()]
+    except FileNotFoundError:
+        return
+    for trial in trials:
+        # First only a look: a large sweep has ten thousands of folders, nearly all with one file.
+        if _num_entries(trial) > 1 and len(_found(folder, trial.name)) > 1:
             yield trial.name
+
+
+def _num_entries(folder: "os.DirEntry[str]") -> int:
+    with os.scandir(folder) as entries:
+        return sum(1 for _ in entries)
 
 
 def drop_others(folder: Path, trial_id: str, step: int, *, later: bool) -> None:

@@ -87,13 +87,13 @@ class Parts:
         paths = (self._folder / table).glob("part-*.parquet")
         return sorted(int(path.stem.removeprefix("part-")) for path in paths)
 
-    def rows(self, table: str, segment: int) -> list[Row]:
+    def rows(self, table: str, segment: int, columns: list[str] | None = None) -> list[Row]:
         """A part's rows as the journal would have them; none where it is missing or damaged."""
         path = self.path(table, segment)
         if not self._is_whole(path):
             return []
         try:
-            read = pq.read_table(path, partitioning=None)
+            read = pq.read_table(path, columns=columns, partitioning=None)
         except (OSError, pa.ArrowInvalid):
             return []
         for index, field in enumerate(read.schema):

@@ -49,14 +49,19 @@ def lost_rows(
 
 
 def _lost_trials(parts: Parts, trials: Mapping[str, Row]) -> list[Row]:
-    lost = []
-    for row in parts.rows("trials", 0):
-        known = trials.get(row["trial_id"])
-        ended = row["status"] in TERMINAL_STATUSES
-        if known is None or (ended and known["status"] not in TERMINAL_STATUSES):
-            # A hyperparameter that the trial's architecture lacks is a null of the table alone.
-            lost.append({k: v for k, v in row.items() if v is not None or k in FIXED_TRIAL_COLUMNS})
-    return lost
+    ends = parts.rows("trials", 0, ["trial_id", "status"])  # wide rows, of which none may be lost
+    lost = {row["trial_id"] for row in ends if _is_lost(row, trials.get(row["trial_id"]))}
+    # A hyperparameter that the trial's architecture lacks is a null of the table alone.
+    return [
+        {k: v for k, v in row.items() if v is not None or k in FIXED_TRIAL_COLUMNS}
+        for row in (parts.rows("trials", 0) if lost else ())
+        if row["trial_id"] in lost
+    ]
+
+
+def _is_lost(row: Row, known: Row | None) -> bool:
+    ended = row["status"] in TERMINAL_STATUSES
+    return known is None or (ended and known["status"] not in TERMINAL_STATUSES)
 
 
 def _lost_from(

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import optuna
-from optuna.trial import TrialState, create_trial
+from optuna.trial import TrialState
 
 from sweeps.candidates import Candidate, Rejection
+from sweeps.ended_trial import EndedTrial
 from sweeps.samplers import KEEP_GENERATIONS, SAMPLERS
 from sweeps.space import Space, Value
 from sweeps.spec import Search
@@ -149,15 +150,7 @@ class ArchitectureSampler:
         self._first = [
             point for point in self._first if not point.items() <= candidate.chosen.items()
         ]
-        distributions = self._space.distributions(candidate.chosen)
-        searched = {name: candidate.chosen[name] for name in distributions}
-        try:
-            create_trial(
-                params=searched,
-                distributions=distributions,
-                values=[0.0] * len(self._study.directions),
-            )
-        except ValueError:
+        if not self._space.holds(candidate.chosen):
             return
         if self._keeps_generations:
             self._ask_for(candidate)
@@ -215,7 +208,7 @@ class ArchitectureSampler:
         states = {"completed": TrialState.COMPLETE, "stopped": TrialState.PRUNED}
         state = states.get(status, TrialState.FAIL)
         self._study.add_trial(
-            create_trial(
+            EndedTrial.of(
                 state=state,
                 values=values if state == TrialState.COMPLETE else None,
                 params={name: candidate.chosen[name] for name in distributions},

@@ -122,6 +122,20 @@ class Space:
             if p.distribution is not None and p.name in chosen
         }
 
+    def holds(self, chosen: Mapping[str, Value]) -> bool:
+        """Whether every searched value of a configuration is one that can be drawn today."""
+        return all(
+            _holds(distribution, chosen[name])
+            for name, distribution in self.distributions(chosen).items()
+        )
+
+
+def _holds(distribution: BaseDistribution, value: Value) -> bool:
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except (ValueError, TypeError):
+        return False
+
 
 def _ask(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Value:
     match distribution:

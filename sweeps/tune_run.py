@@ -15,7 +15,7 @@ from typing import Any, Final
 import ray
 from ray import tune
 from ray._private import worker as ray_worker
-from ray.tune import Callback
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -24,6 +24,7 @@ from sweeps.coordinator import Coordinator
 from sweeps.report_plan import COLUMNS
 from sweeps.spec import Spec
 from sweeps.trainable import Delivery, SamplePlan, Shared, TrialActor, Work
+from sweeps.tune_memory import EndedTrials
 
 LOST: Final = "the process that trained it died"
 GRACE_SECONDS: Final = 30.0
@@ -204,6 +205,7 @@ class _SweepScheduler(FIFOScheduler):
     def __init__(self, bridge: _Bridge) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._bridge = bridge
+        self._ended = EndedTrials()
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """None: Tune gives a free actor to a trial that has none yet.
@@ -212,22 +214,38 @@ class _SweepScheduler(FIFOScheduler):
         elsewhere; that one is then thrown away. Where trials are shorter than the start of an
         actor, only the first actors ever train anything.
         """
+        # Asked once a step, when no trial is between two states.
+        self._ended.forget_in(getattr(tune_controller, "_tune_controller", tune_controller))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         stop = self._bridge.report(trial.trial_id, result["delivery"])
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        self._ended.add(trial)
+
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         self._bridge.lost(trial.trial_id)
+        self._ended.add(trial)
 
 
-class _Pulse(Callback):
-    """Calls back a few times a second from Tune's own loop, so that no thread is needed."""
+class _Pulse(TrialProgressCallback):
+    """Calls back a few times a second from Tune's own loop, so that no thread is needed.
+
+    It stands in for the callback that Tune adds otherwise, which holds on to every trial.
+    """
 
     def __init__(self, bridge: _Bridge, beat: Callable[[], None]) -> None:
+        super().__init__()
         self._bridge = bridge
         self._beat = beat
         self._ended: set[str] = set()
+
+    def log_result(self, trial: Any, result: Any, error: bool = False) -> None:
+        """Nothing: there is a view of our own."""
+
+    def on_trial_complete(self, *args: Any, **info: Any) -> None:
+        """Nothing, and above all nothing to remember."""
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._bridge.start(trial.trial_id)
@@ -255,6 +273,7 @@ def run_tune(
     initial: bytes | None,
     beat: Callable[[], None],
     cluster: Cluster,
+    trainable: type[tune.Trainable] = TrialActor,
 ) -> None:
     """Run until the coordinator has no more work.
 
@@ -265,6 +284,8 @@ def run_tune(
         initial: the checkpoint whose weights all trials start from.
         beat: called a few times a second.
         cluster: where to run; says how much at once.
+        trainable: what works off a `Work` and gives a `Delivery` a step; a benchmark of everything
+            around the training takes one that does not train.
 
     Raises:
         InputError: a node has joined that has other code.
@@ -278,7 +299,7 @@ def run_tune(
     with tempfile.TemporaryDirectory(prefix="picosweep-") as folder:
         # `tune.run`, not `tune.Tuner`: the latter pickles the searcher, and with it the results.
         tune.run(
-            TrialActor,
+            trainable,
             name="tune",
             storage_path=folder,
             resources_per_trial=tune.PlacementGroupFactory([request], strategy="SPREAD"),
