@@ -37,13 +37,14 @@ class Stub(tune.Trainable):
 
 def _deliveries(work: Work) -> Iterator[Delivery]:
     luck = zlib.crc32(work.trial_id.encode()) / 2**32
-    for step in work.report_steps:
+    for step in work.plan.steps:
         loss = 2.0 + 3.0 * luck + 4.0 / step
         metrics = {
             "step": step,
             "tokens": 64 * step,
             "flops": 1e6 * step,
             "seconds": step / 1000,
+            "training_seconds": step / 1000,
             "train_loss": loss,
             "val_loss": loss,
             "val_accuracy": 0.5,
