@@ -5,6 +5,7 @@ side by side says more than the ratio of two means.
 """
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -29,18 +30,32 @@ class Timing:
 
 
 def take_turns(
-    candidates: Mapping[str, Callable[[], object]], *, rounds: int, device: str = "cpu"
+    candidates: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    device: str = "cpu",
+    least_seconds: float = 0.25,
 ) -> list[Timing]:
-    """Run every candidate once a round, for `rounds` rounds after two that do not count."""
+    """Let every candidate have a turn in each of `rounds` rounds, after two that do not count.
+
+    In its turn a candidate runs again and again for about `least_seconds`, as a training step does:
+    a single short run after another candidate's long one finds caches and clock cold, which says
+    nothing of the thousands that follow it.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    repeats = dict.fromkeys(candidates, 1)
     for round_number in range(rounds + 2):
         for name, run in candidates.items():
             _wait_for(device)
             start = time.perf_counter()
-            run()
+            for _ in range(repeats[name]):
+                run()
             _wait_for(device)
+            taken = (time.perf_counter() - start) / repeats[name]
             if round_number >= 2:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(taken)
+            else:
+                repeats[name] = max(1, math.ceil(least_seconds / taken))
     first = seconds[next(iter(candidates))]
     timings = []
     for name, taken in seconds.items():
