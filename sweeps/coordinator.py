@@ -16,7 +16,6 @@ from sweeps.agenda import Agenda
 from sweeps.candidates import CandidateFactory
 from sweeps.early_stopping import make_stopper
 from sweeps.family import Family
-from sweeps.garbage import uncollected
 from sweeps.journal import Entry, Row
 from sweeps.limits import LimitWatch
 from sweeps.reading import OtherSweeps
@@ -84,8 +83,7 @@ class Coordinator:
         self.new_tokens = 0
         self.families = {name: self._family(name, space) for name, space in spaces.items()}
         self._agenda = Agenda(spec, factory, self.families)
-        with uncollected():
-            self._resume()
+        self._resume()
         for family in self.families.values():
             family.exhausted = family.sampler.is_exhausted
         self._check_limits()

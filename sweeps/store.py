@@ -19,7 +19,6 @@ from sweeps.checkpoints import (
     with_several_checkpoints,
 )
 from sweeps.files import remove_debris, replace_file
-from sweeps.garbage import uncollected
 from sweeps.journal import Entry, Journal, Row, journal_position
 from sweeps.locks import lock_folder
 from sweeps.parts import Parts, check_version, refuse_version
@@ -52,8 +51,7 @@ class Store:
         check_version(folder)
         self._lock = lock_folder(folder)
         try:
-            with uncollected():
-                self._open(hyperparameters)
+            self._open(hyperparameters)
         except BaseException:
             self._lock.close()
             raise
