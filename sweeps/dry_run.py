@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -156,17 +157,18 @@ def print_plan(console: Console, plan: Plan) -> None:
     """The plan as a table and two sentences."""
     rungs = ", ".join(f"{rung:,}" if isinstance(rung, int) else f"{rung:g}" for rung in plan.rungs)
     console.print(f"rungs at {rungs} {plan.unit}", highlight=False)
-    table = Table()
+    # Narrow enough for a terminal of 80 columns.
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("architecture")
-    for name in ("space", "feasible", "trials", "tokens", "at worst", "tokens/s", "memory"):
+    for name in ("space", "feasible", "trials", "tokens", "worst", "tokens/s", "memory"):
         table.add_column(name, justify="right")
     for part in plan.architectures:
         checked = part.feasibility
         share = checked.num_feasible / checked.num_checked
         table.add_row(
             part.name,
-            "infinite" if part.num_configurations is None else f"{part.num_configurations:,}",
-            f"{share:.0%}" if checked.complete else f"about {share:.0%}",
+            "∞" if part.num_configurations is None else f"{part.num_configurations:,}",
+            f"{share:.0%}" if checked.complete else f"≈ {share:.0%}",
             f"{part.num_trials} + {part.num_confirmations}",
             _millions(part.expected_tokens),
             _millions(part.worst_tokens),

@@ -39,7 +39,7 @@ def build_spaces(
     }
     constraints = _parse_constraints(spec, types, document, problems)
     if problems:
-        raise InputError(*problems)
+        raise InputError(*dict.fromkeys(problems))  # `common` is read for each architecture
     return spaces, constraints
 
 
