@@ -242,8 +242,7 @@ class Coordinator:
         samples = self._others.rows(trial.trial_id, "samples")
         for report in reports:
             # An older version's rows lack columns of today.
-            metrics = {name: report.get(name) for name in REPORTS.names}
-            metrics = {k: v for k, v in metrics.items() if k not in SET_BY_DRIVER}
+            metrics = {n: report.get(n) for n in REPORTS.names if n not in SET_BY_DRIVER}
             texts = [row for row in samples if row["step"] == report["step"]]
             if self._take_report(trial, metrics, samples=texts, cached=True):
                 return

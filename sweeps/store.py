@@ -88,10 +88,8 @@ class Store:
             last = reports[-1]["step"] if reports else 0
             found = read_checkpoint(self.folder, trial_id, last)
             if found is not None and found.step == last:
-                ended = trial_id in self.trials and self.trials[trial_id]["status"] in (
-                    TERMINAL_STATUSES
-                )
-                self._kept[trial_id] = (last, ended)
+                status = self.trials.get(trial_id, {}).get("status")
+                self._kept[trial_id] = (last, status in TERMINAL_STATUSES)
 
     def _apply(self, entry: Entry, segment: int) -> None:
         table, row = entry

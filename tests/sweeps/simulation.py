@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pico.training_config import TrainingConfig
 from sweeps.architectures import find_architectures
 from sweeps.candidates import CandidateFactory, column_types
@@ -180,3 +182,16 @@ class Simulation:
     def kill(self) -> None:
         """End this driver as SIGKILL would: what is not on disk is gone."""
         self.store.close()
+
+    def die_between_checkpoint_and_journal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Deliver two reports, and be killed at the third when its checkpoint is written."""
+
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        self.run(slots=1, events=2)
+        with monkeypatch.context() as patched:
+            patched.setattr(self.store, "commit", killed)
+            with pytest.raises(KeyboardInterrupt):
+                self.run(slots=1, events=1)
+        self.kill()

@@ -111,17 +111,8 @@ def test_killed_between_checkpoint_and_journal(
     simulate: Simulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A checkpoint of a report that nobody knows is gone once the trial has passed by it."""
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
     first = simulate(tmp_path, _spec(), pace=lambda: 10.0)
-    first.run(slots=1, events=2)
-    with monkeypatch.context() as patched:
-        patched.setattr(first.store, "commit", killed)
-        with pytest.raises(KeyboardInterrupt):
-            first.run(slots=1, events=1)
-    first.kill()
+    first.die_between_checkpoint_and_journal(monkeypatch)
     second = simulate(tmp_path, _spec(), pace=lambda: 0.9)
     assert second.run()
     _check_whole(second)

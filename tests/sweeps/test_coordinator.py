@@ -109,17 +109,8 @@ def test_killed_between_checkpoint_and_journal(
     simulate: Simulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A checkpoint ahead of the journal is not gone on from: its report would be left out."""
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
     first = simulate(tmp_path)
-    first.run(slots=1, events=2)
-    with monkeypatch.context() as patched:
-        patched.setattr(first.store, "commit", killed)
-        with pytest.raises(KeyboardInterrupt):
-            first.run(slots=1, events=1)
-    first.kill()
+    first.die_between_checkpoint_and_journal(monkeypatch)
     second = simulate(tmp_path)
     assert second.run()
     second.store.seal()
