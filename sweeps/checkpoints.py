@@ -32,14 +32,15 @@ class StoredCheckpoint:
 def save_checkpoint(folder: Path, trial_id: str, step: int, content: bytes) -> None:
     """Write a trial's checkpoint, beside those it has before it.
 
-    A later one is of a report that a killed driver had no time to write down. With a budget in
-    seconds, training does not pass through its step again, and nothing else would delete it.
+    One at the same step or a later one is of a report that a killed driver had no time to write
+    down. It holds another reading of the clock, and with a budget in seconds training does not
+    pass through its step again: nothing else would delete it.
     """
     name = f"{step}-{zlib.crc32(content):08x}.safetensors"
-    for found, path in _found(folder, trial_id):
-        if found > step:
-            path.unlink(missing_ok=True)
     replace_file(_folder(folder, trial_id) / name, content)
+    for found, path in _found(folder, trial_id):
+        if found >= step and path.name != name:
+            path.unlink(missing_ok=True)
 
 
 def read_checkpoint(

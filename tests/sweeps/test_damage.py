@@ -151,6 +151,14 @@ def test_the_next_checkpoint_outlives_the_end_of_the_one_before(
     assert last.name.startswith("12-")
 
 
+def test_a_step_trained_again_has_one_checkpoint(tmp_path: Path) -> None:
+    """Its clock shows another time, so its checksum is another one, too."""
+    for content in (b"first", b"again"):
+        save_checkpoint(tmp_path, "a", 4, content)
+    (kept,) = (tmp_path / "checkpoints/a").iterdir()
+    assert kept.read_bytes() == b"again"
+
+
 def test_an_ended_trial_keeps_the_checkpoint_of_its_last_report_alone(tmp_path: Path) -> None:
     """One that damage to the journal has put ahead of its reports would be taken for its end."""
     store = Store(tmp_path, {})
