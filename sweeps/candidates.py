@@ -30,7 +30,7 @@ FACTS = tuple(field.name for field in dataclass_fields(Facts))
 """Names that constraints can use beside the hyperparameters."""
 _TRIAL_FIELDS = frozenset(field.name for field in dataclass_fields(TrialConfig))
 
-NO_LAST_STEP: Final = "a budget in seconds has no last step, at which the schedule {} looks"
+NO_LAST_STEP: Final = "a budget in seconds has no last step, at which {} looks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ class CandidateFactory:
             tokens_per_step = training.batch_size * data.block_size
             plan = plan_reports(self._spec.budget, tokens_per_step, facts.flops_per_token)
             if training.needs_horizon and plan.last_step is None:
-                return Rejection(reason=NO_LAST_STEP.format(training.schedule))
+                return Rejection(reason=NO_LAST_STEP.format(f"the schedule {training.schedule}"))
             trial = TrialConfig(
                 architecture=named.model,
                 model=model,

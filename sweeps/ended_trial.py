@@ -1,5 +1,6 @@
 """A trial that came to its end before the study that hears of it was made."""
 
+import copy
 import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,17 +53,7 @@ class EndedTrial(FrozenTrial):
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "EndedTrial":
-        copied = EndedTrial.of(
-            state=self.state,
-            values=self.values,
-            params=self.params,
-            distributions=self.distributions,
-            intermediate_values=self.intermediate_values,
-        )
-        copied.number, copied._trial_id = self.number, self._trial_id
-        copied.datetime_start, copied.datetime_complete = (
-            self.datetime_start,
-            self.datetime_complete,
-        )
-        copied.user_attrs, copied.system_attrs = dict(self.user_attrs), dict(self.system_attrs)
+        copied = copy.copy(self)
+        for name in ("params", "user_attrs", "system_attrs", "intermediate_values"):
+            setattr(copied, name, dict(getattr(self, name)))
         return copied

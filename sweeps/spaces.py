@@ -11,7 +11,14 @@ import optuna
 
 from pico.training_config import SCHEDULES_WITH_HORIZON, ScheduleName, TrainingConfig
 from sweeps.architectures import SOURCE_KEYS, NamedArchitecture
-from sweeps.candidates import FACTS, Candidate, CandidateFactory, DataSettings, Rejection
+from sweeps.candidates import (
+    FACTS,
+    NO_LAST_STEP,
+    Candidate,
+    CandidateFactory,
+    DataSettings,
+    Rejection,
+)
 from sweeps.errors import InputError, Problem, nearest
 from sweeps.expressions import ALLOWED, Expression, parse_expression
 from sweeps.space import KINDS, Parameter, Space, Value, parse_parameter
@@ -97,7 +104,7 @@ def _build_space(
         if spec.budget.unit == "seconds" and _needs_last_step(parameter):
             problems.append(
                 Problem(
-                    message="a budget in seconds has no last step, at which this schedule looks",
+                    message=NO_LAST_STEP.format("this schedule"),
                     found=repr(value),
                     allowed=", ".join(_SCHEDULES_WITHOUT_END),
                     hint="or give the budget in tokens, steps or flops",

@@ -22,8 +22,8 @@ class Disk:
 
     rows: dict[Key, Row]
     trials: dict[str, Row]
-    checkpoints: dict[str, dict[int, bool]]
-    """Steps of each trial's checkpoints, and whether each is whole."""
+    checkpoints: dict[str, list[tuple[int, bool]]]
+    """The step of each of a trial's checkpoint files, and whether it is whole."""
 
     def last_steps(self) -> dict[str, int]:
         """The step of the last report of each trial that has one."""
@@ -37,7 +37,7 @@ class Disk:
         """The step from which each trial can go on without leaving out a report."""
         starts = {}
         for trial_id, last in self.last_steps().items():
-            stored = self.checkpoints.get(trial_id, {}).items()
+            stored = self.checkpoints.get(trial_id, [])
             starts[trial_id] = max((s for s, whole in stored if whole and s <= last), default=0)
         return starts
 
@@ -103,10 +103,10 @@ def _key(table: str, row: Row) -> Key:
     return table, row["trial_id"], row[KEYS[table]]
 
 
-def _read_checkpoints(folder: Path) -> dict[str, dict[int, bool]]:
-    found: dict[str, dict[int, bool]] = {}
+def _read_checkpoints(folder: Path) -> dict[str, list[tuple[int, bool]]]:
+    found: dict[str, list[tuple[int, bool]]] = {}
     for path in folder.glob("checkpoints/*/[0-9]*.safetensors"):
         step, _, checksum = path.stem.partition("-")
         whole = int(checksum, 16) == zlib.crc32(path.read_bytes())
-        found.setdefault(path.parent.name, {})[int(step)] = whole
+        found.setdefault(path.parent.name, []).append((int(step), whole))
     return found

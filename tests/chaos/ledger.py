@@ -127,7 +127,7 @@ class Ledger:
                 trial,
                 reports.get(trial_id, {}),
                 rungs.get(trial_id, set()),
-                disk.checkpoints.get(trial_id, {}),
+                disk.checkpoints.get(trial_id, []),
             )
             if problem:
                 found.append(f"{trial_id} ({trial['status']}) {problem}")
@@ -138,7 +138,7 @@ class Ledger:
         trial: Row,
         reports: dict[int, Row],
         rungs: set[int],
-        checkpoints: dict[int, bool],
+        checkpoints: list[tuple[int, bool]],
     ) -> str | None:
         steps = sorted(reports)
         finite = [step for step in steps if not _on_order(reports[step])]
@@ -158,7 +158,7 @@ class Ledger:
         ended_by_report = trial["status"] in ("completed", "diverged")
         if trial["trial_id"] in self.robbed and not ended_by_report:
             return None  # it ended before it had come to its last report again
-        if checkpoints != ({steps[-1]: True} if steps else {}):
+        if checkpoints != ([(steps[-1], True)] if steps else []):
             return f"has reports at {steps} and checkpoints {checkpoints}"
         return None
 

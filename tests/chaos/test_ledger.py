@@ -223,9 +223,10 @@ def test_a_report_left_out_is_noticed(books: Books) -> None:
     assert "has reports at [8]" in books.verdict().incomplete[0]
 
 
-def test_a_checkpoint_ahead_of_the_reports_is_noticed(books: Books) -> None:
-    """It would be taken for the trial's end."""
+@pytest.mark.parametrize("name", ["12-d5b59ba2.safetensors", "8-00000000.safetensors"])
+def test_a_checkpoint_too_many_is_noticed(books: Books, name: str) -> None:
+    """One ahead of the reports would be taken for the trial's end; two at one step waste room."""
     books.live(books.begin)
     books.live(books.finish)
-    save_checkpoint(books.folder / "sweep", "a", 12, b"12")
+    (books.folder / "sweep/checkpoints/a" / name).write_bytes(b"12")
     assert "checkpoints" in books.verdict().incomplete[0]
