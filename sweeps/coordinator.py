@@ -146,7 +146,8 @@ class Coordinator:
                 self._waiting.append(trial)
                 self._family_of(trial).sampler.go_on(trial.trial_id)
                 continue
-            if not trial.ended:  # the row is older than the report that ended it, or had more rungs
+            if trial.row["status"] not in (outcome, "cached"):
+                # The row is older than the report that ended it, or of a budget with other rungs.
                 trial.row |= {"status": outcome, "end_time": reports[-1]["time"]}
                 self._store.commit(("trials", dict(trial.row)))
             self._take_end(trial, outcome)

@@ -176,6 +176,23 @@ def test_a_longer_budget_continues_completed_trials(simulate: Simulate, tmp_path
     assert max(row["rung"] for row in second.store.trials.values()) == 3
 
 
+def test_a_longer_budget_tells_who_does_not_go_on(simulate: Simulate, tmp_path: Path) -> None:
+    """What was the last rung is one at which trials are stopped, and their rows say so."""
+    none_stopped = spec_with(confirm={"top": 0}, early_stopping={"scheduler": "none"})
+    first = simulate(tmp_path, none_stopped)
+    assert first.run()
+    first.kill()
+    longer = spec_with(confirm={"top": 0}, early_stopping={}, budget={**SPEC["budget"], "rungs": 4})
+    second = simulate(tmp_path, longer)
+    assert second.run()
+    old_last = SPEC["budget"]["rungs"] - 1
+    rows = [row for row in second.store.trials.values() if row["rung"] == old_last]
+    assert rows
+    assert {row["status"] for row in rows} == {"stopped"}
+    ends = {row["rung"] for row in second.store.trials.values() if row["status"] == "completed"}
+    assert ends == {old_last + 1}
+
+
 def test_another_sweep_answers_known_trials(simulate: Simulate, tmp_path: Path) -> None:
     """A sweep that overlaps with an earlier one copies its rows instead of training."""
     first = simulate(tmp_path)
