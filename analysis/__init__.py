@@ -11,99 +11,99 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from analysis.images import write_images
-    from analysis.live import watch
-    from analysis.plain_summary import summary
-    from analysis.report import warm_up, write_report
-    from analysis.results import Results, load
-    from analysis.style import use_theme
+    from picosweep.analysis.images import write_images
+    from picosweep.analysis.page.style import use_theme
+    from picosweep.analysis.report import warm_up, write_report
+    from picosweep.analysis.results import Results, load
+    from picosweep.analysis.summary import summary
+    from picosweep.analysis.watch import watch
 
 _HOMES: Final = {
     "Results": "results",
     "load": "results",
-    "use_theme": "style",
+    "use_theme": "page.style",
     "warm_up": "report",
-    "summary": "plain_summary",
-    "watch": "live",
+    "summary": "summary",
+    "watch": "watch",
     "write_images": "images",
     "write_report": "report",
     # The answer
-    "headline_chart": "headline",
-    "headline_table": "headline",
-    "settings_table": "headline",
-    "spend_chart": "spend",
-    "spend_table": "spend",
-    "sweeps_chart": "sweep_comparison",
-    "sweeps_table": "sweep_comparison",
-    "before_after_chart": "before_after",
-    "before_after_table": "before_after",
+    "headline_chart": "answer.headline",
+    "headline_table": "answer.headline",
+    "settings_table": "answer.headline",
+    "spend_chart": "answer.spend",
+    "spend_table": "answer.spend",
+    "sweeps_chart": "answer.sweep_comparison",
+    "sweeps_table": "answer.sweep_comparison",
+    "before_after_chart": "answer.before_after",
+    "before_after_table": "answer.before_after",
     # Architectures at equal cost
-    "learning_curves_chart": "learning_curves",
-    "learning_curves_table": "learning_curves",
-    "equal_cost_table": "learning_curves",
-    "best_so_far_chart": "best_so_far",
-    "best_so_far_table": "best_so_far",
-    "expected_best_chart": "expected_best",
-    "expected_best_table": "expected_best",
-    "improvement_chart": "improvement",
-    "improvement_table": "improvement",
+    "learning_curves_chart": "equal_cost.learning_curves",
+    "learning_curves_table": "equal_cost.learning_curves",
+    "equal_cost_table": "equal_cost.learning_curves",
+    "best_so_far_chart": "equal_cost.best_so_far",
+    "best_so_far_table": "equal_cost.best_so_far",
+    "expected_best_chart": "equal_cost.expected_best",
+    "expected_best_table": "equal_cost.expected_best",
+    "improvement_chart": "equal_cost.improvement",
+    "improvement_table": "equal_cost.improvement",
     # Pareto fronts
-    "PRICES": "pareto",
-    "pareto_chart": "pareto",
-    "pareto_table": "pareto",
-    "hypervolume_chart": "hypervolume",
-    "hypervolume_table": "hypervolume",
-    "front_membership_chart": "front_membership",
-    "front_membership_table": "front_membership",
+    "PRICES": "fronts.pareto",
+    "pareto_chart": "fronts.pareto",
+    "pareto_table": "fronts.pareto",
+    "hypervolume_chart": "fronts.hypervolume",
+    "hypervolume_table": "fronts.hypervolume",
+    "front_membership_chart": "fronts.front_membership",
+    "front_membership_table": "fronts.front_membership",
     # What mattered
-    "importance_chart": "importance",
-    "importance_table": "importance",
-    "regression_chart": "regression",
-    "regression_table": "regression",
-    "fit_regression": "regression",
-    "residuals_chart": "residuals",
-    "residuals_table": "residuals",
-    "partial_dependence_chart": "partial_dependence",
-    "partial_dependence_table": "partial_dependence",
-    "correlation_chart": "correlation",
-    "correlation_table": "correlation",
+    "importance_chart": "what_mattered.importance",
+    "importance_table": "what_mattered.importance",
+    "regression_chart": "what_mattered.regression",
+    "regression_table": "what_mattered.regression",
+    "fit_regression": "what_mattered.regression",
+    "residuals_chart": "what_mattered.residuals",
+    "residuals_table": "what_mattered.residuals",
+    "partial_dependence_chart": "what_mattered.partial_dependence",
+    "partial_dependence_table": "what_mattered.partial_dependence",
+    "correlation_chart": "what_mattered.correlation",
+    "correlation_table": "what_mattered.correlation",
     # Shapes of the space
-    "comparisons": "comparison",
-    "heatmap_chart": "heatmap",
-    "heatmap_table": "heatmap",
-    "box_plots_chart": "box_plots",
-    "box_plots_table": "box_plots",
-    "slices_chart": "slices",
-    "slices_table": "slices",
-    "parallel_coordinates_chart": "parallel_coordinates",
-    "parallel_coordinates_table": "parallel_coordinates",
-    "density_chart": "density",
-    "density_table": "density",
+    "comparisons": "statistics.common_rung",
+    "heatmap_chart": "shapes.heatmap",
+    "heatmap_table": "shapes.heatmap",
+    "box_plots_chart": "shapes.box_plots",
+    "box_plots_table": "shapes.box_plots",
+    "slices_chart": "shapes.slices",
+    "slices_table": "shapes.slices",
+    "parallel_coordinates_chart": "shapes.parallel_coordinates",
+    "parallel_coordinates_table": "shapes.parallel_coordinates",
+    "density_chart": "shapes.density",
+    "density_table": "shapes.density",
     # Early stopping
-    "control_table": "rank_agreement",
-    "rank_agreement_table": "rank_agreement",
-    "wrongly_stopped_table": "rank_agreement",
-    "savings_chart": "savings",
-    "savings_table": "savings",
-    "decisions_chart": "decisions",
-    "decisions_table": "decisions",
+    "control_table": "stopping.rank_agreement",
+    "rank_agreement_table": "stopping.rank_agreement",
+    "wrongly_stopped_table": "stopping.rank_agreement",
+    "savings_chart": "stopping.savings",
+    "savings_table": "stopping.savings",
+    "decisions_chart": "stopping.decisions",
+    "decisions_table": "stopping.decisions",
     # Learning curves and scaling
-    "ribbons_chart": "ribbons",
-    "ribbons_table": "ribbons",
-    "fit_quality_chart": "fit_quality",
-    "fit_quality_table": "fit_quality",
-    "norms_chart": "norms",
-    "norms_table": "norms",
-    "fit_power_law": "power_law",
-    "scaling_chart": "scaling",
-    "scaling_table": "scaling",
+    "ribbons_chart": "curves.ribbons",
+    "ribbons_table": "curves.ribbons",
+    "fit_quality_chart": "curves.fit_quality",
+    "fit_quality_table": "curves.fit_quality",
+    "norms_chart": "curves.norms",
+    "norms_table": "curves.norms",
+    "fit_power_law": "statistics.power_law",
+    "scaling_chart": "curves.scaling",
+    "scaling_table": "curves.scaling",
     # Texts and trials
-    "samples_table": "samples",
-    "tokenizer_table": "tokenizer_check",
-    "trials_table": "trial_table",
-    "failures_table": "failures",
-    "incidents_table": "incidents",
-    "environment_table": "environment",
+    "samples_table": "trials.samples",
+    "tokenizer_table": "trials.tokenizer_check",
+    "trials_table": "trials.trial_table",
+    "failures_table": "trials.failures",
+    "incidents_table": "trials.incidents",
+    "environment_table": "trials.environment",
 }
 
 __all__ = [
@@ -114,7 +114,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'analysis' has no attribute {name!r}")
-    return getattr(import_module(f"analysis.{_HOMES[name]}"), name)
+    return getattr(import_module(f"picosweep.analysis.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

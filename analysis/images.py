@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from analysis.figure import Chart, Figure
-from analysis.page import Section
-from analysis.report import make_sections
-from analysis.results import Results, load
-from analysis.style import Mode, theme
+from picosweep.analysis.page.figure import Chart, Figure
+from picosweep.analysis.page.page import Section
+from picosweep.analysis.page.style import Mode, theme
+from picosweep.analysis.report import make_sections
+from picosweep.analysis.results import Results, load
 
 Format = Literal["png", "svg"]
 WIDTH: Final = 720

@@ -9,13 +9,13 @@ from typing import Final
 
 import altair as alt
 
-from analysis import words
-from analysis.answer import Answer, answer, results_option
-from analysis.bundle import vega_bundle
-from analysis.change_answer import change_answer
-from analysis.page import Section, render
-from analysis.questions import CHAPTERS, ask
-from analysis.results import Results, load
+from picosweep.analysis.answer.answer import Answer, answer, results_option
+from picosweep.analysis.answer.change import change_answer
+from picosweep.analysis.chapters import CHAPTERS, ask
+from picosweep.analysis.page import wording
+from picosweep.analysis.page.page import Section, render
+from picosweep.analysis.page.vega import vega_bundle
+from picosweep.analysis.results import Results, load
 
 _SLOW_IMPORTS: Final = (
     "scipy.stats",
@@ -44,7 +44,7 @@ def write_report(
         output: The HTML file; replaced whole, so a reader never sees half of it.
         sections: The chapters when they are known already; see `make_sections`.
         refresh_seconds: How often the page loads itself again while a trial is running.
-        strict: Whether an error in one figure is raised; see `analysis.questions.ask`.
+        strict: Whether an error in one figure is raised; see `analysis.chapters.ask`.
 
     Raises:
         ResultsError: A folder is missing or holds no trials.
@@ -130,12 +130,12 @@ def subtitle(results: Results) -> str:
             parts.append("/".join(Path(source).parts[-2:]))
         elif isinstance(source, Mapping):
             parts.append(" + ".join(str(name) for name in source))
-    tokens = words.number(results.full_budget["tokens"].max())
-    seconds = words.number(results.full_budget["training_seconds"].min())
+    tokens = wording.number(results.full_budget["tokens"].max())
+    seconds = wording.number(results.full_budget["training_seconds"].min())
     if results.in_seconds and seconds:
-        parts.append(f"{words.duration(seconds)} of training a trial")
+        parts.append(f"{wording.duration(seconds)} of training a trial")
     elif tokens:
-        parts.append(f"{words.count(tokens)} tokens a trial")
+        parts.append(f"{wording.count(tokens)} tokens a trial")
     start = results.trials["start_time"].min()
     if isinstance(start, datetime):
         parts.append(f"{start.day} {start:%B %Y}")
@@ -145,7 +145,7 @@ def subtitle(results: Results) -> str:
 def colophon(results: Results) -> str:
     """What the page was made from."""
     return (
-        f"Made by Picosweep from {words.plural(results.trials.height, 'trial')} and "
-        f"{words.plural(results.reports.height, 'report')}. This page is whole in itself and asks "
-        "nothing of the network."
+        f"Made by Picosweep from {wording.plural(results.trials.height, 'trial')} and "
+        f"{wording.plural(results.reports.height, 'report')}. This page is whole in itself and "
+        "asks nothing of the network."
     )

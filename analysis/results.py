@@ -14,7 +14,7 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
-from sweeps.tables import FIXED_TRIAL_COLUMNS, TABLES, TRIALS
+from picosweep.sweeps.store.tables import FIXED_TRIAL_COLUMNS, TABLES, TRIALS
 
 FULL_STATUSES: Final = ("completed", "cached")
 

@@ -20,10 +20,10 @@ from timing import parser, print_timings, take_turns
 from torch import Tensor
 from torch.nn import functional
 
-from pico.loss import TrainingLoss
-from pico.memory import keep_freed_memory
-from pico.models.kgram import KGram, KGramConfig, OneHotContext
-from pico.training_config import TrainingConfig
+from picosweep.pico.models.kgram import KGram, KGramConfig, OneHotContext
+from picosweep.pico.tasks.language_loss import TrainingLoss
+from picosweep.pico.training.memory import keep_freed_memory
+from picosweep.pico.training_config import TrainingConfig
 
 BATCH_SIZE, BLOCK_SIZE = 32, 64
 VOCAB_SIZES = (27, 64, 256, 2048)

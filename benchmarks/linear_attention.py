@@ -17,7 +17,11 @@ from rich.table import Table
 from timing import parser, print_timings, take_turns
 from torch import Tensor
 
-from pico.models.linear_attention import feature_map, weight_totals, weighted_values
+from picosweep.pico.models.layers.linear_attention import (
+    feature_map,
+    weight_totals,
+    weighted_values,
+)
 
 BATCH_SIZE, NUM_HEADS, HEAD_SIZE, CHUNK_SIZE = 4, 4, 32, 64
 

@@ -34,13 +34,13 @@ from rich.console import Console
 from rich.table import Table
 from transformer import load_nanogpt
 
-from pico.data.batches import TrainBatches, validation_batches
-from pico.data.config import DataConfig, TokenizerConfig
-from pico.data.prepare import prepare
-from pico.facts import compute_facts
-from pico.schedule import learning_rate_at
-from pico.train import train, warm_up
-from pico.trial import TrialConfig, resolve
+from picosweep.pico.data.batching.batches import TrainBatches, validation_batches
+from picosweep.pico.data.config import DataConfig, TokenizerConfig
+from picosweep.pico.data.preparation.prepare import prepare
+from picosweep.pico.facts import compute_facts
+from picosweep.pico.training.schedule import learning_rate_at
+from picosweep.pico.training.train import train, warm_up
+from picosweep.pico.trial import TrialConfig, resolve
 
 WINDOW: Final = 16
 """Numbers in one window."""

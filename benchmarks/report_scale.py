@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweeps.tables import DECISIONS, REPORTS, TRIALS
+from picosweep.sweeps.store.tables import DECISIONS, REPORTS, TRIALS
 
 ARCHITECTURES = np.array(["kgram", "linear_transformer", "lstm", "transformer"])
 RUNGS = 5
@@ -123,7 +123,7 @@ def write(folder: Path, table: str, part: int, values: dict, schema: pa.Schema) 
 def whole_report(folder: Path) -> dict:
     """The page, imports included, as a user's command makes it."""
     start = time.perf_counter()
-    from analysis.report import write_report
+    from picosweep.analysis.report import write_report
 
     page = write_report(folder, folder / "report.html")
     return {"seconds": time.perf_counter() - start, "html_megabytes": page.stat().st_size / 1e6}

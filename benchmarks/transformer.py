@@ -18,8 +18,8 @@ import torch
 from timing import parser, print_timings, take_turns
 from torch import Tensor
 
-from pico.models.head_loss import head_loss
-from pico.models.transformer import Transformer, TransformerConfig
+from picosweep.pico.models.layers.head_loss import head_loss
+from picosweep.pico.models.transformer import Transformer, TransformerConfig
 
 SIZES = (
     # Layers, heads, width, vocabulary, block, batch.

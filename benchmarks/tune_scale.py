@@ -24,9 +24,9 @@ from benchmarks.driver_scale import (
     spec_for,
 )
 from benchmarks.stub import Stub
-from sweeps.cluster import Cluster
-from sweeps.spec import parse_spec
-from sweeps.trainable import Shared
+from picosweep.sweeps.spec.schema import parse_spec
+from picosweep.sweeps.workers.actor import Shared
+from picosweep.sweeps.workers.cluster import Cluster
 from tests.sweeps.simulation import SPEC, SimulatedData, Simulation
 
 WARM_UP = 50
@@ -120,7 +120,7 @@ def run(
     folder: Path, num_trials: int, slots: int, reports_per_rung: int, *, profile: bool = False
 ) -> list[Moment]:
     """A whole sweep of stubs; what was done and spent at every hundredth trial."""
-    from sweeps.tune_run import run_tune
+    from picosweep.sweeps.workers.tune_runner import run_tune
 
     cpus = len(os.sched_getaffinity(0))
     content = spec_for(num_trials, "random") | {

@@ -1,0 +1,1 @@
+"""Trains and reads one very small language model: plain PyTorch, usable without Ray."""

@@ -8,8 +8,8 @@ from typing import Final
 import torch
 from torch.overrides import TorchFunctionMode
 
-from pico.models.architecture import Architecture, ModelConfig
-from pico.models.lookup import find_architecture
+from picosweep.pico.models.interface import Architecture, ModelConfig
+from picosweep.pico.models.registry import find_architecture
 
 BYTES_PER_NUMBER: Final = 4
 _SHALLOW: Final = 3

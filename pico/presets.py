@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
-from pico.models.architecture import ModelConfig
-from pico.models.transformer import TransformerConfig
+from picosweep.pico.models.interface import ModelConfig
+from picosweep.pico.models.transformer import TransformerConfig
 
 
 @dataclass(frozen=True, kw_only=True)

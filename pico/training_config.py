@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from pico.models.checks import (
+from picosweep.pico.field_checks import (
     check_choice,
     check_count,
     check_flag,

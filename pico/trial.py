@@ -6,9 +6,9 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from pico.models.architecture import ModelConfig
-from pico.models.lookup import find_architecture
-from pico.training_config import TrainingConfig
+from picosweep.pico.models.interface import ModelConfig
+from picosweep.pico.models.registry import find_architecture
+from picosweep.pico.training_config import TrainingConfig
 
 TRAINING_VERSION: typing.Final = 2
 """Part of every trial's identity: raise it whenever one configuration trains to other numbers, so
@@ -46,7 +46,7 @@ class TrialConfig:
     budget continues the same trial instead of being another."""
 
     init_from: str | None = None
-    """The weights to start from, as `pico.restore.weights_fingerprint` names those of a
+    """The weights to start from, as `pico.training.restore.weights_fingerprint` names those of a
     checkpoint; `None` starts from random ones."""
 
     def __post_init__(self) -> None:

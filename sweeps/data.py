@@ -6,15 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from pico.data.config import DataConfig, TokenizerConfig
-from pico.data.errors import DataError
-from pico.data.prepare import check_long_enough, prepare
-from pico.data.prepared import Meta, PreparedData
-from pico.data.quality import check_prepared
-from sweeps.errors import InputError, input_error
-from sweeps.space import Space
-from sweeps.spec import Spec
-from sweeps.yaml_file import Document, KeyPath, dotted
+from picosweep.pico.data.config import DataConfig, TokenizerConfig
+from picosweep.pico.data.preparation.prepare import check_long_enough, prepare
+from picosweep.pico.data.prepared import Meta, PreparedData
+from picosweep.pico.data.tokenizer_quality import check_prepared
+from picosweep.pico.errors import DataError
+from picosweep.sweeps.errors import InputError, input_error
+from picosweep.sweeps.spec.document import Document, KeyPath, dotted
+from picosweep.sweeps.spec.parameters import Space
+from picosweep.sweeps.spec.schema import Spec
 
 MOST_VOCABULARIES: Final = 16
 """Vocabularies that one sweep may search."""

@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 import yaml
 
-from sweeps.heartbeat import read_now
-from sweeps.reading import read_journal
+from picosweep.sweeps.store.reader import read_journal
+from picosweep.sweeps.workers.heartbeat import read_now
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
@@ -63,7 +63,7 @@ def _write_spec(folder: Path, text: Path, **changes: Any) -> Path:
 
 
 def _command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "sweeps.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "picosweep.cli", *map(str, arguments)]
 
 
 def _run(*arguments: str | Path, expect: int = 0) -> str:

@@ -18,10 +18,14 @@ def _imports(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
+            names |= {_package(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.partition(".")[0])
+            names.add(_package(node.module))
     return names
+
+
+def _package(module: str) -> str:
+    return module.removeprefix("picosweep.").partition(".")[0]
 
 
 @pytest.mark.parametrize("package", sorted(FORBIDDEN))
@@ -32,22 +36,22 @@ def test_packages_do_not_import_what_they_must_not(package: str) -> None:
 
 
 def test_one_module_joins_ray_and_training() -> None:
-    """Ray and pico's training meet in `sweeps/trainable.py` and nowhere else."""
+    """Ray and pico's training meet in `sweeps/workers/actor.py` and nowhere else."""
     joined = [
         path.name
-        for path in (ROOT / "sweeps").glob("*.py")
-        if "ray" in _imports(path) and "pico.train import" in path.read_text(encoding="utf-8")
+        for path in (ROOT / "sweeps").rglob("*.py")
+        if "ray" in _imports(path) and "training.train import" in path.read_text(encoding="utf-8")
     ]
-    assert joined == ["trainable.py"]
+    assert joined == ["actor.py"]
 
 
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("sweeps.tables", ("ray", "torch", "polars")),
-        ("analysis.report", ("ray", "torch")),
-        ("pico.train", ("ray", "polars", "altair", "optuna")),
-        ("sweeps.cli", ("ray", "torch", "polars", "altair", "optuna")),
+        ("picosweep.sweeps.store.tables", ("ray", "torch", "polars")),
+        ("picosweep.analysis.report", ("ray", "torch")),
+        ("picosweep.pico.training.train", ("ray", "polars", "altair", "optuna")),
+        ("picosweep.cli", ("ray", "torch", "polars", "altair", "optuna")),
     ],
 )
 def test_importing_does_not_drag_others_along(module: str, absent: tuple[str, ...]) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 import datasets
 import pytest
 
-from pico.data.prepare import prepare
-from pico.train import train
-from sweeps.architectures import find_architectures
-from sweeps.candidates import Candidate, CandidateFactory
-from sweeps.spaces import build_spaces
-from sweeps.spec import parse_spec
-from sweeps.yaml_file import Document
+from picosweep.pico.data.preparation.prepare import prepare
+from picosweep.pico.training.train import train
+from picosweep.sweeps.search.candidates import Candidate, CandidateFactory
+from picosweep.sweeps.spec.architectures import find_architectures
+from picosweep.sweeps.spec.document import Document
+from picosweep.sweeps.spec.schema import parse_spec
+from picosweep.sweeps.spec.spaces import build_spaces
 
 pytestmark = pytest.mark.real_text
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pico.data.errors import DataError, nearest_name_hint
+from picosweep.pico.errors import DataError, nearest_name_hint
 
 TOKENIZER_KINDS = ("bpe", "char", "int", "gpt2")
 MODES = ("contiguous", "packed", "padded")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pico.data.load_tokenizer import tokenizer_from_json
-from pico.data.tokenizer import IntArray, Tokenizer, text_fingerprint
+from picosweep.pico.data.tokenizers.registry import tokenizer_from_json
+from picosweep.pico.data.tokenizers.tokenizer import IntArray, Tokenizer, text_fingerprint
 
 TokenArray = npt.NDArray[np.unsignedinteger[Any]]
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from pico.models.architecture import Architecture
-from pico.models.kgram import KGRAM
-from pico.models.lstm import LSTM_ARCHITECTURE
-from pico.models.transformer import LINEAR_TRANSFORMER, TRANSFORMER
+from picosweep.pico.models.interface import Architecture
+from picosweep.pico.models.kgram import KGRAM
+from picosweep.pico.models.lstm import LSTM_ARCHITECTURE
+from picosweep.pico.models.transformer import LINEAR_TRANSFORMER, TRANSFORMER
 
 MODELS: Final[Mapping[str, Architecture]] = {
     "kgram": KGRAM,

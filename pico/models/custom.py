@@ -21,9 +21,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from pico.models.architecture import Architecture, Cache, LanguageModel, ModelConfig
-from pico.models.contract import check_model
-from pico.training_config import TrainingConfig
+from picosweep.pico.models.conformance import check_model
+from picosweep.pico.models.interface import Architecture, Cache, LanguageModel, ModelConfig
+from picosweep.pico.training_config import TrainingConfig
 
 PLAIN_TYPES = (bool, int, float, str)
 

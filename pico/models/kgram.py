@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from pico.models.activations import ACTIVATIONS
-from pico.models.architecture import Architecture, Cache, HeadedModel, ModelConfig
-from pico.models.checks import check_choice, check_count
-from pico.models.norms import Norm, make_norm
-from pico.models.rows import add_rows
+from picosweep.pico.field_checks import check_choice, check_count
+from picosweep.pico.models.interface import Architecture, Cache, HeadedModel, ModelConfig
+from picosweep.pico.models.layers.activations import ACTIVATIONS
+from picosweep.pico.models.layers.norms import Norm, make_norm
+from picosweep.pico.models.layers.row_sums import add_rows
 
 Input = Literal["embedded", "onehot"]
 Activation = Literal["relu", "gelu", "silu", "tanh"]

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pico.models.architecture import Architecture, Cache, HeadedModel, ModelConfig
-from pico.models.checks import check_count, check_flag, check_share
+from picosweep.pico.field_checks import check_count, check_flag, check_share
+from picosweep.pico.models.interface import Architecture, Cache, HeadedModel, ModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pico.models.activations import ACTIVATIONS
-from pico.models.architecture import Architecture, Cache, HeadedModel, ModelConfig
-from pico.models.attention import Attention, LinearMixing, SoftmaxMixing
-from pico.models.checks import (
+from picosweep.pico.field_checks import (
     check_choice,
     check_count,
     check_divides,
@@ -24,8 +21,11 @@ from pico.models.checks import (
     check_positive,
     check_share,
 )
-from pico.models.norms import make_norm
-from pico.models.positions import Rotary, sinusoidal_vectors
+from picosweep.pico.models.interface import Architecture, Cache, HeadedModel, ModelConfig
+from picosweep.pico.models.layers.activations import ACTIVATIONS
+from picosweep.pico.models.layers.attention import Attention, LinearMixing, SoftmaxMixing
+from picosweep.pico.models.layers.norms import make_norm
+from picosweep.pico.models.layers.positions import Rotary, sinusoidal_vectors
 
 Activation = Literal["relu", "gelu", "silu", "tanh", "relu2"]
 AttentionKind = Literal["softmax", "linear"]

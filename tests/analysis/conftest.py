@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from handmade import EVIL, write_sweep
 
-from analysis.report import render_report
-from analysis.results import Results, load
+from picosweep.analysis.report import render_report
+from picosweep.analysis.results import Results, load
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweeps.tables import DECISIONS, INCIDENTS, REPORTS, SAMPLES, TRIALS
+from picosweep.sweeps.store.tables import DECISIONS, INCIDENTS, REPORTS, SAMPLES, TRIALS
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&"
 """Markup that must stay text wherever it stands."""

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from handmade import write_sweep
 
-from analysis.before_after import before_after_table, change_table
-from analysis.change_answer import change_answer, change_verdict
-from analysis.results import load
+from picosweep.analysis.answer.before_after import before_after_table, change_table
+from picosweep.analysis.answer.change import change_answer, change_verdict
+from picosweep.analysis.results import load
 
 SMALL = {"trials_per_architecture": 3, "architectures": ("kgram", "lstm")}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from browser import Browser, find_browser
 
-from analysis.report import write_report
+from picosweep.analysis.report import write_report
 
 pytestmark = [
     pytest.mark.browser,

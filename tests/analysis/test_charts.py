@@ -5,10 +5,10 @@ from typing import Any
 import altair as alt
 import pytest
 
-from analysis.figure import Figure
-from analysis.payload import Payload
-from analysis.questions import CHAPTERS, ask
-from analysis.results import Results
+from picosweep.analysis.chapters import CHAPTERS, ask
+from picosweep.analysis.page.figure import Figure
+from picosweep.analysis.page.page_data import Payload
+from picosweep.analysis.results import Results
 
 QUESTIONS = [question for chapter in CHAPTERS for question in chapter.questions]
 COMPUTED = {"zero"}

@@ -3,17 +3,22 @@ import polars as pl
 import pytest
 from scipy.optimize import curve_fit
 
-from analysis.fit_quality import fit_quality_sentence, fit_quality_table
-from analysis.norms import norms_sentence, norms_table
-from analysis.power_law import fit_power_law
-from analysis.results import Results
-from analysis.ribbons import by_budget, divergences_table, ribbons_sentence, ribbons_table
-from analysis.scaling import (
+from picosweep.analysis.curves.fit_quality import fit_quality_sentence, fit_quality_table
+from picosweep.analysis.curves.norms import norms_sentence, norms_table
+from picosweep.analysis.curves.ribbons import (
+    by_budget,
+    divergences_table,
+    ribbons_sentence,
+    ribbons_table,
+)
+from picosweep.analysis.curves.scaling import (
     scaling_fits,
     scaling_points,
     scaling_sentence,
     scaling_table,
 )
+from picosweep.analysis.results import Results
+from picosweep.analysis.statistics.power_law import fit_power_law
 
 
 def test_ribbons_are_quantiles_of_who_got_that_far(results: Results) -> None:

@@ -3,15 +3,15 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.decisions import decisions_sentence, decisions_table
-from analysis.rank_agreement import (
+from picosweep.analysis.results import Results
+from picosweep.analysis.stopping.decisions import decisions_sentence, decisions_table
+from picosweep.analysis.stopping.rank_agreement import (
     control_table,
     rank_agreement_sentence,
     rank_agreement_table,
     wrongly_stopped_table,
 )
-from analysis.results import Results
-from analysis.savings import savings_sentence, savings_table
+from picosweep.analysis.stopping.savings import savings_sentence, savings_table
 
 
 def control(groups: list[str], loss: list[float], final: list[float]) -> pl.DataFrame:

@@ -5,15 +5,19 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.best_so_far import best_so_far_sentence, best_so_far_table
-from analysis.expected_best import expected_best, expected_best_table, population
-from analysis.improvement import improvement_sentence, improvement_table
-from analysis.learning_curves import (
+from picosweep.analysis.equal_cost.best_so_far import best_so_far_sentence, best_so_far_table
+from picosweep.analysis.equal_cost.expected_best import (
+    expected_best,
+    expected_best_table,
+    population,
+)
+from picosweep.analysis.equal_cost.improvement import improvement_sentence, improvement_table
+from picosweep.analysis.equal_cost.learning_curves import (
     equal_cost_table,
     learning_curves_sentence,
     learning_curves_table,
 )
-from analysis.results import METRICS, Results
+from picosweep.analysis.results import METRICS, Results
 
 
 def reports(rows: list[tuple[str, str, int, float]]) -> pl.DataFrame:

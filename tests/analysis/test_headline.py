@@ -5,8 +5,13 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.headline import headline_sentence, headline_table, seed_noise, settings_table
-from analysis.results import METRICS, Results
+from picosweep.analysis.answer.headline import (
+    headline_sentence,
+    headline_table,
+    seed_noise,
+    settings_table,
+)
+from picosweep.analysis.results import METRICS, Results
 
 
 def trials(rows: list[tuple[str, int, str, float]]) -> pl.DataFrame:

@@ -5,12 +5,12 @@ import polars as pl
 import pytest
 from handmade import write_sweep
 
-from analysis import live
-from analysis.images import fixed_width, render_image, write_images
-from analysis.live import signature, watch
-from analysis.questions import CHAPTERS
-from analysis.results import Results, load
-from analysis.spend import figure
+from picosweep.analysis import watch as watching
+from picosweep.analysis.answer.spend import figure
+from picosweep.analysis.chapters import CHAPTERS
+from picosweep.analysis.images import fixed_width, render_image, write_images
+from picosweep.analysis.results import Results, load
+from picosweep.analysis.watch import signature, watch
 
 
 def test_a_chart_becomes_an_image(results: Results) -> None:
@@ -28,7 +28,7 @@ def test_every_panel_gets_its_file(
     demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files are named after the figure and the panel; a chapter is enough to see it."""
-    monkeypatch.setattr("analysis.report.CHAPTERS", CHAPTERS[:1])
+    monkeypatch.setattr("picosweep.analysis.report.CHAPTERS", CHAPTERS[:1])
     files = write_images(demo, tmp_path / "images", formats=("svg",))
     assert [file.name for file in files] == ["best-settings.svg", "spend.svg"]
 
@@ -64,7 +64,7 @@ def test_watching_writes_again_only_after_a_change(
 
 def test_a_live_page_reloads_itself_only_while_a_trial_runs(tmp_path: Path) -> None:
     """The pace is in the page while something is running, and gone when all has ended."""
-    from analysis.report import render_report
+    from picosweep.analysis.report import render_report
 
     folder = write_sweep(tmp_path / "s", trials_per_architecture=2, architectures=("kgram",))
     results = load(folder)

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import polars as pl
 
-from analysis.incidents import MAX_ROWS, MEANINGS, figure, incidents_sentence, incidents_table
-from analysis.results import Results, load
-from sweeps.tables import INCIDENT_KINDS
+from picosweep.analysis.results import Results, load
+from picosweep.analysis.trials.incidents import (
+    MAX_ROWS,
+    MEANINGS,
+    figure,
+    incidents_sentence,
+    incidents_table,
+)
+from picosweep.sweeps.store.tables import INCIDENT_KINDS
 
 ROWS = pl.DataFrame(
     {

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from handmade import SPACES, write_sweep
 
-from analysis.answer import answer
-from analysis.questions import CHAPTERS, ask
-from analysis.results import load
+from picosweep.analysis.answer.answer import answer
+from picosweep.analysis.chapters import CHAPTERS, ask
+from picosweep.analysis.results import load
 
 QUESTIONS = [question for chapter in CHAPTERS for question in chapter.questions]
 Change = Callable[[pl.DataFrame], pl.DataFrame]

@@ -6,10 +6,10 @@ import altair as alt
 import polars as pl
 import pytest
 
-from analysis.answer import commands, results_option
-from analysis.page import _prose
-from analysis.payload import MAX_ROWS, Payload, encode, label, safe_json
-from analysis.results import Results
+from picosweep.analysis.answer.answer import commands, results_option
+from picosweep.analysis.page.page import _prose
+from picosweep.analysis.page.page_data import MAX_ROWS, Payload, encode, label, safe_json
+from picosweep.analysis.results import Results
 
 
 def test_hostile_text_stays_text(hostile_page: str) -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.front_membership import front_membership_table
-from analysis.hypervolume import hypervolume, hypervolume_table
-from analysis.pareto import PRICES, pareto_sentence, pareto_table
-from analysis.results import METRICS, Results
+from picosweep.analysis.fronts.front_membership import front_membership_table
+from picosweep.analysis.fronts.hypervolume import hypervolume, hypervolume_table
+from picosweep.analysis.fronts.pareto import PRICES, pareto_sentence, pareto_table
+from picosweep.analysis.results import METRICS, Results
 
 PARAMS, ACCURACY = PRICES[0], PRICES[1]
 

@@ -7,10 +7,10 @@ import pytest
 from handmade import write_sweep
 from typer.testing import CliRunner
 
-from analysis.questions import CHAPTERS
-from sweeps import reporting
-from sweeps.cli import app
-from sweeps.errors import InputError
+from picosweep.analysis.chapters import CHAPTERS
+from picosweep.cli import app
+from picosweep.commands import report as reporting
+from picosweep.sweeps.errors import InputError
 
 SMALL = {"trials_per_architecture": 3, "architectures": ("kgram", "lstm")}
 
@@ -18,7 +18,7 @@ SMALL = {"trials_per_architecture": 3, "architectures": ("kgram", "lstm")}
 @pytest.fixture
 def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A results folder with two sweeps, the later one better by 0.2; one chapter is enough."""
-    monkeypatch.setattr("analysis.report.CHAPTERS", CHAPTERS[:1])
+    monkeypatch.setattr("picosweep.analysis.report.CHAPTERS", CHAPTERS[:1])
     write_sweep(tmp_path / "before", name="before", **SMALL)
     write_sweep(tmp_path / "after", name="after", seed=0, shift=-0.2, **SMALL)
     return tmp_path

@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 from handmade import write_sweep
 
-from analysis.results import Results, ResultsError, load
-from sweeps.tables import TRIALS
+from picosweep.analysis.results import Results, ResultsError, load
+from picosweep.sweeps.store.tables import TRIALS
 
 
 def write_trials(folder: Path, frame: pl.DataFrame) -> Path:

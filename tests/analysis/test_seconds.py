@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from handmade import RUNGS, write_sweep
 
-from analysis.comparison import comparisons
-from analysis.report import render_report, subtitle
-from analysis.results import Results, load
-from analysis.savings import savings_sentence, savings_table
+from picosweep.analysis.report import render_report, subtitle
+from picosweep.analysis.results import Results, load
+from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.stopping.savings import savings_sentence, savings_table
 
 
 def _clocked(folder: Path, *, name: str = "clocked", seconds: float = 5.0, seed: int = 0) -> Path:

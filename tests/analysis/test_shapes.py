@@ -2,18 +2,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.box_plots import box_plots_sentence, box_plots_table, box_summary
-from analysis.comparison import comparisons
-from analysis.density import density_sentence, density_table, marginal_table
-from analysis.heatmap import binned, heatmap_sentence, heatmap_table, pairs
-from analysis.parallel_coordinates import (
+from picosweep.analysis.results import METRICS, Results
+from picosweep.analysis.shapes.box_plots import box_plots_sentence, box_plots_table, box_summary
+from picosweep.analysis.shapes.density import density_sentence, density_table, marginal_table
+from picosweep.analysis.shapes.heatmap import binned, heatmap_sentence, heatmap_table, pairs
+from picosweep.analysis.shapes.parallel_coordinates import (
     ABSENT_PLACE,
     axis_ends_table,
     parallel_coordinates_sentence,
     parallel_coordinates_table,
 )
-from analysis.results import METRICS, Results
-from analysis.slices import slices_sentence, slices_table
+from picosweep.analysis.shapes.slices import slices_sentence, slices_table
+from picosweep.analysis.statistics.common_rung import comparisons
 
 METRIC = METRICS["val_loss"]
 GRID = pl.DataFrame(

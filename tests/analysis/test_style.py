@@ -3,7 +3,17 @@ import itertools
 import numpy as np
 import pytest
 
-from analysis.style import CATEGORY, DASHES, SHAPES, Mode, color, dash, shape, theme, use_theme
+from picosweep.analysis.page.style import (
+    CATEGORY,
+    DASHES,
+    SHAPES,
+    Mode,
+    color,
+    dash,
+    shape,
+    theme,
+    use_theme,
+)
 
 CARD: dict[Mode, str] = {"light": "#ffffff", "dark": "#151a21"}
 # Source: G. M. Machado, M. M. Oliveira, L. A. F. Fernandes, A Physiologically-based Model for

@@ -3,13 +3,13 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.before_after import before_after_sentence, before_after_table
-from analysis.environment import environment_table
-from analysis.failures import failures_sentence, failures_table
-from analysis.results import METRICS, Results
-from analysis.samples import quotes, repetition, samples_sentence, samples_table
-from analysis.spend import spend_sentence, spend_table, wall_seconds
-from analysis.trial_table import trial_table_sentence, trials_table
+from picosweep.analysis.answer.before_after import before_after_sentence, before_after_table
+from picosweep.analysis.answer.spend import spend_sentence, spend_table, wall_seconds
+from picosweep.analysis.results import METRICS, Results
+from picosweep.analysis.trials.environment import environment_table
+from picosweep.analysis.trials.failures import failures_sentence, failures_table
+from picosweep.analysis.trials.samples import quotes, repetition, samples_sentence, samples_table
+from picosweep.analysis.trials.trial_table import trial_table_sentence, trials_table
 
 
 def test_spending_counts_each_trial_once_and_cached_ones_nothing(results: Results) -> None:

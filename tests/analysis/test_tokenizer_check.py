@@ -4,8 +4,8 @@ from pathlib import Path
 
 from handmade import write_sweep
 
-from analysis.results import Results, load
-from analysis.tokenizer_check import figure, tokenizer_sentence, tokenizer_table
+from picosweep.analysis.results import Results, load
+from picosweep.analysis.trials.tokenizer_check import figure, tokenizer_sentence, tokenizer_table
 
 GOOD = {
     "kind": "bpe", "vocab_size": 1024, "num_texts": 204, "num_round_trips": 204,

@@ -4,12 +4,28 @@ import pytest
 from scipy import stats
 from statsmodels.formula.api import ols
 
-from analysis.correlation import correlation_sentence, correlation_table, luck
-from analysis.importance import importance_sentence, importance_table
-from analysis.partial_dependence import partial_dependence_sentence, partial_dependence_table
-from analysis.regression import fit_regression, is_logarithmic, regression_sentence
-from analysis.residuals import FITTED, NORMAL, residuals_sentence, residuals_table
-from analysis.results import METRICS
+from picosweep.analysis.results import METRICS
+from picosweep.analysis.what_mattered.correlation import (
+    correlation_sentence,
+    correlation_table,
+    luck,
+)
+from picosweep.analysis.what_mattered.importance import importance_sentence, importance_table
+from picosweep.analysis.what_mattered.partial_dependence import (
+    partial_dependence_sentence,
+    partial_dependence_table,
+)
+from picosweep.analysis.what_mattered.regression import (
+    fit_regression,
+    is_logarithmic,
+    regression_sentence,
+)
+from picosweep.analysis.what_mattered.residuals import (
+    FITTED,
+    NORMAL,
+    residuals_sentence,
+    residuals_table,
+)
 
 METRIC = METRICS["val_loss"]
 

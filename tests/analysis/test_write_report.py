@@ -7,9 +7,9 @@ from types import ModuleType
 import pytest
 from handmade import write_sweep
 
-import analysis
-from analysis.report import write_report
-from analysis.results import ResultsError
+from picosweep import analysis
+from picosweep.analysis.report import write_report
+from picosweep.analysis.results import ResultsError
 
 
 def test_one_file_holds_the_whole_report(demo: Path, tmp_path: Path) -> None:

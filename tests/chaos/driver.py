@@ -15,7 +15,7 @@ WAIT_SECONDS = 90.0
 
 def command(*arguments: str | Path) -> list[str]:
     """The command line under test."""
-    return [sys.executable, "-m", "sweeps.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "picosweep.cli", *map(str, arguments)]
 
 
 def environment(orders: Path) -> dict[str, str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sweeps.checkpoints import save_checkpoint
-from sweeps.store import Store
+from picosweep.sweeps.store.checkpoints import save_checkpoint
+from picosweep.sweeps.store.store import Store
 from tests.chaos.ledger import Ledger, Verdict
 
 POINTS = (4, 8)

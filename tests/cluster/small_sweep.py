@@ -41,7 +41,7 @@ def write_sweep(folder: Path, **changes: Any) -> Path:
 def picosweep(*arguments: str | Path, cwd: Path, expect: int = 0, **environment: str) -> str:
     """Run the command line; what it printed."""
     result = subprocess.run(
-        [sys.executable, "-m", "sweeps.cli", *map(str, arguments)],
+        [sys.executable, "-m", "picosweep.cli", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

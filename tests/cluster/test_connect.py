@@ -3,8 +3,8 @@
 import pytest
 import ray
 
-from sweeps.errors import InputError
-from sweeps.nodes import connect
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.workers.nodes import connect
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from sweeps.cluster import slots_of
-from sweeps.spec import Resources
+from picosweep.sweeps.spec.schema import Resources
+from picosweep.sweeps.workers.cluster import slots_of
 from tests.cluster.small_sweep import check_whole, picosweep, write_sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -93,7 +93,7 @@ def test_a_lost_node_costs_nothing_but_time(tmp_path: Path, two_nodes: Nodes) ->
     )
     killed = None
     with subprocess.Popen(
-        [sys.executable, "-m", "sweeps.cli", "run", spec, "--results", "results"],
+        [sys.executable, "-m", "picosweep.cli", "run", spec, "--results", "results"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -64,7 +64,10 @@ class OurCluster:
 
     def nodes(self) -> list[str]:
         """The hosts that Ray knows, asked on the head."""
-        code = "import sweeps.nodes as n; print(*(x['host'] for x in n.list_nodes('auto')))"
+        code = (
+            "from picosweep.sweeps.workers.nodes import list_nodes; "
+            "print(*(node['host'] for node in list_nodes('auto')))"
+        )
         command = f'RAY_AUTH_MODE=token {HEAD_PYTHON} -c "{code}"'
         return self.hosts.ssh(self.head, command).split()
 
@@ -133,7 +136,7 @@ def _spec(folder: Path) -> Path:
 
 def _check_doors(cluster: OurCluster) -> None:
     """Without the token no entry, and the dashboard on no address of the network."""
-    code = "import sweeps.nodes as n; print(len(n.list_nodes('auto')))"
+    code = "import picosweep.sweeps.workers.nodes as n; print(len(n.list_nodes('auto')))"
     said = cluster.hosts.ssh(
         cluster.head,
         f'RAY_AUTH_MODE=token RAY_AUTH_TOKEN=guessed {HEAD_PYTHON} -c "{code}" 2>&1 || true',

@@ -3,8 +3,8 @@ import random
 import pytest
 import torch
 
-from pico.data.config import DataConfig, TokenizerConfig
-from pico.data.prepare import prepare
+from picosweep.pico.data.config import DataConfig, TokenizerConfig
+from picosweep.pico.data.preparation.prepare import prepare
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,13 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from pico.checkpoint import Checkpoint, CheckpointError, load_model_tensors, model_tensors
-from pico.models import MODELS
+from picosweep.pico.models import MODELS
+from picosweep.pico.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    load_model_tensors,
+    model_tensors,
+)
 
 
 def example():

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from pico.decoding import DECODER_TABLE, Decoding, choose_token
+from picosweep.pico.probes.decoding import DECODER_TABLE, Decoding, choose_token
 
 SHARES = torch.tensor([0.1, 0.4, 0.2, 0.3])
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pico.data.batches import IGNORED
-from pico.evaluate import Evaluation, evaluate
+from picosweep.pico.data.batching.batches import IGNORED
+from picosweep.pico.tasks.language_evaluation import Evaluation, evaluate
 
 
 class Table(nn.Module):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from pico.facts import compute_facts
-from pico.models import MODELS
+from picosweep.pico.facts import compute_facts
+from picosweep.pico.models import MODELS
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("kgram", {"context_size": 4, "num_inner_layers": 2}),

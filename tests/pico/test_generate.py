@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from pico.decoding import DECODER_TABLE, Decoding
-from pico.generate import Job, generate, stream, stream_text
-from pico.models import MODELS
-from pico.models.architecture import LanguageModel
+from picosweep.pico.models import MODELS
+from picosweep.pico.models.interface import LanguageModel
+from picosweep.pico.probes.decoding import DECODER_TABLE, Decoding
+from picosweep.pico.probes.generate import Job, generate, stream, stream_text
 
 VOCAB_SIZE, BLOCK_SIZE = 23, 8
 GREEDY = Decoding(temperature=0)

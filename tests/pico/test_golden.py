@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tiny_trials import numbers, tiny_trial
 
-from pico.models import MODELS
-from pico.train import TRAINING_VERSION, train
+from picosweep.pico.models import MODELS
+from picosweep.pico.training.train import TRAINING_VERSION, train
 
 GOLDEN = Path(__file__).parent / "golden" / "first_steps.json"
 ADVICE = "training gives other numbers: raise TRAINING_VERSION and write the golden file anew"

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pico.lora import LoRAConfig, add_lora, lora_state, merge_lora
-from pico.models import MODELS
-from pico.models.architecture import HeadedModel, LanguageModel
-from pico.models.head_loss import head_loss
+from picosweep.pico.models import MODELS
+from picosweep.pico.models.interface import HeadedModel, LanguageModel
+from picosweep.pico.models.layers.head_loss import head_loss
+from picosweep.pico.training.lora import LoRAConfig, add_lora, lora_state, merge_lora
 
 VOCAB_SIZE, BLOCK_SIZE = 19, 8
 CASES = [

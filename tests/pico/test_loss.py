@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pico.data.batches import IGNORED
-from pico.loss import TrainingLoss, logits_loss, replace_tokens
-from pico.models import MODELS
-from pico.models.head_loss import PIECE_NUMBERS
-from pico.training_config import TrainingConfig
+from picosweep.pico.data.batching.batches import IGNORED
+from picosweep.pico.models import MODELS
+from picosweep.pico.models.layers.head_loss import PIECE_NUMBERS
+from picosweep.pico.tasks.language_loss import TrainingLoss, logits_loss, replace_tokens
+from picosweep.pico.training_config import TrainingConfig
 
 
 def random_case(seed, *, padded):

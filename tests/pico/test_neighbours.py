@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from pico.models import MODELS
-from pico.neighbours import nearest_tokens
+from picosweep.pico.models import MODELS
+from picosweep.pico.probes.neighbours import nearest_tokens
 
 
 @pytest.mark.parametrize(

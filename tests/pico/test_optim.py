@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from pico.models import MODELS
-from pico.optim import build_optimizers, clip_gradients
-from pico.training_config import TrainingConfig
+from picosweep.pico.models import MODELS
+from picosweep.pico.training.optim import build_optimizers, clip_gradients
+from picosweep.pico.training_config import TrainingConfig
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
 

@@ -8,13 +8,13 @@ import torch
 from tiny_trials import numbers, tiny_trial
 from torch import nn
 
-import pico.auto_precision
-from pico.auto_precision import candidates, resolve_precision
-from pico.checkpoint import Checkpoint
-from pico.loop import TrainingLoop
-from pico.memory import keep_freed_memory, peak_memory_bytes, reset_peak_memory
-from pico.precision import Precision
-from pico.train import train
+import picosweep.pico.training.auto_precision
+from picosweep.pico.training.auto_precision import candidates, resolve_precision
+from picosweep.pico.training.checkpoint import Checkpoint
+from picosweep.pico.training.loop import TrainingLoop
+from picosweep.pico.training.memory import keep_freed_memory, peak_memory_bytes, reset_peak_memory
+from picosweep.pico.training.precision import Precision
+from picosweep.pico.training.train import train
 
 CPU = torch.device("cpu")
 
@@ -92,7 +92,7 @@ def test_fp16_trains_where_it_is_let(tiny_data, monkeypatch):
 def test_auto_takes_what_is_clearly_faster(seconds, expected, tiny_data, monkeypatch):
     """A lower precision has to be faster by more than noise."""
     monkeypatch.setattr(
-        pico.auto_precision,
+        picosweep.pico.training.auto_precision,
         "_seconds_per_step",
         lambda trial, *_: seconds[trial.training.precision],
     )

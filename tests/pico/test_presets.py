@@ -2,10 +2,10 @@
 
 import pytest
 
-from pico.facts import compute_facts
-from pico.models import MODELS
-from pico.presets import PRESETS, find_preset
-from pico.trial import resolve
+from picosweep.pico.facts import compute_facts
+from picosweep.pico.models import MODELS
+from picosweep.pico.presets import PRESETS, find_preset
+from picosweep.pico.trial import resolve
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -4,10 +4,10 @@ import pytest
 import torch
 from tiny_trials import numbers, tiny_trial
 
-from pico.checkpoint import Checkpoint, CheckpointError
-from pico.models import MODELS
-from pico.restore import restore_model, weights_fingerprint
-from pico.train import train
+from picosweep.pico.models import MODELS
+from picosweep.pico.training.checkpoint import Checkpoint, CheckpointError
+from picosweep.pico.training.restore import restore_model, weights_fingerprint
+from picosweep.pico.training.train import train
 
 
 def trained(trial, data, steps=4, **kwargs):

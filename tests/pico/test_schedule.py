@@ -1,7 +1,7 @@
 import pytest
 
-from pico.schedule import learning_rate_at
-from pico.training_config import TrainingConfig
+from picosweep.pico.training.schedule import learning_rate_at
+from picosweep.pico.training_config import TrainingConfig
 
 
 def rates(horizon, **fields):

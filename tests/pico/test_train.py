@@ -6,13 +6,13 @@ import pytest
 import torch
 from tiny_trials import numbers, tiny_trial
 
-import pico.loop
-from pico.checkpoint import Checkpoint
-from pico.data.batches import TrainBatches, validation_batches
-from pico.loop import TrainingLoop
-from pico.models import MODELS
-from pico.train import train
-from sweeps.tables import REPORTS
+import picosweep.pico.training.loop
+from picosweep.pico.data.batching.batches import TrainBatches, validation_batches
+from picosweep.pico.models import MODELS
+from picosweep.pico.training.checkpoint import Checkpoint
+from picosweep.pico.training.loop import TrainingLoop
+from picosweep.pico.training.train import train
+from picosweep.sweeps.store.tables import REPORTS
 
 
 def final_weights(report):
@@ -48,7 +48,7 @@ def test_the_seed_reaches_the_order_of_the_data(tiny_data, monkeypatch):
         seeds.append(sizes["seed"])
         return TrainBatches(data, **sizes)
 
-    monkeypatch.setattr(pico.loop, "TrainBatches", spy)
+    monkeypatch.setattr(picosweep.pico.training.loop, "TrainBatches", spy)
     for seed in (3, 4):
         TrainingLoop(tiny_trial(seed=seed), tiny_data)
     assert seeds == [3, 4]
@@ -250,7 +250,7 @@ def test_validation_batches_do_not_depend_on_the_training(tiny_data, monkeypatch
         asked.append(sizes)
         return validation_batches(data, **sizes)
 
-    monkeypatch.setattr(pico.loop, "validation_batches", spy)
+    monkeypatch.setattr(picosweep.pico.training.loop, "validation_batches", spy)
     for batch_size in (2, 8):
         TrainingLoop(tiny_trial(batch_size=batch_size), tiny_data)
     assert asked[0] == asked[1]

@@ -2,10 +2,10 @@ import pytest
 import torch
 from tiny_trials import numbers, tiny_trial
 
-from pico.checkpoint import Checkpoint, CheckpointError
-from pico.loop import TrainingLoop
-from pico.models import MODELS
-from pico.train import train
+from picosweep.pico.models import MODELS
+from picosweep.pico.training.checkpoint import Checkpoint, CheckpointError
+from picosweep.pico.training.loop import TrainingLoop
+from picosweep.pico.training.train import train
 
 
 def state_of(loop_or_report):

@@ -5,10 +5,10 @@ import math
 import pytest
 from tiny_trials import numbers, tiny_trial
 
-from pico.checkpoint import Checkpoint
-from pico.clock import TrainingClock
-from pico.progress import Progress
-from pico.train import train
+from picosweep.pico.training.checkpoint import Checkpoint
+from picosweep.pico.training.clock import TrainingClock
+from picosweep.pico.training.progress import Progress
+from picosweep.pico.training.train import train
 
 
 class FakeClock:

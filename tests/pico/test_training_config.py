@@ -2,9 +2,9 @@ from dataclasses import fields
 
 import pytest
 
-from pico.models import MODELS
-from pico.training_config import TrainingConfig
-from pico.trial import TrialConfig
+from picosweep.pico.models import MODELS
+from picosweep.pico.training_config import TrainingConfig
+from picosweep.pico.trial import TrialConfig
 
 BAD = {
     "optimizer": ["adamax", None],

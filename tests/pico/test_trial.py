@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from pico.models import MODELS
-from pico.training_config import TrainingConfig
-from pico.trial import TrialConfig, resolve
+from picosweep.pico.models import MODELS
+from picosweep.pico.training_config import TrainingConfig
+from picosweep.pico.trial import TrialConfig, resolve
 
 
 def trial_of(architecture="kgram", horizon_steps=None, **hyperparameters):

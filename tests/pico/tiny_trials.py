@@ -1,6 +1,6 @@
 """Trials that train in a fraction of a second, one for each architecture."""
 
-from pico.trial import TrialConfig, resolve
+from picosweep.pico.trial import TrialConfig, resolve
 
 SMALL = {
     "kgram": {"context_size": 3, "embed_size": 8, "hidden_size": 16},

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from pico.training_config import TrainingConfig
-from sweeps.architectures import find_architectures
-from sweeps.candidates import CandidateFactory, column_types
-from sweeps.coordinator import Assignment, Coordinator
-from sweeps.spaces import build_spaces
-from sweeps.spec import Spec, parse_spec
-from sweeps.store import Store
-from sweeps.yaml_file import Document
+from picosweep.pico.training_config import TrainingConfig
+from picosweep.sweeps.decisions.coordinator import Assignment, Coordinator
+from picosweep.sweeps.search.candidates import CandidateFactory, column_types
+from picosweep.sweeps.spec.architectures import find_architectures
+from picosweep.sweeps.spec.document import Document
+from picosweep.sweeps.spec.schema import Spec, parse_spec
+from picosweep.sweeps.spec.spaces import build_spaces
+from picosweep.sweeps.store.store import Store
 
 SPEC: dict[str, Any] = {
     "name": "simulated",
@@ -56,7 +56,7 @@ def spec_with(**changes: Any) -> dict[str, Any]:
 
 @dataclass
 class Process:
-    """A trial in training: what `pico.train.train` would do, without the training."""
+    """A trial in training: what `pico.training.train.train` would do, without the training."""
 
     assignment: Assignment
     step: int

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from pico.presets import PRESETS
-from sweeps.architectures import find_architectures
-from sweeps.candidates import Candidate, CandidateFactory, Rejection
-from sweeps.errors import InputError
-from sweeps.spaces import build_spaces
-from sweeps.spec import parse_spec
-from sweeps.yaml_file import Document
+from picosweep.pico.presets import PRESETS
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.search.candidates import Candidate, CandidateFactory, Rejection
+from picosweep.sweeps.spec.architectures import find_architectures
+from picosweep.sweeps.spec.document import Document
+from picosweep.sweeps.spec.schema import parse_spec
+from picosweep.sweeps.spec.spaces import build_spaces
 from tests.sweeps.simulation import SimulatedData, spec_with
 
 NOWHERE = Document(path=Path("spec"), content={}, lines={})

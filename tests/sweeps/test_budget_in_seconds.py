@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from sweeps.candidates import Rejection
-from sweeps.errors import InputError
-from sweeps.reading import find_elsewhere
-from sweeps.spec import Budget, parse_spec
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.search.candidates import Rejection
+from picosweep.sweeps.spec.schema import Budget, parse_spec
+from picosweep.sweeps.store.reader import find_elsewhere
 from tests.sweeps.simulation import Simulation, spec_with
 
 Simulate = Callable[..., Simulation]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.cli import main
+from picosweep.cli import main
 
 
 def test_a_users_module_is_found_where_the_user_is(

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sweeps.early_stopping import Asha
-from sweeps.reading import find_elsewhere
+from picosweep.sweeps.search.early_stopping import Asha
+from picosweep.sweeps.store.reader import find_elsewhere
 from tests.sweeps.simulation import SPEC, Process, Simulation, spec_with
 
 Simulate = Callable[..., Simulation]

@@ -12,12 +12,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from sweeps import journal as journal_module
-from sweeps.checkpoints import read_checkpoint, save_checkpoint
-from sweeps.errors import InputError
-from sweeps.journal import Journal
-from sweeps.reading import find_elsewhere, read_rows
-from sweeps.store import Store
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.store import journal as journal_module
+from picosweep.sweeps.store.checkpoints import read_checkpoint, save_checkpoint
+from picosweep.sweeps.store.journal import Journal
+from picosweep.sweeps.store.reader import find_elsewhere, read_rows
+from picosweep.sweeps.store.store import Store
 from tests.sweeps.simulation import Simulation
 
 Simulate = Callable[..., Simulation]

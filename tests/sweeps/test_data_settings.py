@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from pico.presets import PRESETS
-from sweeps.architectures import find_architectures
-from sweeps.auto_precision import settle_precision
-from sweeps.candidates import Candidate, CandidateFactory
-from sweeps.data import SweepData, prepare_all
-from sweeps.errors import InputError
-from sweeps.space import Space
-from sweeps.spaces import build_spaces
-from sweeps.spec import Spec, parse_spec
-from sweeps.store import Store
-from sweeps.yaml_file import Document
+from picosweep.pico.presets import PRESETS
+from picosweep.sweeps.data import SweepData, prepare_all
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.search.candidates import Candidate, CandidateFactory
+from picosweep.sweeps.spec.architectures import find_architectures
+from picosweep.sweeps.spec.document import Document
+from picosweep.sweeps.spec.parameters import Space
+from picosweep.sweeps.spec.schema import Spec, parse_spec
+from picosweep.sweeps.spec.spaces import build_spaces
+from picosweep.sweeps.store.store import Store
+from picosweep.sweeps.workers.auto_precision import settle_precision
 from tests.sweeps.simulation import SimulatedData, spec_with
 
 NOWHERE = Document(path=Path("spec"), content={}, lines={})

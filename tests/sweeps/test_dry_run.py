@@ -7,8 +7,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from sweeps.dry_run import plan_sweep, print_plan
-from sweeps.errors import InputError
+from picosweep.commands.plan import plan_sweep, print_plan
+from picosweep.sweeps.errors import InputError
 
 
 def _write(folder: Path, **changes: Any) -> Path:

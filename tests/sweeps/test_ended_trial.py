@@ -7,8 +7,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from sweeps.ended_trial import EndedTrial
-from sweeps.space import Parameter, Space, Value
+from picosweep.sweeps.search.ended_trial import EndedTrial
+from picosweep.sweeps.spec.parameters import Parameter, Space, Value
 
 SPACE = Space(
     parameters=(

@@ -11,8 +11,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from sweeps.errors import InputError
-from sweeps.export import export, read_sweep
+from picosweep.commands.export import export, read_sweep
+from picosweep.sweeps.errors import InputError
 from tests.sweeps.simulation import SPEC, Simulation
 
 Simulate = Callable[..., Simulation]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeps.expressions import parse_expression
+from picosweep.sweeps.spec.expressions import parse_expression
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeps import journal as journal_module
-from sweeps.journal import Journal
+from picosweep.sweeps.store import journal as journal_module
+from picosweep.sweeps.store.journal import Journal
 
 
 def _rows(folder: Path) -> list[object]:

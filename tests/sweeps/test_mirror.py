@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.checkpoints import drop_others, read_checkpoint, save_checkpoint
-from sweeps.errors import InputError
-from sweeps.journal import Journal
-from sweeps.mirror import MARK, Mirror, local_results, open_mirror, refresh
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.store.checkpoints import drop_others, read_checkpoint, save_checkpoint
+from picosweep.sweeps.store.journal import Journal
+from picosweep.sweeps.store.mirror import MARK, Mirror, local_results, open_mirror, refresh
 
 
 @pytest.fixture(autouse=True)

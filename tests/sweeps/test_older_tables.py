@@ -9,11 +9,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-import analysis
-import sweeps.trials
-from sweeps.reading import find_elsewhere
-from sweeps.tables import TABLES
-from sweeps.trials import FROM_REPORT
+import picosweep.sweeps.decisions.trial
+from picosweep import analysis
+from picosweep.sweeps.decisions.trial import FROM_REPORT
+from picosweep.sweeps.store.reader import find_elsewhere
+from picosweep.sweeps.store.tables import TABLES
 from tests.sweeps.simulation import Simulation, spec_with
 
 Simulate = Callable[..., Simulation]
@@ -36,7 +36,7 @@ def _older_version() -> Iterator[None]:
         place = TABLES["decisions"].get_field_index("milestone")
         patched.setitem(TABLES, "decisions", TABLES["decisions"].set(place, whole))
         old = tuple(name for name in FROM_REPORT if name != NEW)
-        patched.setattr(sweeps.trials, "FROM_REPORT", old)
+        patched.setattr(picosweep.sweeps.decisions.trial, "FROM_REPORT", old)
         patched.setattr(Simulation, "metrics", old_metrics)
         yield
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sweeps.engine import SweepResult
-from sweeps.ranking import Ranking
-from sweeps.summary import print_summary
+from picosweep.commands.run import SweepResult
+from picosweep.sweeps.search.ranking import Ranking
+from picosweep.terminal.summary import print_summary
 
 
 def _row(trial_id: str, **values: Any) -> dict[str, Any]:

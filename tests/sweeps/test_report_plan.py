@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sweeps.report_plan import ReportPlan, plan_reports
-from sweeps.spec import Budget
+from picosweep.sweeps.spec.report_plan import ReportPlan, plan_reports
+from picosweep.sweeps.spec.schema import Budget
 
 
 def _plan(**budget: Any) -> ReportPlan:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.errors import InputError
-from sweeps.heartbeat import Heartbeat, read_now
-from sweeps.requests import stop, take_requests
-from sweeps.status import sweep_status
+from picosweep.commands.status import sweep_status
+from picosweep.commands.stop import stop, take_requests
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.workers.heartbeat import Heartbeat, read_now
 from tests.sweeps.simulation import Simulation
 
 Simulate = Callable[..., Simulation]

@@ -7,12 +7,12 @@ from typing import Any
 import optuna
 import pytest
 
-from sweeps.architectures import find_architectures
-from sweeps.errors import InputError
-from sweeps.samplers import SAMPLERS, check_search
-from sweeps.spaces import build_spaces
-from sweeps.spec import parse_spec
-from sweeps.yaml_file import Document
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.search.samplers import SAMPLERS, check_search
+from picosweep.sweeps.spec.architectures import find_architectures
+from picosweep.sweeps.spec.document import Document
+from picosweep.sweeps.spec.schema import parse_spec
+from picosweep.sweeps.spec.spaces import build_spaces
 from tests.sweeps.simulation import SPEC, Simulation, spec_with
 
 Simulate = Callable[..., Simulation]

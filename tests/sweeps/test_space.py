@@ -5,7 +5,7 @@ from typing import Any
 import optuna
 import pytest
 
-from sweeps.space import Space, parse_parameter
+from picosweep.sweeps.spec.parameters import Space, parse_parameter
 
 
 def _space(**written: Any) -> Space:

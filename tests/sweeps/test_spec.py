@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from pico.data.config import DataConfig
-from sweeps.architectures import find_architectures
-from sweeps.candidates import CandidateFactory
-from sweeps.errors import InputError
-from sweeps.spaces import build_spaces, check_feasibility
-from sweeps.spec import Samples, load_spec
+from picosweep.pico.data.config import DataConfig
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.search.candidates import CandidateFactory
+from picosweep.sweeps.spec.architectures import find_architectures
+from picosweep.sweeps.spec.schema import Samples, load_spec
+from picosweep.sweeps.spec.spaces import build_spaces, check_feasibility
 from tests.sweeps.simulation import SPEC, simulated_data
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
-from sweeps.early_stopping import Asha, _StubTrial
-from sweeps.spec import Objective
+from picosweep.sweeps.search.early_stopping import Asha, _StubTrial
+from picosweep.sweeps.spec.schema import Objective
 
 
 @pytest.mark.parametrize("goal", ["minimize", "maximize"])

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sweeps.errors import InputError
-from sweeps.files import replace_file
-from sweeps.reading import find_elsewhere
-from sweeps.store import Store
-from sweeps.tables import DECISIONS, REPORTS, TRIALS
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.store.atomic_write import replace_file
+from picosweep.sweeps.store.reader import find_elsewhere
+from picosweep.sweeps.store.store import Store
+from picosweep.sweeps.store.tables import DECISIONS, REPORTS, TRIALS
 
 TYPES = {"embed_size": pa.int64(), "activation": pa.string(), "dropout": pa.float64()}
 

@@ -7,10 +7,10 @@ import pytest
 from ray.tune.experiment import Trial
 
 from benchmarks.stub import Stub
-from sweeps.cluster import Cluster
-from sweeps.spec import parse_spec
-from sweeps.trainable import Shared
-from sweeps.tune_run import run_tune
+from picosweep.sweeps.spec.schema import parse_spec
+from picosweep.sweeps.workers.actor import Shared
+from picosweep.sweeps.workers.cluster import Cluster
+from picosweep.sweeps.workers.tune_runner import run_tune
 from tests.sweeps.simulation import Simulation, spec_with
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import settings
 from stories import STORIES
 
-from pico.data.byte_bpe import train_bpe
-from pico.data.config import DataConfig, TokenizerConfig
-from pico.data.prepare import prepare
+from picosweep.pico.data.config import DataConfig, TokenizerConfig
+from picosweep.pico.data.preparation.prepare import prepare
+from picosweep.pico.data.tokenizers.byte_bpe import train_bpe
 
 settings.register_profile("data", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("data")

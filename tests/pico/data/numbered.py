@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pico.data.prepared import Meta, Part, PreparedData
+from picosweep.pico.data.prepared import Meta, Part, PreparedData
 
 END_OF_TEXT_ID = 1_000_000
 

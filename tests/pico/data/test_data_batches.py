@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numbered import END_OF_TEXT_ID, numbered_data
 
-from pico.data.batches import IGNORED, TrainBatches, validation_batches
-from pico.data.errors import DataError
+from picosweep.pico.data.batching.batches import IGNORED, TrainBatches, validation_batches
+from picosweep.pico.errors import DataError
 
 lengths = st.lists(st.integers(1, 30), min_size=1, max_size=12)
 

@@ -2,8 +2,8 @@ import pickle
 
 import pytest
 
-from pico.data.config import DataConfig, NumbersConfig, TokenizerConfig
-from pico.data.errors import DataError
+from picosweep.pico.data.config import DataConfig, NumbersConfig, TokenizerConfig
+from picosweep.pico.errors import DataError
 
 BAD = [
     (DataConfig, {"mode": "paded"}, r"data\.mode: unknown mode \(did you mean 'padded'\?\)"),

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from pico.data.config import HUB_MAX_BYTES, DataConfig, TokenizerConfig
-from pico.data.errors import DataError
-from pico.data.hub import HubName, hub_source
-from pico.data.hub_access import why_unreachable
-from pico.data.prepare import prepare
+from picosweep.pico.data.config import HUB_MAX_BYTES, DataConfig, TokenizerConfig
+from picosweep.pico.data.preparation.prepare import prepare
+from picosweep.pico.data.sources.hub import HubName, hub_source
+from picosweep.pico.data.sources.hub_access import why_unreachable
+from picosweep.pico.errors import DataError
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def hub(monkeypatch):
         return rows()
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
-    monkeypatch.setattr("pico.data.hub.why_unreachable", lambda: None)
+    monkeypatch.setattr("picosweep.pico.data.sources.hub.why_unreachable", lambda: None)
     return state
 
 
@@ -136,13 +136,15 @@ def test_without_a_network_the_answer_is_quick(hub, tmp_path, monkeypatch):
     def no_network(*_):
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr("pico.data.hub.why_unreachable", why_unreachable)
-    monkeypatch.setattr("pico.data.hub_access.getproxies", dict)
+    monkeypatch.setattr("picosweep.pico.data.sources.hub.why_unreachable", why_unreachable)
+    monkeypatch.setattr("picosweep.pico.data.sources.hub_access.getproxies", dict)
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     with pytest.raises(DataError, match=r"found no network: huggingface\.co: Name or service"):
         read("hf:a/b", tmp_path)
-    monkeypatch.setattr("pico.data.hub_access.getproxies", lambda: {"https": "proxy"})
+    monkeypatch.setattr(
+        "picosweep.pico.data.sources.hub_access.getproxies", lambda: {"https": "proxy"}
+    )
     assert why_unreachable() is None
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(DataError, match="HF_HUB_OFFLINE is set"):
@@ -165,7 +167,7 @@ def test_the_library_itself_streams(tmp_path, monkeypatch):
     folder.mkdir()
     rows = [{"text": f"row {index}"} for index in range(20)]
     (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    monkeypatch.setattr("pico.data.hub.why_unreachable", lambda: None)
+    monkeypatch.setattr("picosweep.pico.data.sources.hub.why_unreachable", lambda: None)
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     texts = read(f"hf:{folder}", tmp_path / "downloads", max_documents=5)
     assert texts == [row["text"] for row in rows[:5]]

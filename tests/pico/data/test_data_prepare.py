@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stories import STORIES
 
-from pico.data.config import DataConfig, TokenizerConfig
-from pico.data.errors import DataError
-from pico.data.prepare import prepare
+from picosweep.pico.data.config import DataConfig, TokenizerConfig
+from picosweep.pico.data.preparation.prepare import prepare
+from picosweep.pico.errors import DataError
 
 CHARACTERS = TokenizerConfig(kind="char")
 
@@ -77,7 +77,7 @@ def test_the_tokenizer_sees_the_training_part_alone(prepared):
 def test_the_second_time_is_answered_from_disk(prepared, tmp_path, monkeypatch):
     """The same configuration reads nothing again and gives the same arrays."""
     first = prepared()
-    monkeypatch.setattr("pico.data.prepare._build", None)
+    monkeypatch.setattr("picosweep.pico.data.preparation.prepare._build", None)
     second = prepared()
     assert second.meta == first.meta
     assert np.array_equal(second.train, first.train)
@@ -321,9 +321,9 @@ def test_large_texts_stream_through(tmp_path, monkeypatch):
     with path.open("w") as file:
         for number in range(size // 128):
             file.write(f"{number:7} {line}".rjust(127, "-") + ("\n" if number % 20 == 0 else ""))
-    monkeypatch.setattr("pico.data.corpus._KEPT_CHARACTERS", 1 << 18)
-    monkeypatch.setattr("pico.data.text_files._CHUNK_CHARACTERS", 1 << 16)
-    monkeypatch.setattr("pico.data.token_file._BATCH_CHARACTERS", 1 << 16)
+    monkeypatch.setattr("picosweep.pico.data.preparation.corpus._KEPT_CHARACTERS", 1 << 18)
+    monkeypatch.setattr("picosweep.pico.data.sources.text_files._CHUNK_CHARACTERS", 1 << 16)
+    monkeypatch.setattr("picosweep.pico.data.preparation.token_file._BATCH_CHARACTERS", 1 << 16)
     config = DataConfig(source=str(path), tokenizer=CHARACTERS)
     tracemalloc.start()
     try:
@@ -337,5 +337,5 @@ def test_large_texts_stream_through(tmp_path, monkeypatch):
 
 def test_preparing_needs_no_torch():
     """The driver prepares data while workers still import torch; it need not wait for it."""
-    code = "import sys, pico.data.prepare; assert 'torch' not in sys.modules"
+    code = "import sys, picosweep.pico.data.preparation.prepare; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -3,9 +3,9 @@ from stories import STORIES
 from tokenizers import Tokenizer as Engine
 from tokenizers import models, pre_tokenizers
 
-from pico.data.config import TokenizerConfig
-from pico.data.quality import PROBES, check_prepared, check_tokenizer
-from pico.data.tokenizer import CharacterTokenizer
+from picosweep.pico.data.config import TokenizerConfig
+from picosweep.pico.data.tokenizer_quality import PROBES, check_prepared, check_tokenizer
+from picosweep.pico.data.tokenizers.tokenizer import CharacterTokenizer
 
 
 class Broken(CharacterTokenizer):

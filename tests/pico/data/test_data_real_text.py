@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from pico.data.batches import IGNORED, TrainBatches, validation_batches
-from pico.data.config import DataConfig, TokenizerConfig
-from pico.data.prepare import prepare
-from pico.data.quality import check_prepared
+from picosweep.pico.data.batching.batches import IGNORED, TrainBatches, validation_batches
+from picosweep.pico.data.config import DataConfig, TokenizerConfig
+from picosweep.pico.data.preparation.prepare import prepare
+from picosweep.pico.data.tokenizer_quality import check_prepared
 
 pytestmark = pytest.mark.real_text
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pico.data.shuffle import keys, shuffled
+from picosweep.pico.data.batching.shuffle import keys, shuffled
 
 
 @given(size=st.integers(1, 400), seed=st.integers(0, 2**63), epoch=st.integers(0, 10**6))

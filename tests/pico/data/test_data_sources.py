@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pico.data.config import DataConfig, NumbersConfig
-from pico.data.errors import DataError
-from pico.data.installed import language_manual, standard_library
-from pico.data.number_sequences import FAMILIES
-from pico.data.sources import open_source
+from picosweep.pico.data.config import DataConfig, NumbersConfig
+from picosweep.pico.data.sources.installed import language_manual, standard_library
+from picosweep.pico.data.sources.number_sequences import FAMILIES
+from picosweep.pico.data.sources.registry import open_source
+from picosweep.pico.errors import DataError
 
 
 def documents(path, **fields):
@@ -46,7 +46,9 @@ def test_stories_are_told_apart_by_their_marks(tmp_path, monkeypatch):
     path.write_text("<|endoftext|>\n".join(stories))
     expected = [story.strip() for story in stories]
     for size in (1, 7, 10_000):
-        monkeypatch.setattr("pico.data.text_files._CHUNK_CHARACTERS", max(size, 40))
+        monkeypatch.setattr(
+            "picosweep.pico.data.sources.text_files._CHUNK_CHARACTERS", max(size, 40)
+        )
         assert [text.strip() for text in documents(path)] == expected
 
 

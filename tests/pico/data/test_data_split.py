@@ -3,8 +3,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pico.data.errors import DataError
-from pico.data.split import (
+from picosweep.pico.data.preparation.split import (
     DROPPED,
     TRAIN,
     VALIDATION,
@@ -14,6 +13,7 @@ from pico.data.split import (
     split_by_source,
     split_tail,
 )
+from picosweep.pico.errors import DataError
 
 # Few different documents, so that many are alike, within a source and across sources.
 documents = st.lists(st.sampled_from("abcdefgh").map(lambda letter: letter * 9), min_size=1)

@@ -12,12 +12,12 @@ from stories import STORIES
 from tokenizers import Tokenizer as Engine
 from tokenizers import pre_tokenizers
 
-from pico.data.byte_bpe import train_bpe
-from pico.data.config import TokenizerConfig
-from pico.data.errors import DataError
-from pico.data.load_tokenizer import make_tokenizer, tokenizer_from_json
-from pico.data.pieces import split_pieces, thinned_pieces
-from pico.data.tokenizer import CharacterTokenizer, IntegerTokenizer
+from picosweep.pico.data.config import TokenizerConfig
+from picosweep.pico.data.tokenizers.byte_bpe import train_bpe
+from picosweep.pico.data.tokenizers.pretokens import split_pieces, thinned_pieces
+from picosweep.pico.data.tokenizers.registry import make_tokenizer, tokenizer_from_json
+from picosweep.pico.data.tokenizers.tokenizer import CharacterTokenizer, IntegerTokenizer
+from picosweep.pico.errors import DataError
 
 # Every kind of neighbour the pre-tokenizer's pattern knows, and white space Python and Unicode
 # disagree about.
@@ -96,7 +96,9 @@ def test_thinning_hardly_costs_compression(monkeypatch):
     text = " ".join(draw.choice(words, 40_000, p=np.arange(1, 22) / 231))
     num_tokens = []
     for pieces_per_token in (13, 1000):
-        monkeypatch.setattr("pico.data.byte_bpe._TRAINING_PIECES_PER_TOKEN", pieces_per_token)
+        monkeypatch.setattr(
+            "picosweep.pico.data.tokenizers.byte_bpe._TRAINING_PIECES_PER_TOKEN", pieces_per_token
+        )
         num_tokens.append(len(train_bpe([text], 300).encode_documents([text])[0]))
     assert num_tokens[0] <= 1.01 * num_tokens[1]
 
@@ -104,7 +106,8 @@ def test_thinning_hardly_costs_compression(monkeypatch):
 def test_training_is_the_same_in_every_process():
     """Another hash seed and another number of threads learn the same merges."""
     code = (
-        f"from pico.data.byte_bpe import train_bpe\nprint(train_bpe({STORIES!r}, 400).fingerprint)"
+        "from picosweep.pico.data.tokenizers.byte_bpe import train_bpe\n"
+        f"print(train_bpe({STORIES!r}, 400).fingerprint)"
     )
     fingerprints = {
         subprocess.run(
@@ -122,7 +125,7 @@ def test_forked_processes_encode_without_a_warning():
     """A fork after threads ran neither warns nor waits for threads it does not have."""
     code = (
         "import os\n"
-        "from pico.data.byte_bpe import train_bpe\n"
+        "from picosweep.pico.data.tokenizers.byte_bpe import train_bpe\n"
         "texts = [f'word{number} and{number}' for number in range(9000)]\n"
         "bpe = train_bpe(texts, 300)\n"
         "expected = bpe.encode_documents(texts)[0].tolist()\n"

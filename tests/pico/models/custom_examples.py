@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from pico.models.lstm import LSTM, LSTMConfig
+from picosweep.pico.models.lstm import LSTM, LSTMConfig
 
 
 class Good(nn.Module):

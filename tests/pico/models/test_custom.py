@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from pico.decoding import Decoding
-from pico.facts import compute_facts
-from pico.generate import stream
-from pico.models.custom import CustomModel, load_architecture
-from pico.models.lookup import find_architecture
-from pico.neighbours import nearest_tokens
-from pico.trial import TrialConfig, resolve
+from picosweep.pico.facts import compute_facts
+from picosweep.pico.models.custom import CustomModel, load_architecture
+from picosweep.pico.models.registry import find_architecture
+from picosweep.pico.probes.decoding import Decoding
+from picosweep.pico.probes.generate import stream
+from picosweep.pico.probes.neighbours import nearest_tokens
+from picosweep.pico.trial import TrialConfig, resolve
 
 PATH = "custom_examples:"
 SIZES = {"vocab_size": 11, "block_size": 6}

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pico.models import head_loss as module
-from pico.models.head_loss import IGNORED, head_loss
+from picosweep.pico.models.layers import head_loss as module
+from picosweep.pico.models.layers.head_loss import IGNORED, head_loss
 
 
 @pytest.mark.parametrize("bias", [False, True])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pico.models.kgram import KGram, KGramConfig
+from picosweep.pico.models.kgram import KGram, KGramConfig
 
 VOCAB_SIZE = 11
 

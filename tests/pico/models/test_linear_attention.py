@@ -4,7 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from pico.models.linear_attention import feature_map, weight_totals, weighted_values
+from picosweep.pico.models.layers.linear_attention import (
+    feature_map,
+    weight_totals,
+    weighted_values,
+)
 
 SHAPE = (2, 3, 13, 4)
 

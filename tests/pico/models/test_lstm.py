@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pico.models.lstm import LSTM, LSTMConfig
+from picosweep.pico.models.lstm import LSTM, LSTMConfig
 
 VOCAB_SIZE = 13
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from pico.facts import compute_facts
-from pico.models import MODELS
-from pico.models.architecture import LanguageModel
+from picosweep.pico.facts import compute_facts
+from picosweep.pico.models import MODELS
+from picosweep.pico.models.interface import LanguageModel
 
 VOCAB_SIZE, BLOCK_SIZE = 17, 12
 SMALL: dict[str, dict[str, Any]] = {

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pico.models.activations import ACTIVATIONS
-from pico.models.norms import EPSILON, RMSNorm, make_norm
+from picosweep.pico.models.layers.activations import ACTIVATIONS
+from picosweep.pico.models.layers.norms import EPSILON, RMSNorm, make_norm
 
 
 @pytest.mark.parametrize("shape", [(5, 8), (2, 3, 8), (2, 3, 4, 8)])

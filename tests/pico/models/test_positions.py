@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pico.models.positions import Rotary, sinusoidal_vectors, turn
+from picosweep.pico.models.layers.positions import Rotary, sinusoidal_vectors, turn
 
 
 def test_rotary_turns_pairs_by_the_angle_of_the_place() -> None:

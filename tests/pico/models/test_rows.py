@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pico.models.rows import add_rows, scattered, summed
+from picosweep.pico.models.layers.row_sums import add_rows, scattered, summed
 
 NUM_ROWS, SIZE = 7, 5
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pico.models.norms import RMSNorm
-from pico.models.positions import sinusoidal_vectors
-from pico.models.transformer import Block, Transformer, TransformerConfig
+from picosweep.pico.models.layers.norms import RMSNorm
+from picosweep.pico.models.layers.positions import sinusoidal_vectors
+from picosweep.pico.models.transformer import Block, Transformer, TransformerConfig
 
 VOCAB_SIZE, BLOCK_SIZE = 13, 9
 

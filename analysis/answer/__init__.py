@@ -1,0 +1,1 @@
+"""The report's first chapter: the answer, how sure it is, and what was spent."""

@@ -1,0 +1,159 @@
+"""Every question of the report, in its order: the registry to add a question to."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from picosweep.analysis.answer import headline, spend, sweep_comparison
+from picosweep.analysis.curves import fit_quality, norms, ribbons, scaling
+from picosweep.analysis.equal_cost import best_so_far, expected_best, improvement, learning_curves
+from picosweep.analysis.fronts import front_membership, hypervolume, pareto
+from picosweep.analysis.page.figure import Figure, Panel
+from picosweep.analysis.results import Results
+from picosweep.analysis.shapes import box_plots, density, heatmap, parallel_coordinates, slices
+from picosweep.analysis.stopping import decisions, rank_agreement, savings
+from picosweep.analysis.trials import (
+    environment,
+    failures,
+    incidents,
+    samples,
+    tokenizer_check,
+    trial_table,
+)
+from picosweep.analysis.what_mattered import (
+    correlation,
+    importance,
+    partial_dependence,
+    regression,
+    residuals,
+)
+
+_log = logging.getLogger(__name__)
+
+Question = Callable[[Results], Figure | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """Questions that belong together."""
+
+    key: str
+    title: str
+    lead: str
+    questions: tuple[Question, ...]
+
+
+CHAPTERS: Final = (
+    Chapter(
+        key="sure",
+        title="How sure, at what cost",
+        lead="Each architecture's best setting on fresh seeds, and what the sweep spent.",
+        questions=(headline.figure, sweep_comparison.figure, spend.figure),
+    ),
+    Chapter(
+        key="equal-cost",
+        title="Architectures at equal cost",
+        lead="An architecture is only better than another at the same price.",
+        questions=(
+            learning_curves.figure,
+            best_so_far.figure,
+            expected_best.figure,
+            improvement.figure,
+        ),
+    ),
+    Chapter(
+        key="fronts",
+        title="Pareto fronts",
+        lead="What a lower loss costs in parameters, compute, time and memory.",
+        questions=(pareto.figure, hypervolume.figure, front_membership.figure),
+    ),
+    Chapter(
+        key="mattered",
+        title="What mattered",
+        lead="Which settings moved the loss, how far, and how sure that is.",
+        questions=(
+            importance.figure,
+            regression.figure,
+            residuals.figure,
+            partial_dependence.figure,
+            correlation.figure,
+        ),
+    ),
+    Chapter(
+        key="shapes",
+        title="Shapes of the space",
+        lead="How the loss lies over the settings that each architecture has.",
+        questions=(
+            heatmap.figure,
+            box_plots.figure,
+            slices.figure,
+            parallel_coordinates.figure,
+            density.figure,
+        ),
+    ),
+    Chapter(
+        key="stopping",
+        title="Was early stopping right?",
+        lead="What the exempt trials, which early stopping may not touch, say about its choices.",
+        questions=(rank_agreement.figure, savings.figure, decisions.figure),
+    ),
+    Chapter(
+        key="curves",
+        title="Learning curves",
+        lead="How all trials learned, which of them should learn longer, and what went astray.",
+        questions=(ribbons.figure, fit_quality.figure, norms.figure),
+    ),
+    Chapter(
+        key="scaling-laws",
+        title="Scaling",
+        lead="How the loss falls with size and compute, inside the range that was measured.",
+        questions=(scaling.figure,),
+    ),
+    Chapter(
+        key="texts",
+        title="What the models say",
+        lead="What a token is to them, and samples side by side by decoder and architecture.",
+        questions=(samples.figure, tokenizer_check.figure),
+    ),
+    Chapter(
+        key="all-trials",
+        title="All trials",
+        lead="Sort by any column, filter by any word; a trial's identifier opens its details.",
+        questions=(
+            trial_table.figure,
+            failures.figure,
+            incidents.figure,
+            environment.figure,
+        ),
+    ),
+)
+
+
+def ask(questions: Sequence[Question], results: Results, *, strict: bool = False) -> list[Figure]:
+    """Figures of the questions that apply.
+
+    Args:
+        questions: Functions from results to a figure, or to null where the question is idle.
+        results: What was measured.
+        strict: Whether an error is raised. Otherwise the figure says so and the others stand: a
+            report must not be lost to one odd column.
+    """
+    figures = []
+    for question in questions:
+        name = question.__module__.rpartition(".")[2]
+        try:
+            figure = question(results)
+        except Exception as error:  # see `strict`
+            if strict:
+                raise
+            _log.warning("the figure %s could not be made", name, exc_info=True)
+            sentence = f"This figure could not be made: {type(error).__name__}: {error}"
+            figure = Figure(
+                key=name.replace("_", "-"),
+                title=name.replace("_", " ").capitalize(),
+                panels=(Panel(sentence=sentence),),
+            )
+        if figure is not None:
+            figures.append(figure)
+    return figures

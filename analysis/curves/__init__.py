@@ -1,0 +1,1 @@
+"""Learning curves and how the loss falls with parameters, tokens and FLOPs."""

@@ -1,0 +1,186 @@
+"""What do all learning curves look like together? Quantile ribbons, diverged trials marked."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import altair as alt
+import polars as pl
+
+from picosweep.analysis.page import wording
+from picosweep.analysis.page.figure import Chart, Figure, Panel
+from picosweep.analysis.page.style import color, small_multiples
+from picosweep.analysis.results import Metric, Results
+
+MAX_PLACES: Final = 40
+MAX_MARKS: Final = 400
+NEAR: Final = 1.15
+
+
+def by_budget(reports: pl.DataFrame) -> pl.DataFrame:
+    """Reports with `at`, the tokens rounded to at most 40 places.
+
+    Trials that take steps of different sizes report at slightly different tokens. Such neighbours
+    are one place, or every quantile would jump between the two kinds of trials.
+    """
+    places = reports["tokens"].drop_nulls().unique().sort()
+    if len(places) <= MAX_PLACES:
+        merged = _merged(reports, places.to_list())
+    else:
+        merged = _binned(places.filter(places > 0).to_list())
+    placed = pl.col("tokens").replace_strict(merged, default=None, return_dtype=pl.Float64)
+    return reports.with_columns(at=placed).filter(pl.col("at").is_not_null())
+
+
+def _binned(places: Sequence[int]) -> dict[int, float]:
+    """The middle of each place's bin; bins are equally wide on a logarithmic scale."""
+    low, high = math.log(places[0]), math.log(places[-1])
+    width = (high - low) / (MAX_PLACES - 1)
+    return {
+        place: math.exp(round((math.log(place) - low) / width) * width + low) for place in places
+    }
+
+
+def _merged(reports: pl.DataFrame, places: Sequence[int]) -> dict[int, float]:
+    """For each place the largest of its neighbours with which it shares no trial."""
+    groups: list[list[int]] = []
+    for place in places:
+        group = groups[-1] if groups else []
+        if group and 0 < place <= NEAR * group[0] and _apart(reports, [*group, place]):
+            group.append(place)
+        else:
+            groups.append([place])
+    return {place: float(group[-1]) for group in groups for place in group}
+
+
+def _apart(reports: pl.DataFrame, places: Sequence[int]) -> bool:
+    """Whether no trial reported at two of the places."""
+    ids = reports.filter(pl.col("tokens").is_in(places))["trial_id"]
+    return ids.n_unique() == len(ids)
+
+
+def ribbons_table(reports: pl.DataFrame, column: str = "val_loss") -> pl.DataFrame:
+    """Quantiles of the loss over all trials that reported at a budget, and the best trial's own.
+
+    Returns:
+        architecture, tokens, q10, q25, median, q75, q90, best (the architecture's trial of least
+        loss at its highest budget), trials.
+    """
+    value = pl.col(column)
+    placed = by_budget(
+        reports.select("architecture", "trial_id", "tokens", column).filter(value.is_not_null())
+    )
+    ends = placed.group_by("architecture", "trial_id").agg(
+        pl.col("tokens").max(), end=value.sort_by("tokens").last()
+    )
+    winners = ends.sort("tokens", "end", descending=[True, False]).unique(
+        "architecture", keep="first"
+    )
+    best = pl.col("trial_id").is_in(winners["trial_id"].to_list())
+    return (
+        placed.group_by("architecture", tokens="at")
+        .agg(
+            q10=value.quantile(0.10, "linear"),
+            q25=value.quantile(0.25, "linear"),
+            median=value.median(),
+            q75=value.quantile(0.75, "linear"),
+            q90=value.quantile(0.90, "linear"),
+            best=value.filter(best).last(),
+            trials=pl.col("trial_id").n_unique(),
+        )
+        .sort("architecture", "tokens")
+    )
+
+
+def divergences_table(trials: pl.DataFrame, reports: pl.DataFrame) -> pl.DataFrame:
+    """Where each diverged trial ended; null tokens are put at the first report of any trial.
+
+    Returns:
+        architecture, trial_id, tokens.
+    """
+    diverged = trials.filter(status="diverged").select("architecture", "trial_id", "tokens")
+    return diverged.with_columns(
+        pl.col("tokens").fill_null(reports["tokens"].min()).cast(pl.Float64)
+    ).head(MAX_MARKS)
+
+
+def ribbons_sentence(table: pl.DataFrame, diverged: pl.DataFrame, trials: int) -> str:
+    """Where trials spread and how many diverged."""
+    text = "No trial diverged."
+    if diverged.height:
+        counts = diverged["architecture"].value_counts(sort=True)
+        parts = [f"{row['count']} of {row['architecture']}" for row in counts.iter_rows(named=True)]
+        share = wording.percent(diverged.height / trials)
+        trials_diverged = wording.plural(diverged.height, "trial")
+        text = f"{trials_diverged} diverged ({share}): {wording.listing(parts)}."
+    ends = table.group_by("architecture").agg(
+        pl.all().sort_by("tokens").last()
+    ).with_columns(spread=pl.col("q90") - pl.col("q10")).sort("spread")  # fmt: skip
+    if ends.height < 2:
+        return text
+    narrow, wide = ends.row(0, named=True), ends.row(-1, named=True)
+    return (
+        f"{text} At their last report {narrow['architecture']} trials lie closest together (10 to "
+        f"90 % span {wording.significant(narrow['spread'], 2)}), {wide['architecture']} trials "
+        f"furthest apart ({wording.significant(wide['spread'], 2)})."
+    )
+
+
+def ribbons_chart(table: pl.DataFrame, diverged: pl.DataFrame, metric: Metric) -> Chart:
+    """A ribbon chart an architecture, on common axes."""
+    names = table["architecture"].unique().sort().to_list()
+    top = wording.number(table["q90"].quantile(0.98, "higher")) or 1.0
+    marks = diverged.with_columns(top=pl.lit(top))
+    both = pl.concat([table, marks], how="diagonal")
+    hue = color(names, legend=False)
+    x = alt.X("tokens:Q", title="Training tokens", scale=alt.Scale(type="log", nice=False),
+              axis=alt.Axis(format="~s", grid=False, tickCount=4, labelOverlap=True))  # fmt: skip
+    scale = alt.Scale(
+        zero=False,
+        domain=[wording.number(table.select(pl.min_horizontal("q10", "best").min()).item()), top],
+    )
+    base = alt.Chart(both).encode(x=x, color=hue)
+    curve = base.transform_filter("datum.median !== null")
+    outer = curve.mark_area(opacity=0.13, clip=True).encode(
+        y=alt.Y("q10:Q", title=metric.label, scale=scale), y2=alt.Y2("q90:Q")
+    )
+    inner = curve.mark_area(opacity=0.22, clip=True).encode(
+        y=alt.Y("q25:Q", scale=scale), y2=alt.Y2("q75:Q")
+    )
+    middle = curve.mark_line(clip=True).encode(
+        y=alt.Y("median:Q", scale=scale),
+        tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("tokens:Q", format=".3~s"),
+                 alt.Tooltip("median:Q", format=".4f"), alt.Tooltip("trials:Q")],
+    )  # fmt: skip
+    winner = curve.mark_line(clip=True, strokeDash=[4, 3], strokeWidth=1.5).encode(
+        y=alt.Y("best:Q", scale=scale)
+    )
+    crosses = base.mark_point(shape="cross", angle=45, size=70, opacity=1).encode(
+        y=alt.Y("top:Q", scale=scale), tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("tokens:Q")]
+    )
+    layers = [outer, inner, middle, winner, *([crosses] if diverged.height else [])]
+    return small_multiples(*layers, by="architecture", columns=4, size=(260, 210))
+
+
+def figure(results: Results) -> Figure | None:
+    """One small chart an architecture."""
+    table = ribbons_table(results.reports, results.metric.column)
+    if table.is_empty():
+        return None
+    diverged = divergences_table(results.trials, results.reports)
+    return Figure(
+        key="ribbons",
+        title="All learning curves",
+        panels=(
+            Panel(
+                sentence=ribbons_sentence(table, diverged, results.trials.height),
+                chart=ribbons_chart(table, diverged, results.metric),
+                table=table,
+            ),
+        ),
+        note=(
+            "Lines are medians, ribbons 25 to 75 % and 10 to 90 % of the trials that got that far "
+            "(early stopping thins them out to the right), dashed lines the best trials. Crosses "
+            "mark where diverged trials ended."
+        ),
+    )

@@ -1,0 +1,185 @@
+"""How does the loss fall with size and compute? A power law, fitted and not stretched."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from picosweep.analysis.page import wording
+from picosweep.analysis.page.figure import Chart, Figure, Panel
+from picosweep.analysis.page.style import PICKED, color, pickable, shape, when, wide
+from picosweep.analysis.results import Metric, Results
+from picosweep.analysis.statistics.power_law import MIN_POINTS, MIN_SPAN, PowerLaw, fit_power_law
+
+BINS_PER_DECADE: Final = 8
+AXES: Final[Mapping[str, str]] = {"num_params": "Parameters", "flops": "Training FLOPs"}
+
+Fitted = tuple[str, PowerLaw | None, pl.DataFrame]
+"""An architecture, its law (null where there are not enough points) and its points."""
+
+
+def scaling_points(results: Results, axis: str) -> pl.DataFrame:
+    """The least loss at each size, or at each spend of compute.
+
+    Sizes: the best full-budget trial of each parameter count. Compute: the best report of any
+    trial in each eighth of a decade, as long as the loss keeps falling.
+
+    Returns:
+        architecture, x, loss, trial_id.
+    """
+    column = results.metric.column
+    if axis == "num_params":
+        frame = results.full_budget.select("architecture", "trial_id", x="num_params", loss=column)
+        key = pl.col("x")
+    else:
+        frame = results.reports.select("architecture", "trial_id", x=axis, loss=column)
+        key = (pl.col("x").log10() * BINS_PER_DECADE).floor()
+    frame = frame.drop_nulls().filter(pl.col("x") > 0).with_columns(pl.col("x").cast(pl.Float64))
+    least = pl.col("loss").arg_min()
+    best = (
+        frame.with_columns(bin=key)
+        .group_by("architecture", "bin")
+        .agg(pl.col("trial_id", "x", "loss").get(least))
+        .sort("architecture", "x")
+    )
+    if axis != "num_params":
+        falling = pl.col("loss") <= pl.col("loss").cum_min().over("architecture")
+        best = best.filter(falling)
+    return best.select("architecture", "x", "loss", "trial_id")
+
+
+def scaling_table(fits: Sequence[Fitted]) -> pl.DataFrame:
+    """The fitted law of each architecture; nulls where there are not enough points.
+
+    Returns:
+        architecture, points, exponent, exponent_low, exponent_high, floor, scale, low, high (the
+        range of x that it covers).
+    """
+    found = []
+    for name, fit, frame in fits:
+        low, high = fit.interval() if fit else (None, None)
+        found.append(
+            {
+                "architecture": name,
+                "points": frame.height,
+                "exponent": fit.exponent if fit else None,
+                "exponent_low": low,
+                "exponent_high": high,
+                "floor": fit.floor if fit else None,
+                "scale": fit.scale * fit.centre**fit.exponent if fit else None,
+                "from": wording.number(frame["x"].min()),
+                "to": wording.number(frame["x"].max()),
+            }
+        )
+    schema = {
+        "architecture": pl.String, "points": pl.Int64, "exponent": pl.Float64,
+        "exponent_low": pl.Float64, "exponent_high": pl.Float64, "floor": pl.Float64,
+        "scale": pl.Float64, "from": pl.Float64, "to": pl.Float64,
+    }  # fmt: skip
+    return pl.DataFrame(found, schema=schema)
+
+
+def scaling_fits(points: pl.DataFrame) -> list[Fitted]:
+    """The law of each architecture, beside its points."""
+    return [
+        (str(name), fit_power_law(frame["x"].to_numpy(), frame["loss"].to_numpy()), frame)
+        for (name,), frame in points.group_by("architecture", maintain_order=True)
+    ]
+
+
+def scaling_lines(fits: Sequence[Fitted]) -> pl.DataFrame:
+    """The fitted curves with bands, over the measured range only."""
+    parts = []
+    for name, fit, _ in fits:
+        if fit is None:
+            continue
+        x = np.geomspace(fit.low, fit.high, 40)
+        middle, low, high = fit.predict(x.clip(fit.low, fit.high))
+        parts.append(
+            pl.DataFrame({"x": x, "fit": middle, "low": low, "high": high}).select(
+                pl.lit(name).alias("architecture"), pl.all()
+            )
+        )
+    schema = {"architecture": pl.String, **dict.fromkeys(("x", "fit", "low", "high"), pl.Float64)}
+    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def scaling_sentence(table: pl.DataFrame, axis: str) -> str:
+    """Exponents with intervals, and who has too few points."""
+    fitted = table.filter(pl.col("exponent").is_not_null())
+    lacking = table.filter(pl.col("exponent").is_null())["architecture"].to_list()
+    parts = [
+        f"{row['architecture']} {wording.significant(row['exponent'], 2)} "
+        f"({wording.significant(row['exponent_low'], 2)} to "
+        f"{wording.significant(row['exponent_high'], 2)})"
+        for row in fitted.iter_rows(named=True)
+    ]
+    noun = AXES[axis].lower().replace("flops", "FLOPs")
+    text = f"Exponents of loss against {noun}: {wording.listing(parts)}." if parts else ""
+    if lacking:
+        text += (
+            f" Not enough points for {wording.listing(lacking)}: a fit wants at least {MIN_POINTS} "
+            f"different values that span a factor of {MIN_SPAN:.0f}."
+        )
+    return text.strip() or "No trial to fit a law to."
+
+
+def scaling_chart(
+    points: pl.DataFrame, lines: pl.DataFrame, axis: str, architectures: Sequence[str],
+    metric: Metric,
+) -> Chart:  # fmt: skip
+    """Points, fitted lines over their range, bands."""
+    scale = alt.Scale(type="log", nice=False, padding=10)
+    x = alt.X("x:Q", title=AXES[axis], scale=scale,
+              axis=alt.Axis(format="~s", grid=False, labelOverlap=True))  # fmt: skip
+    y_scale = alt.Scale(type="log", nice=False, padding=10)
+    ticks = alt.Axis(tickCount=6, format=".3~g")
+    dots = alt.Chart(points).mark_point().encode(
+        size=alt.SizeValue(**when(70, (PICKED, 320))),
+        x=x, y=alt.Y("loss:Q", title=metric.label, scale=y_scale, axis=ticks),
+        color=color(architectures), shape=shape(architectures),
+        tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("trial_id:N"),
+                 alt.Tooltip("x:Q", format=".3~s"), alt.Tooltip("loss:Q", format=".4f")],
+    )  # fmt: skip
+    if lines.is_empty():
+        return wide(pickable(dots), height=300)
+    base = alt.Chart(lines).encode(x=x, color=color(architectures))
+    bands = base.mark_area(opacity=0.13).encode(
+        y=alt.Y("low:Q", scale=y_scale), y2=alt.Y2("high:Q")
+    )
+    curves = base.mark_line(strokeWidth=1.8).encode(y=alt.Y("fit:Q", scale=y_scale))
+    return wide(bands, curves, pickable(dots), height=300)
+
+
+def figure(results: Results) -> Figure | None:
+    """Against parameters and compute."""
+    panels = []
+    for axis, label in AXES.items():
+        points = scaling_points(results, axis)
+        if points.is_empty():
+            continue
+        fits = scaling_fits(points)
+        table = scaling_table(fits)
+        panels.append(
+            Panel(
+                label=label,
+                sentence=scaling_sentence(table, axis),
+                chart=scaling_chart(
+                    points, scaling_lines(fits), axis, results.architectures, results.metric
+                ),
+                table=table,
+            )
+        )
+    if not panels:
+        return None
+    return Figure(
+        key="scaling",
+        title="Loss against size and compute",
+        panels=tuple(panels),
+        note=(
+            "A power law with a floor where the data asks for one; intervals from resampling the "
+            "points. Lines end where the data ends: nothing is said about larger models."
+        ),
+    )

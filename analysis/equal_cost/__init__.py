@@ -1,0 +1,1 @@
+"""Architectures compared at the same cost."""

@@ -1,0 +1,1 @@
+"""Pareto fronts between the loss and what a model costs."""

@@ -1,0 +1,136 @@
+"""Who would still be on the Pareto front if the sweep were run again?"""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from picosweep.analysis.answer.headline import seed_noise, settings_table
+from picosweep.analysis.fronts.pareto import PRICES, Price
+from picosweep.analysis.page import wording
+from picosweep.analysis.page.figure import Chart, Figure, Panel
+from picosweep.analysis.page.style import PICKED, color, pickable, rows, shape, when, wide
+from picosweep.analysis.results import Results
+
+NUM_RESAMPLES: Final = 300
+MAX_TRIALS: Final = 400
+MAX_SHOWN: Final = 12
+SURE: Final = 0.8
+
+
+def front_membership_table(
+    trials: pl.DataFrame, price: Price, column: str, noise: float = 0.0, seed: int = 0
+) -> pl.DataFrame:
+    """How often each trial is on the front when the evidence is drawn again.
+
+    Trials are resampled with replacement and their losses moved by the seed noise; a trial's
+    share is over the resamples that contain it.
+
+    Args:
+        trials: At full budget. The 400 of least loss take part.
+        price: The axis.
+        column: The loss.
+        noise: Seed-to-seed standard deviation; 0 when it is unknown.
+        seed: Of the resampling.
+
+    Returns:
+        architecture, trial_id, the price, loss, membership; surest first.
+    """
+    known = trials.drop_nulls([price.column, column]).sort(column).head(MAX_TRIALS)
+    known = known.sort(price.column, "trial_id", descending=[price.maximize, False]).select(
+        "architecture", "trial_id", price.column, loss=pl.col(column)
+    )
+    if known.is_empty():
+        return known.with_columns(membership=pl.lit(None, dtype=pl.Float64))
+    generator = np.random.default_rng(seed)
+    size = known.height
+    counts = generator.multinomial(size, np.full(size, 1 / size), NUM_RESAMPLES)
+    moved = known["loss"].to_numpy() + noise * generator.standard_normal(counts.shape)
+    moved = np.where(counts > 0, moved, np.inf)
+    # Cheapest first: on the front is who has the least loss at its price and less than all before.
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(known[price.column].to_numpy()) != 0]))
+    group = np.repeat(np.arange(len(starts)), np.diff([*starts, size]))
+    least = np.minimum.reduceat(moved, starts, axis=1)
+    before = np.minimum.accumulate(
+        np.concatenate([np.full((NUM_RESAMPLES, 1), np.inf), least], axis=1), axis=1
+    )
+    on_front = (moved == least[:, group]) & (moved < before[:, group])
+    times = (counts > 0).sum(axis=0)
+    return known.with_columns(
+        membership=pl.Series(on_front.sum(axis=0) / np.maximum(times, 1))
+    ).sort("membership", "trial_id", descending=[True, False])
+
+
+def front_membership_sentence(table: pl.DataFrame, price: Price) -> str:
+    """How many members are sure and how many are not."""
+    sure = table.filter(pl.col("membership") >= SURE).height
+    maybe = table.filter(pl.col("membership").is_between(0.2, SURE, closed="left")).height
+    if not table.height:
+        return f"No trial at full budget has a value for {price.noun}."
+    first = table.row(0, named=True)
+    surest = wording.percent(first["membership"])
+    return (
+        f"On the front of loss and {price.noun}, {wording.plural(sure, 'trial')} would stay in at "
+        f"least {wording.percent(SURE)} of redraws, and {maybe:,} more in at least 20 %. The "
+        f"surest is {first['architecture']} {first['trial_id']} ({surest})."
+    )
+
+
+def front_membership_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
+    """The likeliest members."""
+    shown = table.head(MAX_SHOWN)
+    y = alt.Y("trial_id:N", title=None, sort=shown["trial_id"].to_list())
+    x = alt.X("membership:Q", title="Share of redraws on the front", axis=alt.Axis(format="%"),
+              scale=alt.Scale(domain=[0, 1]))  # fmt: skip
+    base = alt.Chart(shown).encode(y=y, x=x)
+    stems = base.mark_rule(strokeWidth=2, opacity=0.5).encode(
+        x=alt.X("zero:Q"), x2=alt.X2("membership:Q"), color=color(architectures)
+    ).transform_calculate(zero="0")  # fmt: skip
+    heads = base.mark_point(opacity=1).encode(
+        size=alt.SizeValue(**when(90, (PICKED, 320))),
+        color=color(architectures),
+        shape=shape(architectures),
+        tooltip=[
+            alt.Tooltip("architecture:N"),
+            alt.Tooltip("trial_id:N"),
+            alt.Tooltip("loss:Q", format=".4f"),
+            alt.Tooltip("membership:Q", format=".0%"),
+        ],
+    )
+    return wide(stems, pickable(heads), height=rows(shown.height, 24))
+
+
+def figure(results: Results) -> Figure:
+    """One panel a price."""
+    settings = sorted({name for names in results.hyperparameters.values() for name in names})
+    column = results.metric.column
+    noise, degrees = seed_noise(settings_table(results.full_budget, settings, column))
+    noise = 0.0 if math.isnan(noise) else noise
+    panels = []
+    for price in PRICES:
+        table = front_membership_table(results.full_budget, price, column, noise)
+        panels.append(
+            Panel(
+                label=price.tab,
+                sentence=front_membership_sentence(table, price),
+                chart=None
+                if table.is_empty()
+                else front_membership_chart(table, results.architectures),
+                table=table.head(60),
+            )
+        )
+    moved = (
+        f"moving losses by the seed noise ({wording.significant(noise, 2)})"
+        if degrees
+        else "without seed noise, which is not known here"
+    )
+    return Figure(
+        key="front-membership",
+        title="Who stays on the front",
+        panels=tuple(panels),
+        note=f"{NUM_RESAMPLES} redraws of the full-budget trials, {moved}.",
+        half=True,
+    )

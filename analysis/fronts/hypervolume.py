@@ -1,0 +1,132 @@
+"""How much of the loss-and-price plane does each architecture's front win?"""
+
+from collections.abc import Sequence
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from picosweep.analysis.fronts.pareto import PRICES, Price
+from picosweep.analysis.page import wording
+from picosweep.analysis.page.figure import Chart, Figure, Panel
+from picosweep.analysis.page.style import color, rows, shape, wide
+from picosweep.analysis.results import Results
+
+
+def hypervolume(points: np.ndarray, reference: Sequence[float]) -> float:
+    """Area that the points dominate up to a reference point, both coordinates to be minimised.
+
+    Args:
+        points: Shape [N, 2].
+        reference: The worst corner; points beyond it count nothing.
+    """
+    inside = points[(points[:, 0] < reference[0]) & (points[:, 1] < reference[1])]
+    if not len(inside):
+        return 0.0
+    ordered = inside[np.lexsort((inside[:, 1], inside[:, 0]))]
+    ceilings = np.minimum.accumulate(np.concatenate([[reference[1]], ordered[:, 1]]))
+    return float(((reference[0] - ordered[:, 0]) * (ceilings[:-1] - ceilings[1:])).sum())
+
+
+def unit_square(trials: pl.DataFrame, price: Price, column: str) -> np.ndarray:
+    """Price (as its logarithm where it is a size) and loss, both scaled to 0 best, 1 worst."""
+    prices = trials[price.column].cast(pl.Float64).to_numpy()
+    prices = -prices if price.maximize else np.log(prices)
+    both = np.column_stack([prices, trials[column].to_numpy()])
+    low, high = both.min(axis=0), both.max(axis=0)
+    scaled: np.ndarray = (both - low) / np.where(high > low, high - low, 1.0)
+    return scaled
+
+
+def hypervolume_table(trials: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Share of the plane between the best and the worst trial that each front dominates.
+
+    Args:
+        trials: At full budget, one row each.
+        column: The loss.
+
+    Returns:
+        price, architecture (`all` is the joint front), share.
+    """
+    found = []
+    for price in PRICES:
+        known = trials.drop_nulls([price.column, column])
+        if not price.maximize:
+            known = known.filter(pl.col(price.column) > 0)
+        if known.is_empty():
+            continue
+        points = unit_square(known, price, column)
+        names = known["architecture"].to_numpy()
+        for name in ["all", *sorted(set(names))]:
+            own = points if name == "all" else points[names == name]
+            # A little past the worst trial, so that the extreme members count as well.
+            share = hypervolume(own, (1.05, 1.05)) / 1.05**2
+            found.append({"price": price.label, "architecture": name, "share": share})
+    schema = {"price": pl.String, "architecture": pl.String, "share": pl.Float64}
+    return pl.DataFrame(found, schema=schema)
+
+
+def hypervolume_sentence(table: pl.DataFrame) -> str:
+    """For each price, whose front alone comes closest to the joint one."""
+    own = table.filter(pl.col("architecture") != "all")
+    if own.is_empty():
+        return "No trial at full budget, so no front."
+    joint = table.filter(architecture="all").select("price", all_share="share")
+    best = (
+        own.sort("share", descending=True)
+        .unique("price", keep="first", maintain_order=True)
+        .join(joint, on="price")
+        .with_columns(part=pl.col("share") / pl.col("all_share"))
+    )
+    nouns = {price.label: price.noun for price in PRICES}
+    parts = []
+    for (name,), frame in best.group_by("architecture", maintain_order=True):
+        shares = frame["part"].sort()
+        width = wording.percent(shares[0])
+        if frame.height > 1:
+            width += f" to {wording.percent(shares[-1])}"
+        against = wording.listing([nouns[label] for label in frame["price"]])
+        parts.append(f"{name} for {against} ({width} of the joint front's area)")
+    return f"The best single front: {wording.listing(parts)}."
+
+
+def hypervolume_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
+    """Shares as points on a line a price; the joint front as a tick."""
+    y = alt.Y("price:N", title=None, sort=table["price"].unique(maintain_order=True).to_list())
+    x = alt.X("share:Q", title="Share of the plane dominated", axis=alt.Axis(format="%"),
+              scale=alt.Scale(domain=[0, 1]))  # fmt: skip
+    tooltip = [alt.Tooltip("price:N"), alt.Tooltip("architecture:N"),
+               alt.Tooltip("share:Q", format=".1%")]  # fmt: skip
+    joint = (
+        alt.Chart(table.filter(architecture="all"))
+        .mark_tick(thickness=3, height=22)
+        .encode(x=x, y=y, tooltip=tooltip)
+    )
+    points = (
+        alt.Chart(table.filter(pl.col("architecture") != "all"))
+        .mark_point(size=110)
+        .encode(x=x, y=y, color=color(architectures), shape=shape(architectures), tooltip=tooltip)
+    )
+    return wide(joint, points, height=rows(table["price"].n_unique(), 40))
+
+
+def figure(results: Results) -> Figure:
+    """All prices in one chart."""
+    table = hypervolume_table(results.full_budget, results.metric.column)
+    return Figure(
+        key="hypervolume",
+        title="How much each front wins",
+        panels=(
+            Panel(
+                sentence=hypervolume_sentence(table),
+                chart=None if table.is_empty() else hypervolume_chart(table, results.architectures),
+                table=table,
+            ),
+        ),
+        note=(
+            "Hypervolume: the share of the rectangle between the best and the worst full-budget "
+            "trial (prices as logarithms) that a front dominates. The tick is all architectures' "
+            "joint front."
+        ),
+        half=True,
+    )

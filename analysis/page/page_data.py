@@ -1,0 +1,201 @@
+"""Charts and tables as JSON: each dataset once, by columns, however many charts share it."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+import altair as alt
+import polars as pl
+
+from picosweep.analysis.page.figure import Chart
+
+_TRANSFORMER: Final = "picosweep-lifted"
+MAX_ROWS: Final = 20_000
+"""More rows than this in one chart is a mistake: aggregate before drawing."""
+
+LABELS: Final[Mapping[str, str]] = {
+    "num_params": "Parameters",
+    "val_loss": "Val. loss",
+    "best_val_loss": "Best val. loss",
+    "val_accuracy": "Accuracy",
+    "bits_per_byte": "Bits/byte",
+    "flops": "FLOP",
+    "trial_id": "Trial",
+    "mean": "Mean",
+    "low": "Low",
+    "high": "High",
+    "margin": "±",
+    "gap": "Gap",
+    "gap_low": "Gap, low",
+    "gap_high": "Gap, high",
+    "seeds": "Seeds",
+    "std_error": "Std. error",
+    "term": "Term",
+    "t": "t",
+    "rise": "Rise",
+    "gain": "Last doubling",
+    "diagnosis": "Diagnosis",
+    "train_loss": "Train loss",
+    "cohort": "Cohort",
+    "seed": "Seed",
+    "tokens": "Tokens",
+    "membership": "On the front",
+    "probability": "Probability",
+    "p_value": "p",
+    "seconds": "Busy time",
+    "val_perplexity": "Perplexity",
+    "peak_memory_bytes": "Peak memory",
+    "sd": "Std. deviation",
+    "happened": "What happened",
+    "trials": "Trials",
+    "source": "Source",
+    "key": "Key",
+    "content": "Content",
+    "sweep": "Sweep",
+    "points": "Points",
+    "exponent": "Exponent",
+    "exponent_low": "Low",
+    "exponent_high": "High",
+    "change": "Change",
+    "before": "Before",
+    "after": "After",
+    "basis": "Basis",
+    "trials_before": "Trials before",
+    "trials_after": "Trials after",
+    "tokenizer": "Tokenizer",
+    "vocab_size": "Vocabulary",
+    "num_texts": "Texts",
+    "num_round_trips": "Unchanged",
+    "num_broken_words": "Broken words",
+    "characters_per_token": "Characters/token",
+    "bytes_per_token": "Bytes/token",
+    "used_fraction": "In use",
+}
+_LOSSES: Final = (
+    "mean", "low", "high", "val_loss", "best_val_loss", "loss", "gap", "gap_low", "gap_high",
+    "bits_per_byte", "best", "estimate", "train_loss", "expected", "before", "after", "change",
+    "margin", "std_error", "median", "cutoff", "value",
+)  # fmt: skip
+_TEXTS: Final[Mapping[str, str]] = {
+    "trial_id": "trial",
+    "architecture": "architecture",
+    "status": "status",
+    "verdict": "verdict",
+    "setting": "wide",
+    "error": "wide",
+}
+_NUMBERS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_LOSSES, "loss"),
+    **dict.fromkeys(("num_params", "tokens", "flops"), "count"),
+    **dict.fromkeys(
+        ("val_accuracy", "rise", "gain", "share", "membership", "probability", "used_fraction"),
+        "percent",
+    ),
+    "p_value": "p",
+    "seconds": "duration",
+    "peak_memory_bytes": "bytes",
+}
+
+
+class Payload:
+    """Collects what the page's script needs; equal datasets are stored once."""
+
+    def __init__(self) -> None:
+        self.datasets: dict[str, dict[str, Any]] = {}
+        self.charts: dict[str, dict[str, Any]] = {}
+        self._known: dict[int, tuple[pl.DataFrame, str]] = {}
+
+    def add_table(self, frame: pl.DataFrame) -> str:
+        """Stores a frame and returns the key under which charts and tables find it."""
+        known = self._known.get(id(frame))
+        if known:
+            return known[1]
+        content = encode(frame)
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        key = "d" + sha256(text.encode()).hexdigest()[:10]
+        self.datasets[key] = content
+        self._known[id(frame)] = (frame, key)  # the frame is kept, or its id could be reused
+        return key
+
+    def add_chart(self, key: str, chart: Chart) -> None:
+        """Stores a chart's specification; its data stay outside, by name."""
+
+        def lift(data: Any, **_: Any) -> dict[str, str]:
+            return {"name": self.add_table(data)}
+
+        alt.data_transformers.register(_TRANSFORMER, lift)
+        with alt.data_transformers.enable(_TRANSFORMER):
+            specification = chart.to_dict(validate=False)
+        for name in ("config", "datasets", "$schema"):
+            specification.pop(name, None)
+        self.charts[key] = specification
+
+    def to_json(self, **more: object) -> str:
+        """Everything as JSON that is safe inside a script element."""
+        content = {"datasets": self.datasets, "charts": self.charts, **more}
+        return safe_json(content)
+
+
+def safe_json(content: object) -> str:
+    """JSON in which no text can end the script element that holds it."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def encode(frame: pl.DataFrame) -> dict[str, Any]:
+    """A frame by columns: `columns` (key, label, kind) and `values`, one entry a column.
+
+    Floats keep six significant digits; NaN and infinities become null; times become ISO text. A
+    column of text that repeats is stored as its `levels` and, a row each, their positions.
+
+    Raises:
+        ValueError: The frame has more rows than a chart should draw.
+    """
+    if frame.height > MAX_ROWS:
+        raise ValueError(f"{frame.height} rows for one chart; at most {MAX_ROWS}")
+    columns, values = [], []
+    for series in frame.iter_columns():
+        columns.append({"key": series.name, "label": label(series.name), "kind": kind(series)})
+        values.append(_packed(_plain(series)))
+    return {"columns": columns, "values": values}
+
+
+def _packed(series: pl.Series) -> list[Any] | dict[str, list[Any]]:
+    if series.dtype != pl.String or series.len() < 8 or series.n_unique() > series.len() // 2:
+        return series.to_list()
+    codes = series.cast(pl.Categorical).to_physical()
+    levels = pl.DataFrame({"code": codes, "level": series}).drop_nulls().unique("code").sort("code")
+    positions = codes.replace_strict(
+        levels["code"], pl.int_range(levels.height, eager=True), default=None
+    )
+    return {"levels": levels["level"].to_list(), "codes": positions.to_list()}
+
+
+def label(name: str) -> str:
+    """A column's heading; a setting keeps its own name."""
+    known = name in _NUMBERS or name in _TEXTS
+    return LABELS.get(name, name.replace("_", " ").capitalize() if known else name)
+
+
+def kind(series: pl.Series) -> str:
+    """How the page writes and aligns a column."""
+    if series.dtype == pl.Datetime:
+        return "time"
+    if series.dtype.is_numeric():
+        return _NUMBERS.get(series.name, "number")
+    return _TEXTS.get(series.name, "text")
+
+
+def _plain(series: pl.Series) -> pl.Series:
+    if series.dtype.is_float():
+        finite = series.is_finite()
+        cleaned = series.round_sig_figs(6)
+        return cleaned if finite.all() else cleaned.set(~finite.fill_null(value=True), None)
+    if series.dtype == pl.Datetime:
+        return series.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+    return (
+        series
+        if series.dtype.is_integer() or series.dtype == pl.Boolean
+        else series.cast(pl.String)
+    )

@@ -1,0 +1,167 @@
+"""How do two settings act together? Mean loss and number of trials for each pair of values."""
+
+from collections.abc import Sequence
+from itertools import combinations, pairwise
+from typing import Final
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from picosweep.analysis.page import wording
+from picosweep.analysis.page.figure import Chart, Figure, Panel
+from picosweep.analysis.page.style import rows, wide
+from picosweep.analysis.results import Metric, Results
+from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.what_mattered.regression import by_strength
+
+FIRST: Final = ("embed_size", "context_size")
+MAX_VALUES: Final = 8
+NUM_BINS: Final = 5
+MAX_SETTINGS: Final = 4
+MAX_PANELS: Final = 18
+
+
+def binned(values: pl.Series) -> pl.DataFrame:
+    """A setting's values as ordered text labels: themselves if few, else ranges of equal counts.
+
+    Returns:
+        label and order (the label's position on an axis), row by row.
+    """
+    known = values.drop_nulls()
+    if known.n_unique() <= MAX_VALUES or not values.dtype.is_numeric():
+        levels = known.unique().sort().to_list()
+        names = {level: wording.setting(level) for level in levels}
+        return pl.DataFrame(
+            {
+                "label": [names.get(value) for value in values],
+                "order": [levels.index(value) if value is not None else None for value in values],
+            },
+            schema={"label": pl.String, "order": pl.Int64},
+        )
+    edges = np.unique(np.quantile(known.to_numpy(), np.linspace(0, 1, NUM_BINS + 1)))
+    position = np.clip(np.searchsorted(edges, values.to_numpy(), "right") - 1, 0, len(edges) - 2)
+    ranges = [
+        f"{wording.setting(float(low))} to {wording.setting(float(high))}"
+        for low, high in pairwise(edges)
+    ]
+    return pl.DataFrame(
+        {"label": [ranges[index] for index in position], "order": position}
+    ).with_columns(pl.when(values.is_not_null()).then(pl.all()).name.keep())
+
+
+def heatmap_table(frame: pl.DataFrame, x: str, y: str) -> pl.DataFrame:
+    """Mean and least `loss` and the number of trials for each pair of values of two settings.
+
+    Args:
+        frame: One row a trial with `loss` and both settings; rows that lack either are left out.
+        x: Setting across.
+        y: Setting up.
+
+    Returns:
+        x, y (labels), x_order, y_order, mean, best, trials, light (whether the cell wants dark
+        ink), text (what is written in it).
+    """
+    known = frame.filter(pl.col(x).is_not_null() & pl.col(y).is_not_null())
+    across, up = binned(known[x]), binned(known[y])
+    table = (
+        pl.DataFrame(
+            {"x": across["label"], "x_order": across["order"], "y": up["label"],
+             "y_order": up["order"], "loss": known["loss"]}
+        )
+        .group_by("x", "x_order", "y", "y_order")
+        .agg(mean=pl.col("loss").mean(), best=pl.col("loss").min(), trials=pl.len())
+        .sort("y_order", "x_order")
+    )  # fmt: skip
+    low, high = pl.col("mean").min(), pl.col("mean").max()
+    texts = [f"{mean:.3f}\n{trials}" for mean, trials in table.select("mean", "trials").iter_rows()]
+    return table.with_columns(
+        light=(pl.col("mean") - low) > 0.45 * (high - low), text=pl.Series(texts, dtype=pl.String)
+    )
+
+
+def heatmap_sentence(table: pl.DataFrame, x: str, y: str, metric: Metric) -> str:
+    """The best cell, the worst cell and how thin the evidence is."""
+    if table.is_empty():
+        return f"No trial with a finite loss has both {x} and {y}."
+    ranked = table.sort("mean")
+    best, worst = ranked.row(0, named=True), ranked.row(-1, named=True)
+    text = (
+        f"The lowest mean {metric.noun}, {wording.loss(best['mean'])}, is at {x} {best['x']} with "
+        f"{y} {best['y']} ({wording.plural(best['trials'], 'trial')})"
+    )
+    if ranked.height > 1:
+        highest = wording.loss(worst["mean"])
+        text += f"; the highest, {highest}, at {x} {worst['x']} with {y} {worst['y']}"
+    single = table.filter(pl.col("trials") == 1).height
+    if single:
+        stand = "stands" if single == 1 else "stand"
+        which = f"{single} of {wording.plural(table.height, 'cell')} {stand}"
+        if single == table.height:
+            which = f"All {single} cells stand" if single > 1 else "The only cell stands"
+        text += f". {which} on one trial" + (" each" if single > 1 else "")
+    return text + "."
+
+
+def heatmap_chart(table: pl.DataFrame, x: str, y: str, metric: Metric) -> Chart:
+    """Cells coloured by mean loss, the number of trials written in."""
+    sort_x = table.sort("x_order")["x"].unique(maintain_order=True).to_list()
+    sort_y = table.sort("y_order", descending=True)["y"].unique(maintain_order=True).to_list()
+    base = alt.Chart(table).encode(
+        x=alt.X("x:O", title=x, sort=sort_x, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+        y=alt.Y("y:O", title=y, sort=sort_y),
+    )
+    cells = base.mark_rect(stroke="transparent", strokeWidth=2, cornerRadius=3).encode(
+        color=alt.Color(
+            "mean:Q", title=f"Mean {metric.noun}", scale=alt.Scale(zero=False),
+            legend=alt.Legend(gradientLength=180, format=".3~f"),
+        ),
+        tooltip=[alt.Tooltip("x:N", title=x), alt.Tooltip("y:N", title=y),
+                 alt.Tooltip("mean:Q", format=".4f"), alt.Tooltip("best:Q", format=".4f"),
+                 alt.Tooltip("trials:Q")],
+    )  # fmt: skip
+    ink = alt.ColorValue("#ffffff", condition={"test": "datum.light", "value": "#10151b"})
+    texts = base.mark_text(fontSize=11.5, lineBreak="\n", lineHeight=15, dy=-6).encode(
+        text=alt.Text("text:N"), color=ink
+    )
+    height = rows(len(sort_y), max(44, 220 // max(1, len(sort_y))))
+    return wide(cells, texts, height=height)
+
+
+def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of settings to draw: the usual pair first, then the others in the order given."""
+    usual = [name for name in FIRST if name in names]
+    ordered = [*usual, *(name for name in names if name not in usual)]
+    return list(combinations(ordered[:MAX_SETTINGS], 2))
+
+
+def figure(results: Results) -> Figure | None:
+    """One panel a pair of settings."""
+    panels = []
+    compared = comparisons(results)
+    most = max(1, MAX_PANELS // max(1, len(compared)))
+    for common in compared:
+        names = by_strength(common.frame, common.settings)
+        for x, y in pairs(names)[:most]:
+            table = heatmap_table(common.frame, x, y)
+            if table.is_empty():
+                continue
+            sentence = heatmap_sentence(table, x, y, results.metric)
+            panels.append(
+                Panel(
+                    group=common.name,
+                    label=f"{x} × {y}",
+                    sentence=f"{common.title}: {sentence} {common.sentence}",
+                    chart=heatmap_chart(table, x, y, results.metric),
+                    table=table,
+                )
+            )
+    if not panels:
+        return None
+    usual = " × ".join(FIRST)
+    return Figure(
+        key="heatmap",
+        title="Two settings together",
+        panels=tuple(sorted(panels, key=lambda panel: panel.label != usual)[:MAX_PANELS]),
+        note="The small figure in a cell is its number of trials; empty cells were never tried.",
+    )

@@ -1,0 +1,199 @@
+"""Which combinations of settings are the good ones? Every trial as a line across its settings.
+
+A setting that an architecture does not have is drawn on a rail below the others, so a conditional
+trial keeps its line instead of being dropped.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from picosweep.analysis.page import wording
+from picosweep.analysis.page.figure import Chart, Figure, Panel
+from picosweep.analysis.page.style import PICKED, color, pickable, when, wide
+from picosweep.analysis.results import Results
+from picosweep.analysis.shapes.heatmap import binned
+from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.what_mattered.regression import is_logarithmic
+
+MAX_SETTINGS: Final = 10
+MAX_TRIALS: Final = 240
+ABSENT_PLACE: Final = -0.22
+BEST: Final = 0.15
+MIN_BEST: Final = 3
+COMMON: Final = 0.6
+MORE: Final = 0.15
+
+
+def parallel_coordinates_table(
+    frame: pl.DataFrame, settings: Sequence[str], seed: int = 0
+) -> pl.DataFrame:
+    """One row a trial and setting.
+
+    Args:
+        frame: One row a trial with `architecture` and `loss`.
+        settings: Hyperparameters in the order of the axes; the loss becomes the last axis.
+        seed: Of the draw of trials when there are more than 240; the best are always kept.
+
+    Returns:
+        trial_id, architecture, axis, rank (the axis's position), value (label), place (0 to 1;
+        -0.22 for a setting that the trial does not have), loss, best.
+    """
+    ranked = frame.sort("loss", "trial_id")
+    cut = min(ranked.height, max(MIN_BEST, round(BEST * ranked.height)))
+    best, rest = ranked.head(cut), ranked.tail(ranked.height - cut)
+    kept = best.head(MAX_TRIALS // 2)
+    others = min(rest.height, MAX_TRIALS - kept.height)
+    kept = pl.concat([kept, rest.sample(others, seed=seed)])
+    parts = []
+    for rank, name in enumerate([*settings, "loss"]):
+        labels = [wording.loss(v) if name == "loss" else wording.setting(v) for v in kept[name]]
+        parts.append(
+            kept.select("trial_id", "architecture", "loss").with_columns(
+                axis=pl.lit(name),
+                rank=pl.lit(rank),
+                value=pl.Series(labels, dtype=pl.String),
+                place=_places(kept[name]).fill_null(ABSENT_PLACE),
+                best=pl.Series([True] * min(cut, MAX_TRIALS // 2) + [False] * others),
+            )
+        )
+    return pl.concat(parts).with_columns(
+        value=pl.when(pl.col("place") < 0).then(pl.lit("not a setting of it")).otherwise("value")
+    )
+
+
+def _places(values: pl.Series) -> pl.Series:
+    """Each value's place from 0 to 1 along its axis."""
+    if values.dtype.is_numeric():
+        number = values.log10() if is_logarithmic(values) else values.cast(pl.Float64)
+    else:
+        number = binned(values)["order"].cast(pl.Float64)
+    known = number.drop_nulls().to_numpy()
+    span = float(np.ptp(known)) if len(known) else 0.0
+    places: pl.Series = (number - known.min()) / span if span else number * 0 + 0.5
+    return places
+
+
+def axis_ends_table(table: pl.DataFrame) -> pl.DataFrame:
+    """The least and largest value of each axis, to write at its ends."""
+    present = table.filter(pl.col("place") >= 0)
+    ends = [
+        present.filter(pl.col("place") == pl.col("place").max().over("axis")).with_columns(
+            place=pl.lit(1.0), top=pl.lit(value=True)
+        ),
+        present.filter(pl.col("place") == pl.col("place").min().over("axis")).with_columns(
+            place=pl.lit(0.0), top=pl.lit(value=False)
+        ),
+    ]
+    return (
+        pl.concat(ends)
+        .unique(["axis", "top"], keep="first", maintain_order=True)
+        .select("axis", "rank", "value", "place", "top")
+    )
+
+
+def parallel_coordinates_sentence(table: pl.DataFrame, frame: pl.DataFrame) -> str:
+    """What the best trials have in common that the others have less often.
+
+    Args:
+        table: From `parallel_coordinates_table`.
+        frame: The trials it was made from, whose shares the best are held against.
+    """
+    best = frame.filter(
+        pl.col("trial_id").is_in(table.filter("best")["trial_id"].unique().to_list())
+    )
+    if best.height < MIN_BEST:
+        return "Too few trials to say what the best have in common."
+    axes = table.filter(pl.col("axis") != "loss").sort("rank")["axis"].unique(maintain_order=True)
+    found = []
+    for name in ["architecture", *axes]:
+        counts = best[name].drop_nulls().value_counts(sort=True)
+        if counts.is_empty() or frame[name].n_unique() < 2:
+            continue
+        value, times = counts.row(0)
+        overall = frame.filter(pl.col(name) == value).height
+        found.append((times / best.height, times / best.height - overall / frame.height,
+                      name, value, times, overall))  # fmt: skip
+    common = [row for row in found if row[0] >= COMMON and row[1] >= MORE]
+    if not common:
+        return f"The best {best.height} trials share no value more often than trials in general."
+    parts = [
+        f"{name} {wording.setting(value)} ({times} of {best.height}, against {overall} of "
+        f"{frame.height} in all)"
+        for _, _, name, value, times, overall in sorted(common, key=lambda row: -row[1])[:3]
+    ]
+    return f"What the best {best.height} trials have in common: {wording.listing(parts)}."
+
+
+def parallel_coordinates_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
+    """Lines across axes; the best trials are heavy."""
+    order = table.sort("rank")["axis"].unique(maintain_order=True).to_list()
+    x = alt.X("axis:N", sort=order, title=None,
+              axis=alt.Axis(labelAngle=-25, domain=False, ticks=False, grid=True, labelLimit=130,
+                        labelOverlap=False),
+              scale=alt.Scale(type="point", padding=0.4))  # fmt: skip
+    y = alt.Y("place:Q", axis=None, scale=alt.Scale(domain=[-0.26, 1.08]))
+    base = alt.Chart(table).encode(
+        x=x,
+        y=y,
+        detail=alt.Detail("trial_id:N"),
+        order=alt.Order("rank:Q"),
+        color=color(architectures),
+    )
+    thin = (
+        base.transform_filter("!datum.best")
+        .mark_line()
+        .encode(
+            strokeWidth=alt.StrokeWidthValue(**when(1, (PICKED, 4))),
+            opacity=alt.OpacityValue(**when(0.16, (PICKED, 1))),
+        )
+    )
+    heavy = (
+        base.transform_filter("datum.best")
+        .mark_line(opacity=0.85)
+        .encode(strokeWidth=alt.StrokeWidthValue(**when(2, (PICKED, 5))))
+    )
+    points = base.transform_filter("datum.best").mark_point(size=26, opacity=1).encode(
+        tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("architecture:N"), alt.Tooltip("axis:N"),
+                 alt.Tooltip("value:N"), alt.Tooltip("loss:Q", format=".4f")],
+    )  # fmt: skip
+    ends = alt.Chart(axis_ends_table(table)).encode(x=x, y=y, text=alt.Text("value:N"))
+    tops = ends.transform_filter("datum.top").mark_text(fontSize=10.5, dy=-11)
+    feet = ends.transform_filter("!datum.top").mark_text(fontSize=10.5, dy=11)
+    return wide(thin, heavy, points, tops, pickable(feet), height=320, least=680)
+
+
+def figure(results: Results) -> Figure | None:
+    """All architectures first, then one panel each."""
+    varied = [name for names in results.varied.values() for name in names]
+    everything = sorted(set(varied), key=lambda name: (-varied.count(name), name))
+    panels = []
+    for common in comparisons(results, pooled=True):
+        name = common.name
+        own = [setting for setting in everything if name == "All" or setting in common.settings]
+        if not own:
+            continue
+        table = parallel_coordinates_table(common.frame, own[:MAX_SETTINGS])
+        panels.append(
+            Panel(
+                label=name,
+                sentence=f"{common.title}: {parallel_coordinates_sentence(table, common.frame)}",
+                chart=parallel_coordinates_chart(table, results.architectures),
+                table=table.drop("rank"),
+            )
+        )
+    if not panels:
+        return None
+    return Figure(
+        key="parallel-coordinates",
+        title="Every trial across its settings",
+        panels=tuple(panels),
+        note=(
+            "Heavy lines are the best 15 % of trials, at least three, at their common rung. The "
+            "rail below the axes holds settings that an architecture does not have. Wide numeric "
+            "axes are logarithmic."
+        ),
+    )

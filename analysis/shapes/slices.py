@@ -1,0 +1,125 @@
+"""Where in each setting's range do the good trials lie?"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import altair as alt
+import polars as pl
+
+from picosweep.analysis.page import wording
+from picosweep.analysis.page.figure import Chart, Figure, Panel
+from picosweep.analysis.page.style import PICKED, pickable, small_multiples, when
+from picosweep.analysis.results import Metric, Results
+from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.what_mattered.regression import is_logarithmic
+
+MAX_SETTINGS: Final = 9
+MAX_POINTS: Final = 1200
+BEST: Final = 0.25
+MIN_BEST: Final = 4
+MIN_VALUES: Final = 3
+EDGE: Final = 0.15
+
+
+def slices_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0) -> pl.DataFrame:
+    """One row a numeric setting and trial: its place in the setting's range, and the loss.
+
+    Args:
+        frame: One row a trial with `loss`.
+        settings: Hyperparameters; those that are not numeric are left out.
+        seed: Of the draw when there are more than 1,200 points.
+
+    Returns:
+        setting, trial_id, value, place (0 to 1, on a log scale for wide settings), loss, best
+        (whether the trial is in the best quarter).
+    """
+    cut = frame["loss"].quantile(BEST, "lower")
+    numeric = [name for name in settings if frame.schema[name].is_numeric()][:MAX_SETTINGS]
+    drawn = frame.sample(min(frame.height, MAX_POINTS // max(1, len(numeric))), seed=seed)
+    parts = []
+    for name in numeric:
+        known = drawn.filter(pl.col(name).is_not_null())
+        values = known[name].cast(pl.Float64)
+        if values.n_unique() < 2:
+            continue
+        scaled = values.log10() if is_logarithmic(known[name]) else values
+        low, high = scaled.to_numpy().min(), scaled.to_numpy().max()
+        parts.append(
+            known.select("trial_id", "loss", best=pl.col("loss") <= cut).with_columns(
+                setting=pl.lit(f"log10 {name}" if is_logarithmic(known[name]) else name),
+                value=values,
+                place=(scaled - low) / (high - low),
+                at=scaled,
+            )
+        )
+    schema = {
+        "trial_id": pl.String, "loss": pl.Float64, "best": pl.Boolean, "setting": pl.String,
+        "value": pl.Float64, "place": pl.Float64, "at": pl.Float64,
+    }  # fmt: skip
+    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def slices_sentence(table: pl.DataFrame) -> str:
+    """Settings whose best trials sit at the edge of the range: a space that should be widened."""
+    if table.is_empty():
+        return "No numeric setting varies."
+    best = table.filter("best")
+    if best["trial_id"].n_unique() < MIN_BEST:
+        return "Too few trials to say whether the best ones crowd an edge of what was searched."
+    places = best.group_by("setting", maintain_order=True).agg(pl.col("place").median())
+    many = table.group_by("setting").agg(pl.col("value").n_unique())
+    wide = many.filter(pl.col("value") >= MIN_VALUES)["setting"].to_list()
+    edges = [
+        f"{row['setting']} ({'upper' if row['place'] > 0.5 else 'lower'} end)"
+        for row in places.iter_rows(named=True)
+        if row["setting"] in wide and not EDGE <= row["place"] <= 1 - EDGE
+    ]
+    if edges:
+        return (
+            "The best quarter of the trials crowds an edge of the range that was searched, so a "
+            f"wider range may pay: {wording.listing(edges)}."
+        )
+    return "The best quarter of the trials lies inside every range that was searched, at no edge."
+
+
+def slices_chart(table: pl.DataFrame, metric: Metric) -> Chart:
+    """A small scatter plot a setting; the best quarter is filled in."""
+    points = (
+        alt.Chart(table)
+        .mark_point()
+        .encode(
+            x=alt.X("at:Q", title=None, scale=alt.Scale(zero=False, nice=False, padding=8),
+                    axis=alt.Axis(tickCount=4, grid=False)),
+            y=alt.Y("loss:Q", title=metric.label, scale=alt.Scale(zero=False)),
+            opacity=alt.OpacityValue(**when(0.3, (PICKED, 1), ("datum.best", 1))),
+            size=alt.SizeValue(**when(34, (PICKED, 260))),
+            tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("value:Q", format=".4~g"),
+                     alt.Tooltip("loss:Q", format=".4f")],
+        )
+    )  # fmt: skip
+    return small_multiples(pickable(points), by="setting", columns=3, size=(240, 180), free=["x"])
+
+
+def figure(results: Results) -> Figure | None:
+    """One panel an architecture."""
+    panels = []
+    for common in comparisons(results):
+        table = slices_table(common.frame, common.settings)
+        if table.is_empty():
+            continue
+        panels.append(
+            Panel(
+                label=common.name,
+                sentence=f"{common.title}: {slices_sentence(table)} {common.sentence}",
+                chart=slices_chart(table, results.metric),
+                table=table.drop("place", "at"),
+            )
+        )
+    if not panels:
+        return None
+    return Figure(
+        key="slices",
+        title="Where the good trials lie",
+        panels=tuple(panels),
+        note="Each dot is a trial; full ones are the best quarter. Wide ranges are logarithms.",
+    )

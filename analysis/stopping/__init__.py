@@ -1,0 +1,1 @@
+"""The audit of early stopping: what it saved and what it cost."""

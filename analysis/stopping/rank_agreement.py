@@ -1,0 +1,227 @@
+"""Was early stopping right? What the exempt trials, which it may not touch, say about it.
+
+Trials are only ever compared within their architecture, as early stopping compares them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from picosweep.analysis.page import wording
+from picosweep.analysis.page.figure import Chart, Figure, Panel
+from picosweep.analysis.page.style import wide
+from picosweep.analysis.results import Results
+
+MIN_PAIRS: Final = 6
+NUM_RESAMPLES: Final = 500
+BEST_SHARE: Final = 1 / 3
+
+
+def control_table(results: Results) -> pl.DataFrame:
+    """Exempt trials that finished: their loss at each rung and at the end, one row a (trial, rung).
+
+    Returns:
+        architecture, trial_id, rung, tokens, loss, final, last (whether it is the last rung).
+    """
+    column = results.metric.column
+    finished = results.full_budget.filter(cohort="exempt").select("trial_id", final=pl.col(column))
+    return (
+        results.reports.filter(pl.col("rung").is_not_null() & pl.col(column).is_not_null())
+        .join(finished, on="trial_id")
+        .select(
+            "architecture",
+            "trial_id",
+            "rung",
+            "tokens",
+            loss=pl.col(column),
+            final=pl.col("final"),
+            last=pl.col("rung").eq_missing(results.last_rung),
+        )
+        .unique(["trial_id", "rung"], keep="last")
+        .sort("rung", "architecture", "trial_id")
+    )
+
+
+def rank_agreement_table(control: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
+    """How well the order of trials at each rung foretells their order at the end.
+
+    Args:
+        control: From `control_table`.
+        seed: Of the bootstrap over trials.
+
+    Returns:
+        rung, tokens, trials, pairs (of one architecture), correlation (Kendall's tau-a over them),
+        low, high (95 % bootstrap), agreement (share of those pairs that keep their order).
+    """
+    generator = np.random.default_rng(seed)
+    found = []
+    for (rung,), frame in control.filter(~pl.col("last")).group_by("rung", maintain_order=True):
+        group, loss, final = (frame[name].to_numpy() for name in ("architecture", "loss", "final"))
+        paired = (group[:, None] == group[None, :]).astype(float)
+        np.fill_diagonal(paired, 0)
+        agree = np.sign(loss[:, None] - loss) * np.sign(final[:, None] - final) * paired
+        size = frame.height
+        counts = generator.multinomial(size, np.full(size, 1 / size), NUM_RESAMPLES)
+        counts = np.concatenate([np.ones((1, size)), counts])
+        pairs = ((counts @ paired) * counts).sum(axis=1)
+        taus = ((counts @ agree) * counts).sum(axis=1)[pairs > 0] / pairs[pairs > 0]
+        known = pairs[0] > 0
+        num_pairs = round(float(pairs[0]) / 2)
+        wide = known and len(taus) > 1
+        low, high = np.quantile(taus[1:], (0.025, 0.975)) if wide else (None, None)
+        found.append(
+            {
+                "rung": rung,
+                "tokens": frame["tokens"].max(),
+                "trials": size,
+                "pairs": num_pairs,
+                "correlation": float(taus[0]) if known else None,
+                "low": low,
+                "high": high,
+                "agreement": float(taus[0] + 1) / 2 if known else None,
+            }
+        )
+    schema = {
+        "rung": pl.Int64, "tokens": pl.Int64, "trials": pl.Int64, "pairs": pl.Int64,
+        "correlation": pl.Float64, "low": pl.Float64, "high": pl.Float64, "agreement": pl.Float64,
+    }  # fmt: skip
+    return pl.DataFrame(found, schema=schema)
+
+
+def wrongly_stopped_table(results: Results, control: pl.DataFrame) -> pl.DataFrame:
+    """Of the exempt trials that ended among the best, how many a rung would have stopped.
+
+    The best are the best third of an architecture's exempt trials, at least one.
+
+    Returns:
+        rung, tokens, best, stopped (how many of them by this rung), share, low, high (95 %,
+        Wilson).
+    """
+    from statsmodels.stats.proportion import proportion_confint  # noqa: PLC0415 - slow import
+
+    finals = control.filter("last").select("architecture", "trial_id", "final")
+    size = (pl.len().over("architecture") * BEST_SHARE).round().clip(1)
+    best = finals.filter(pl.col("final").rank("ordinal").over("architecture") <= size)
+    doomed = (
+        results.decisions.filter(action="exempt").group_by("trial_id").agg(pl.col("rung").min())
+    )
+    first = best.join(doomed, on="trial_id", how="left")
+    found = []
+    rungs = (
+        control.filter(~pl.col("last")).group_by("rung").agg(pl.col("tokens").max()).sort("rung")
+    )
+    for rung, tokens in rungs.iter_rows():
+        stopped = first.filter(pl.col("rung") <= rung).height
+        low, high = proportion_confint(stopped, best.height, method="wilson")
+        found.append(
+            {
+                "rung": rung, "tokens": tokens, "best": best.height, "stopped": stopped,
+                "share": stopped / best.height, "low": float(low), "high": float(high),
+            }
+        )  # fmt: skip
+    schema = {
+        "rung": pl.Int64, "tokens": pl.Int64, "best": pl.Int64, "stopped": pl.Int64,
+        "share": pl.Float64, "low": pl.Float64, "high": pl.Float64,
+    }  # fmt: skip
+    return pl.DataFrame(found, schema=schema)
+
+
+def enough(table: pl.DataFrame) -> bool:
+    """Whether there are pairs enough to judge by."""
+    return (wording.number(table["pairs"].max()) or 0) >= MIN_PAIRS
+
+
+def rank_agreement_sentence(table: pl.DataFrame, wrong: pl.DataFrame) -> str:
+    """Whether the first rung already knew."""
+    if not enough(table):
+        return (
+            f"Exempt trials that finished make fewer than {MIN_PAIRS} pairs to compare, so nobody "
+            "can say what early stopping threw away; a larger exempt_fraction would tell."
+        )
+    parts = [
+        f"{wording.signed(row['correlation'])} at rung {row['rung']}{_interval(row)}"
+        for row in table.drop_nulls(["correlation"]).iter_rows(named=True)
+    ]
+    text = (
+        f"How far the order of trials at a rung is their final order: {wording.listing(parts)} "
+        f"(Kendall's tau over {table['pairs'][0]} pairs of exempt trials; 1 is the same order, 0 "
+        "is chance)."
+    )
+    if wrong.height and wrong["best"][0]:
+        last = wrong.row(-1, named=True)
+        low, high = wording.percent(last["low"]), wording.percent(last["high"])
+        text += (
+            f" Of the {last['best']} exempt trials that ended best, {last['stopped']} would have "
+            f"been stopped ({low} to {high} at 95 %)."
+        )
+    return text
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    if row["low"] is None:
+        return ""
+    return f" ({wording.signed(row['low'])} to {wording.signed(row['high'])} at 95 %)"
+
+
+def by_rung_chart(table: pl.DataFrame, column: str, title: str, least: float) -> Chart:
+    """A measure with its interval at each rung."""
+    base = alt.Chart(table).encode(
+        x=alt.X("rung:O", title="Rung", axis=alt.Axis(labelAngle=0)),
+        tooltip=[
+            alt.Tooltip("rung:O"),
+            alt.Tooltip("tokens:Q", format=".3~s"),
+            alt.Tooltip(f"{column}:Q", format=".2f"),
+            alt.Tooltip("low:Q", format=".2f"),
+            alt.Tooltip("high:Q", format=".2f"),
+        ],
+    )
+    scale = alt.Scale(domain=[least, 1])
+    whiskers = base.mark_rule(strokeWidth=2).encode(
+        y=alt.Y("low:Q", title=title, scale=scale), y2=alt.Y2("high:Q")
+    )
+    points = base.mark_point(size=110, opacity=1).encode(y=alt.Y(f"{column}:Q", scale=scale))
+    return wide(whiskers, points, height=220)
+
+
+def figure(results: Results) -> Figure | None:
+    """Did the rungs know? Null when the sweep had one rung or no decisions."""
+    if results.decisions.is_empty() and not results.trials.filter(cohort="exempt").height:
+        return None
+    control = control_table(results)
+    table = rank_agreement_table(control)
+    wrong = (
+        wrongly_stopped_table(results, control) if control.filter("last").height else pl.DataFrame()
+    )
+    sentence = rank_agreement_sentence(table, wrong)
+    title = "Rank correlation with the end"
+    panels = [
+        Panel(
+            label="Rank correlation",
+            sentence=sentence,
+            chart=by_rung_chart(table, "correlation", title, -1.0) if enough(table) else None,
+            table=table,
+        )
+    ]
+    if enough(table) and wrong.height:
+        title = "Share of the best that would be stopped"
+        panels.append(
+            Panel(
+                label="Winners stopped",
+                sentence=sentence,
+                chart=by_rung_chart(wrong, "share", title, 0.0),
+                table=wrong,
+            )
+        )
+    return Figure(
+        key="rank-agreement",
+        title="Did the rungs foretell the end?",
+        panels=tuple(panels),
+        note=(
+            "From exempt trials only: a random cohort that early stopping judged but could not "
+            "stop. Trials are compared within their architecture. Intervals are 95 %."
+        ),
+        half=True,
+    )

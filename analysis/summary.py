@@ -1,0 +1,36 @@
+"""What the report says, as plain data for scripts."""
+
+from typing import Any
+
+from picosweep.analysis.answer.before_after import change_table
+from picosweep.analysis.answer.headline import headline_table
+from picosweep.analysis.report import first_screen
+from picosweep.analysis.results import Results
+
+
+def summary(results: Results) -> dict[str, Any]:
+    """The first screen and the table behind it; plain JSON types.
+
+    Returns:
+        sweeps, metric, verdict, sentence, winner (null for a comparison or when nobody won),
+        settings (of the winner, as text), commands, best (a row an architecture, best first; see
+        `headline_table`), change (a row an architecture when two sweeps are compared; see
+        `before_after_table`), warnings.
+    """
+    screen = first_screen(results)
+    settings = sorted({name for names in results.hyperparameters.values() for name in names})
+    best = headline_table(
+        results.full_budget, settings, results.metric.column, results.varied
+    ).to_dicts()
+    return {
+        "sweeps": list(results.sweeps),
+        "metric": results.metric.column,
+        "verdict": screen.verdict,
+        "sentence": screen.sentence,
+        "winner": screen.winner,
+        "settings": dict(screen.settings),
+        "commands": dict(screen.commands),
+        "best": best,
+        "change": change_table(results).to_dicts() if results.compared else [],
+        "warnings": [*results.caveats, *results.warnings],
+    }

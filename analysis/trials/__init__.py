@@ -1,0 +1,1 @@
+"""Every single trial: texts, tokenizers, failures, incidents, environment."""

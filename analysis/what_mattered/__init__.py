@@ -1,0 +1,1 @@
+"""Which settings mattered: importances, regressions and partial dependence."""

@@ -1,0 +1,186 @@
+"""What would the loss be at each value of a setting, averaged over the other settings tried?
+
+A random forest learns the loss from the settings; each setting in turn is then put at each of its
+values for all trials, and the forest's predictions are averaged. The spread over trees shows where
+the forest is guessing.
+
+Source: J. H. Friedman, Greedy function approximation, 2001, section 8.2.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Final
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from picosweep.analysis.page import wording
+from picosweep.analysis.page.figure import Chart, Figure, Panel
+from picosweep.analysis.page.style import small_multiples
+from picosweep.analysis.results import Metric, Results
+from picosweep.analysis.shapes.heatmap import binned
+from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.what_mattered.regression import is_logarithmic
+
+MIN_TRIALS: Final = 12
+MAX_TRIALS: Final = 500
+MAX_SETTINGS: Final = 9
+NUM_TREES: Final = 40
+NUM_POINTS: Final = 12
+
+
+def partial_dependence_table(
+    frame: pl.DataFrame, settings: Sequence[str], seed: int = 0
+) -> pl.DataFrame:
+    """Mean predicted loss along each setting, with the 10 to 90 % spread over trees.
+
+    Args:
+        frame: One row a trial with `loss` and the settings; rows that lack any are left out, and
+            of more than 500 trials 500 take part.
+        settings: Hyperparameters.
+        seed: Of the sample and the forest.
+
+    Returns:
+        setting, value (label), place (its order), mean, low, high; empty with fewer than twelve
+        trials. Settings are in the order of how far they move the mean.
+    """
+    schema = {"setting": pl.String, "value": pl.String, "place": pl.Int64, "mean": pl.Float64,
+              "low": pl.Float64, "high": pl.Float64}  # fmt: skip
+    known = frame.drop_nulls(["loss", *settings])
+    names = [name for name in settings if known[name].n_unique() > 1]
+    if known.height < MIN_TRIALS or not names:
+        return pl.DataFrame(schema=schema)
+    known = known.sample(min(known.height, MAX_TRIALS), seed=seed)
+    ensemble = import_module("sklearn.ensemble")  # slow to import, and not everywhere
+
+    design = np.column_stack([_codes(known[name]) for name in names])
+    forest = ensemble.RandomForestRegressor(NUM_TREES, min_samples_leaf=2, random_state=seed)
+    forest.fit(design, known["loss"].to_numpy())
+    parts = []
+    for column, name in enumerate(names):
+        grid = _grid(known[name])
+        means = np.stack(
+            [_mean_at(forest.estimators_, design, column, code) for code in grid["code"]]
+        )
+        low, high = np.quantile(means, (0.1, 0.9), axis=1)
+        parts.append(
+            grid.select(
+                pl.lit(name).alias("setting"),
+                "value",
+                pl.int_range(pl.len()).alias("place"),
+                mean=pl.Series(means.mean(axis=1)),
+                low=pl.Series(low),
+                high=pl.Series(high),
+            )
+        )
+    table = pl.concat(parts)
+    reach = table.group_by("setting").agg(reach=pl.col("mean").max() - pl.col("mean").min())
+    kept = reach.sort("reach", "setting", descending=[True, False]).head(MAX_SETTINGS)
+    return kept.select("setting").join(table, on="setting", maintain_order="left_right")
+
+
+def _codes(values: pl.Series) -> np.ndarray:
+    """A setting as a number: itself, its logarithm when wide, or its place among its values."""
+    if not values.dtype.is_numeric():
+        return binned(values)["order"].to_numpy()
+    codes: np.ndarray = (values.log10() if is_logarithmic(values) else values).to_numpy()
+    return codes
+
+
+def _grid(values: pl.Series) -> pl.DataFrame:
+    """Values to visit: all when few, else evenly spaced quantiles."""
+    both = pl.DataFrame({"raw": values, "code": _codes(values)}).unique("code").sort("code")
+    if values.dtype.is_numeric() and both.height > NUM_POINTS:
+        both = both[np.linspace(0, both.height - 1, NUM_POINTS).round().astype(int)]
+    return both.select(
+        value=pl.Series([wording.setting(raw) for raw in both["raw"]], dtype=pl.String), code="code"
+    )
+
+
+def _mean_at(trees: Sequence[Any], design: np.ndarray, column: int, code: float) -> np.ndarray:
+    """Each tree's mean prediction with one column held at a value."""
+    held = design.copy()
+    held[:, column] = code
+    held = held.astype(np.float32)
+    return np.array([tree.predict(held, check_input=False).mean() for tree in trees])
+
+
+def partial_dependence_sentence(table: pl.DataFrame, metric: Metric) -> str:
+    """The setting that moves the prediction most and its best value."""
+    if table.is_empty():
+        return "Too few trials to learn how the loss depends on the settings."
+    first = table.filter(pl.col("setting") == table["setting"][0])
+    best = first.sort("mean").row(0, named=True)
+    reach = (wording.number(first["mean"].max()) or 0) - best["mean"]
+    return (
+        f"Averaged over the other settings, {best['setting']} moves the {metric.noun} most, by "
+        f"{wording.significant(reach, 2)}, and is best near {best['value']} "
+        f"({wording.loss(best['mean'])})."
+    )
+
+
+def partial_dependence_chart(table: pl.DataFrame, metric: Metric) -> Chart:
+    """A small multiple a setting: mean line, spread over trees behind."""
+    values = table.sort("setting", "place")["value"].unique(maintain_order=True).to_list()
+    base = alt.Chart(table).encode(
+        x=alt.X("value:O", title=None, sort=values,
+                axis=alt.Axis(labelAngle=-35, labelOverlap=True, labelLimit=70))
+    )  # fmt: skip
+    scale = alt.Scale(zero=False)
+    band = base.mark_area(opacity=0.18).encode(
+        y=alt.Y("low:Q", title=metric.label, scale=scale), y2=alt.Y2("high:Q")
+    )
+    line = base.mark_line(point=True).encode(
+        y=alt.Y("mean:Q", scale=scale),
+        tooltip=[alt.Tooltip("setting:N"), alt.Tooltip("value:N"),
+                 alt.Tooltip("mean:Q", format=".4f")],
+    )  # fmt: skip
+    order = table["setting"].unique(maintain_order=True).to_list()
+    return small_multiples(
+        band, line, by="setting", columns=3, size=(240, 160), sort=order, free=["x"]
+    )
+
+
+def figure(results: Results) -> Figure | None:
+    """One panel an architecture."""
+    panels: list[Panel] = []
+    lacking: list[str] = []
+    for common in comparisons(results, pooled=True):
+        name = common.name
+        try:
+            table = partial_dependence_table(common.frame, common.settings)
+        except ImportError:
+            sentence = f"{common.title}: this needs scikit-learn, which is not installed here."
+            panels.append(Panel(label=name, sentence=sentence))
+            continue
+        if table.is_empty():
+            lacking.append(name)
+            continue
+        sentence = f"{common.title}: {partial_dependence_sentence(table, results.metric)}"
+        panels.append(
+            Panel(
+                label=name,
+                sentence=f"{sentence} {common.sentence}",
+                chart=partial_dependence_chart(table, results.metric),
+                table=table,
+            )
+        )
+    few = (
+        f"{wording.listing(lacking)}: fewer than {MIN_TRIALS} trials compare, too few to learn "
+        "from."
+    )
+    if lacking and not panels:
+        panels.append(Panel(sentence=few))
+    elif not panels:
+        return None
+    return Figure(
+        key="partial-dependence",
+        title="Loss along each setting, the others averaged",
+        panels=tuple(panels),
+        note=(
+            f"A random forest of {NUM_TREES} trees; bands are the middle 80 % of the trees. Where "
+            "two settings were only tried together in some ways, the average imagines the rest. "
+            + (few if lacking else "")
+        ),
+    )

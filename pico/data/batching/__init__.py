@@ -1,0 +1,1 @@
+"""Training batches by step number, and the fixed validation set."""

@@ -1,0 +1,1 @@
+"""From a data configuration to tokens on disk: read, split, encode."""

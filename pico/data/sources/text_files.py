@@ -1,0 +1,109 @@
+"""Text files as documents: articles, stories and paragraphs found by their own marks.
+
+A long text must not become one document, or train and validation could not be told apart; and it
+must not be cut in mid-paragraph where a better place is near.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from picosweep.pico.errors import DataError
+
+END_OF_TEXT = "<|endoftext|>"
+
+_CHUNK_CHARACTERS = 1 << 22
+_SNIFF_CHARACTERS = 1 << 20
+_SECTIONS_PER_SOURCE = 128
+_SMALLEST_SECTION, _LARGEST_SECTION = 1 << 10, 1 << 16
+
+_MARK = re.compile(re.escape(END_OF_TEXT))
+# WikiText's level-one heading; deeper levels have ` = = `, so a second `=` must not follow.
+_ARTICLE = re.compile(r"^(?= ?= [^=\n]+ = *$)", re.MULTILINE)
+
+
+def read_chunks(path: Path) -> Iterator[str]:
+    """Read a text file in pieces of at most 4 Mi characters, line ends as newlines.
+
+    Raises:
+        DataError: The file cannot be read or is not UTF-8.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            while chunk := file.read(_CHUNK_CHARACTERS):
+                yield chunk
+    except UnicodeDecodeError as error:
+        raise DataError(
+            "not UTF-8 text",
+            field="data.source",
+            found=f"byte 0x{error.object[error.start]:02x} in {path}",
+            allowed="UTF-8 (convert it first, for example with iconv)",
+        ) from None
+    except OSError as error:
+        raise DataError(
+            "cannot be read", field="data.source", found=f"{path}: {error.strerror}"
+        ) from None
+
+
+def section_size(total_bytes: int) -> int:
+    """Characters after which a long text may be cut: about 1/128 of it, within 1 to 64 KiB."""
+    return min(max(total_bytes // _SECTIONS_PER_SOURCE, _SMALLEST_SECTION), _LARGEST_SECTION)
+
+
+def documents_of(path: Path, *, unit: str, section: int | None) -> Iterator[str]:
+    """The documents of one text file.
+
+    Args:
+        path: The file.
+        unit: `line`, `file` or `auto`, as in `DataConfig.document_unit`.
+        section: With `auto`, cut a text without marks into stretches of about this many
+            characters; None keeps it whole.
+    """
+    if unit == "line":
+        yield from _split_stream(path, lambda buffer: buffer.split("\n"))
+        return
+    if unit == "file":
+        yield "".join(read_chunks(path))
+        return
+    head = next(read_chunks(path), "")[:_SNIFF_CHARACTERS]
+    if sum(bool(part.strip()) for part in _MARK.split(head)) > 1:
+        yield from _split_stream(path, _MARK.split)
+    elif len(_ARTICLE.findall(head)) > 1:
+        yield from _split_stream(path, _ARTICLE.split)
+    elif section is None:
+        yield "".join(read_chunks(path))
+    else:
+        yield from _split_stream(path, lambda buffer: _sections(buffer, section))
+
+
+def _split_stream(path: Path, split: Callable[[str], list[str]]) -> Iterator[str]:
+    """Apply `split` chunk by chunk; its last part waits for the text that may belong to it."""
+    rest = ""
+    for chunk in read_chunks(path):
+        *whole, rest = split(rest + chunk)
+        yield from whole
+    yield rest
+
+
+def _sections(text: str, size: int) -> list[str]:
+    """Cut `text` after the first good place beyond each `size` characters.
+
+    A good place is an empty line, or failing that within another `size` a line's end, a space, or
+    the spot itself. The parts joined are the text.
+    """
+    parts = []
+    start = 0
+    while start + 2 * size < len(text):
+        for mark in ("\n\n", "\n", " "):
+            found = text.find(mark, start + size, start + 2 * size)
+            if found >= 0:
+                end = found + len(mark)
+                break
+        else:
+            end = start + size
+        parts.append(text[start:end])
+        start = end
+    parts.append(text[start:])
+    return parts

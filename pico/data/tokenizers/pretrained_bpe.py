@@ -1,0 +1,102 @@
+"""Byte-level BPE that someone else trained: a `tokenizer.json`, or GPT-2's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tokenizers import Tokenizer as Engine
+from tokenizers import models
+
+from picosweep.pico.data.sources.hub_access import in_one_line, why_unreachable
+from picosweep.pico.data.sources.text_files import END_OF_TEXT
+from picosweep.pico.data.tokenizers.byte_bpe import ByteBPE, new_engine
+from picosweep.pico.errors import DataError
+
+_GPT2 = "openai-community/gpt2"
+
+
+def read_bpe(path: Path) -> ByteBPE:
+    """Read a `tokenizer.json` with a byte-level BPE.
+
+    Raises:
+        DataError: There is no such file, or it holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        settings = json.loads(text)
+        is_byte_level = (
+            settings["model"]["type"] == "BPE" and settings["decoder"]["type"] == "ByteLevel"
+        )
+    except OSError as error:
+        raise _unusable(path, str(error.strerror)) from None
+    except (ValueError, KeyError, TypeError):
+        is_byte_level = False
+    if not is_byte_level:
+        raise _unusable(path, "something else than a byte-level BPE")
+    engine = Engine.from_str(text)
+    engine.add_special_tokens([END_OF_TEXT])
+    return ByteBPE(engine.to_str())
+
+
+def _unusable(path: Path, found: str) -> DataError:
+    return DataError(
+        "not a usable tokenizer",
+        field="data.tokenizer.path",
+        found=f"{found}: {path}",
+        allowed="a tokenizer.json of the `tokenizers` library with a byte-level BPE",
+    )
+
+
+def gpt2_from_folder(folder: Path) -> ByteBPE:
+    """GPT-2's tokenizer from its vocabulary (`*vocab.json`, `encoder.json`) and its merges.
+
+    Raises:
+        DataError: The folder lacks one of the two files, or they do not fit each other.
+    """
+    vocabulary = _first(folder, "*vocab.json", "encoder.json")
+    merges = _first(folder, "*merges.txt", "vocab.bpe")
+    try:
+        model = models.BPE.from_file(str(vocabulary), str(merges))
+    except Exception as error:  # noqa: BLE001 - the engine raises bare Exception
+        raise _unusable(folder, str(error)) from None
+    engine = new_engine(model)
+    engine.add_special_tokens([END_OF_TEXT])
+    return ByteBPE(engine.to_str())
+
+
+def _first(folder: Path, *patterns: str) -> Path:
+    found = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+    if not found:
+        raise DataError(
+            "GPT-2's tokenizer needs its vocabulary and its merges",
+            field="data.tokenizer.path",
+            found=f"no {' or '.join(patterns)} in {folder}",
+        )
+    return found[0]
+
+
+def gpt2_from_hub() -> ByteBPE:
+    """GPT-2's tokenizer from the local cache of the Hugging Face hub, or from the hub itself.
+
+    Raises:
+        DataError: It is not in the cache and the hub cannot be reached.
+    """
+    # The hub's client comes with `tokenizers` and is slow to import.
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache  # noqa: PLC0415
+
+    cached = try_to_load_from_cache(_GPT2, "tokenizer.json")
+    if isinstance(cached, str):
+        return read_bpe(Path(cached))
+    reason = why_unreachable()
+    if reason is None:
+        try:
+            return read_bpe(Path(hf_hub_download(_GPT2, "tokenizer.json")))
+        except OSError as error:
+            reason = in_one_line(error)
+    raise DataError(
+        "GPT-2's tokenizer cannot be had from the Hugging Face hub",
+        field="data.tokenizer.path",
+        found=reason,
+        allowed="a network, or the folder of GPT-2's vocab.json and merges.txt",
+    )

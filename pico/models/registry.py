@@ -1,0 +1,26 @@
+"""From the name of an architecture to what it is."""
+
+import difflib
+
+from picosweep.pico.models import MODELS
+from picosweep.pico.models.custom import load_architecture
+from picosweep.pico.models.interface import Architecture
+
+
+def find_architecture(name: str) -> Architecture:
+    """Return the architecture of that name: in the registry, or the user's own class.
+
+    Args:
+        name: A key of `MODELS`, or an import path `package.module:Class`.
+
+    Raises:
+        ValueError: There is none; the message says which there are and which is nearest.
+    """
+    if name in MODELS:
+        return MODELS[name]
+    if ":" in name:
+        return load_architecture(name)
+    near = difflib.get_close_matches(name, MODELS, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    allowed = f"one of {', '.join(MODELS)}, or an import path package.module:Class"
+    raise ValueError(f"architecture is {name!r}; allowed: {allowed}{hint}")

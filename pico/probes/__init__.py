@@ -1,0 +1,1 @@
+"""What a trained model writes and how it sees tokens."""

@@ -1,0 +1,1 @@
+"""One trial in training: the loop, its optimizers, its checkpoints, its reports."""

@@ -1,0 +1,75 @@
+"""Chooses a number format by measuring: what is fastest depends on device, model and batch."""
+
+import time
+from dataclasses import replace
+from statistics import median
+from typing import Final
+
+import torch
+
+from picosweep.pico.data.prepared import PreparedData
+from picosweep.pico.training.checkpoint import Checkpoint
+from picosweep.pico.training.loop import TrainingLoop
+from picosweep.pico.training_config import PrecisionName
+from picosweep.pico.trial import TrialConfig
+
+WARM_UP_STEPS: Final = 3
+TIMED_STEPS: Final = 8
+LEAST_GAIN: Final = 1.05
+"""A lower precision costs some quality, so it must be faster than noise could make it."""
+
+
+def resolve_precision(
+    trial: TrialConfig,
+    data: PreparedData,
+    *,
+    device: str | torch.device = "cpu",
+    checkpoint: bytes | None = None,
+    initial: bytes | None = None,
+) -> TrialConfig:
+    """Returns the trial with `auto` replaced by the format that trains fastest on this device.
+
+    A trial's identity needs the answer, not the question: resolve before hashing.
+
+    Args:
+        trial: returned as it is unless its precision is `auto`.
+        data: to take the measured steps on.
+        device: where to measure.
+        initial: checkpoint of another trial to start from, where the trial has `init_from`.
+        checkpoint: of the same trial; its precision is taken without measuring.
+    """
+    if trial.training.precision != "auto":
+        return trial
+    if checkpoint is not None:
+        stored = TrialConfig.from_dict(Checkpoint.from_bytes(checkpoint).section("trial"))
+        return _with_precision(trial, stored.training.precision)
+    seconds = {
+        name: _seconds_per_step(_with_precision(trial, name), data, device, initial)
+        for name in candidates(torch.device(device))
+    }
+    fastest = min(seconds, key=lambda name: seconds[name])
+    gain = seconds["fp32"] / seconds[fastest]
+    return _with_precision(trial, fastest if gain >= LEAST_GAIN else "fp32")
+
+
+def candidates(device: torch.device) -> tuple[PrecisionName, ...]:
+    """Returns the formats worth measuring: fp16 needs scaling, so only where bf16 is lacking."""
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return ("fp32", "fp16")
+    return ("fp32", "bf16")
+
+
+def _with_precision(trial: TrialConfig, precision: PrecisionName) -> TrialConfig:
+    return replace(trial, training=replace(trial.training, precision=precision))
+
+
+def _seconds_per_step(
+    trial: TrialConfig, data: PreparedData, device: str | torch.device, initial: bytes | None
+) -> float:
+    loop = TrainingLoop(trial, data, device=device, initial=initial)
+    times = []
+    for _ in range(WARM_UP_STEPS + TIMED_STEPS):
+        started = time.perf_counter()
+        loop.advance(measure=True)  # waits for the device
+        times.append(time.perf_counter() - started)
+    return median(times[WARM_UP_STEPS:])

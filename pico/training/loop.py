@@ -1,0 +1,305 @@
+"""One trial in training: its state, one step, one evaluation, its checkpoint.
+
+Shapes: B sequences, T positions, V vocabulary.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from picosweep.pico.data.batching.batches import IGNORED, TrainBatches, validation_batches
+from picosweep.pico.data.prepared import PreparedData
+from picosweep.pico.facts import compute_facts
+from picosweep.pico.models.interface import LanguageModel
+from picosweep.pico.models.registry import find_architecture
+from picosweep.pico.tasks.language_evaluation import Evaluation, evaluate
+from picosweep.pico.tasks.language_loss import TrainingLoss, replace_tokens
+from picosweep.pico.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    load_model_tensors,
+    load_optimizer_tensors,
+    load_random_tensors,
+    model_tensors,
+    optimizer_tensors,
+    random_tensors,
+)
+from picosweep.pico.training.clock import TrainingClock
+from picosweep.pico.training.memory import peak_memory_bytes, reset_peak_memory
+from picosweep.pico.training.optim import GradientSize, build_optimizers, clip_gradients, joint_norm
+from picosweep.pico.training.precision import Precision
+from picosweep.pico.training.progress import Progress
+from picosweep.pico.training.report import Report
+from picosweep.pico.training.restore import starting_model, untrained_model
+from picosweep.pico.training.schedule import learning_rate_at
+from picosweep.pico.trial import TRAINING_VERSION, TrialConfig
+
+EVALUATION_TOKENS: Final = 1024
+"""Tokens in one batch of an evaluation: not the trial's batch size, so that the validation loss of
+a model does not depend, in its last bits, on how it was trained."""
+
+ACCELERATOR_SYNC_STEPS: Final = 64
+"""Steps between looks at the losses where looking means waiting for the device."""
+
+
+class TrainingLoop:
+    """One trial in training, step by step: what `pico.training.train.train` drives.
+
+    Attributes:
+        model: the model in training, never its compiled wrapper.
+        progress: the counters; `progress.step` optimizer steps are done.
+        clock: how long training has taken so far.
+    """
+
+    def __init__(
+        self,
+        trial: TrialConfig,
+        data: PreparedData,
+        *,
+        device: str | torch.device = "cpu",
+        checkpoint: bytes | None = None,
+        initial: bytes | None = None,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Builds the model and its optimizers, or puts them back from a checkpoint.
+
+        Args:
+            trial: the complete configuration.
+            data: prepared data.
+            device: where to train.
+            checkpoint: of this trial on these data, to go on from where it was taken.
+            initial: of another trial, to start from its weights; needed where the trial has
+                `init_from` and there is no `checkpoint`.
+            now: a clock in seconds.
+
+        Raises:
+            CheckpointError: a checkpoint is damaged or not the one that the trial needs.
+            ValueError: the validation part has no whole block.
+        """
+        self.trial, self.data, self.device = trial, data, torch.device(device)
+        reset_peak_memory(self.device)
+        config, vocab_size = trial.training, data.meta.vocab_size
+        self.model = self._first_model(initial, resumed=checkpoint is not None)
+        self._loss = TrainingLoss(
+            self.model,
+            config,
+            num_logits=trial.tokens_per_step // config.accumulation * vocab_size,
+        )
+        self._parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self._optimizers = build_optimizers(self.model, config, vocab_size=vocab_size)
+        self._precision = Precision.named(config.precision, self.device)
+        self._batches = TrainBatches(
+            data, block_size=trial.block_size, batch_size=config.batch_size, seed=trial.seed
+        )
+        self._validation = self._validation_batches()
+        self._token_bytes_V = torch.as_tensor(data.token_bytes).to(self.device)
+        self._flops_per_step = trial.tokens_per_step * _flops_per_token(trial, vocab_size)
+        self._gradient: GradientSize | None = None
+        self._unseen_losses: list[Tensor] = []
+        self.progress = Progress()
+        # The random stream of training while others may draw: None while training draws from it.
+        self._random: dict[str, Tensor] | None = random_tensors(self.device)
+        if checkpoint is not None:
+            self._restore(Checkpoint.from_bytes(checkpoint))
+        self._now = now
+        self.clock = TrainingClock(self.progress, now)
+
+    def advance(self, *, measure: bool = False) -> None:
+        """Takes one optimizer step.
+
+        Args:
+            measure: whether the next call is `report`, which needs the size of this gradient.
+        """
+        self.clock.start_step()
+        if self._random is not None:
+            load_random_tensors(self._random, self.device)
+            self._random = None
+        self._set_learning_rate()
+        self._unseen_losses.append(self._accumulate_gradients())
+        self._precision.unscale(self._optimizers)
+        limit = self.trial.training.grad_clip
+        self._gradient = clip_gradients(self._parameters, limit, measure=measure)
+        self._precision.step(self._optimizers)
+        for parameter in self._parameters:
+            parameter.grad = None
+        self.progress.step += 1
+        if measure or self.device.type == "cpu" or not self.progress.step % ACCELERATOR_SYNC_STEPS:
+            self._look_at_losses()
+        self.clock.end_step(waited=not self._unseen_losses)
+
+    def report(self, *, last: bool = False) -> Report:
+        """Evaluates after a measured step; leaves the training's random stream as it was.
+
+        Args:
+            last: whether the caller stops here.
+        """
+        if self._random is None:
+            self._random = random_tensors(self.device)
+        progress = self.progress
+        self._look_at_losses()
+        train_loss, tokens_per_second = progress.since_report(self.trial.tokens_per_step)
+        evaluation = self._evaluate()
+        progress.note_validation(evaluation.loss, patience=self.trial.training.patience)
+        gradient = self._gradient or GradientSize.unknown()
+        return Report(
+            step=progress.step,
+            tokens=progress.step * self.trial.tokens_per_step,
+            flops=progress.step * self._flops_per_step,
+            seconds=progress.seconds,
+            training_seconds=progress.trained_seconds,
+            train_loss=train_loss,
+            val_loss=evaluation.loss,
+            val_accuracy=evaluation.accuracy,
+            val_perplexity=evaluation.perplexity,
+            bits_per_byte=evaluation.bits_per_byte,
+            learning_rate=self._learning_rate(progress.step - 1),
+            grad_norm=gradient.norm,
+            grad_norm_clipped=gradient.norm_clipped,
+            weight_norm=float(joint_norm([p.detach() for p in self._parameters])),
+            max_param_grad=gradient.largest,
+            tokens_per_second=tokens_per_second,
+            peak_memory_bytes=peak_memory_bytes(self.device),
+            diverged=progress.diverged,
+            finished=last or progress.ended,
+            snapshot=Snapshot(self),
+        )
+
+    def checkpoint(self) -> bytes:
+        """Returns the whole state; a loop built from it goes on bit for bit as this one would."""
+        self._look_at_losses()
+        meta = self.data.meta
+        tensors = model_tensors(self.model) | optimizer_tensors(self.model, self._optimizers)
+        tensors |= self._random if self._random is not None else random_tensors(self.device)
+        state = {
+            "training_version": TRAINING_VERSION,
+            "trial": self.trial.to_dict(),
+            "data_fingerprint": meta.fingerprint,
+            "tokenizer_fingerprint": meta.tokenizer_fingerprint,
+            "vocab_size": meta.vocab_size,
+            "progress": self.progress.to_dict(),
+            "scaler": self._precision.state(),
+        }
+        return Checkpoint(tensors=tensors, state=state).to_bytes()
+
+    def _first_model(self, initial: bytes | None, *, resumed: bool) -> LanguageModel:
+        trial, meta = self.trial, self.data.meta
+        # Before seeding: importing a user's own class may draw random numbers, once in a process.
+        find_architecture(trial.architecture)
+        torch.manual_seed(trial.seed)
+        if resumed:
+            model = untrained_model(trial, meta.vocab_size)
+        else:
+            model = starting_model(trial, meta.vocab_size, meta.tokenizer_fingerprint, initial)
+        return model.to(self.device)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        expected = {
+            "training_version": TRAINING_VERSION,
+            "trial": self.trial.to_dict(),
+            "data_fingerprint": self.data.meta.fingerprint,
+        }
+        for name, value in expected.items():
+            if checkpoint.state.get(name) != value:
+                raise CheckpointError(f"a checkpoint of another {name.replace('_', ' ')}")
+        load_model_tensors(self.model, checkpoint.tensors)
+        load_optimizer_tensors(self.model, self._optimizers, checkpoint.tensors)
+        self._precision.load_state(checkpoint.section("scaler"))
+        self.progress = Progress.from_dict(checkpoint.section("progress"))
+        self._random = {n: t for n, t in checkpoint.tensors.items() if n.startswith("rng.")}
+
+    def _accumulate_gradients(self) -> Tensor:
+        """Leaves the gradient of the whole batch's mean loss; returns the plain mean in nats."""
+        config = self.trial.training
+        x_BT, y_BT = self._batches.batch(self.progress.step)
+        x_BT = replace_tokens(self._on_device(x_BT), config.token_dropout)
+        y_BT = self._on_device(y_BT)
+        if config.accumulation == 1:
+            return self._backward(x_BT, y_BT)
+        # One divisor for all micro-batches: padding may be spread unevenly over them.
+        num_targets = (y_BT != IGNORED).sum()
+        parts = zip(x_BT.chunk(config.accumulation), y_BT.chunk(config.accumulation), strict=True)
+        return torch.stack([self._backward(x, y, num_targets) for x, y in parts]).sum()
+
+    def _backward(self, x_BT: Tensor, y_BT: Tensor, num_targets: Tensor | None = None) -> Tensor:
+        with self._precision.autocast():
+            objective, nats = self._loss(x_BT, y_BT, num_targets)
+        self._precision.backward(objective)
+        return nats
+
+    def _look_at_losses(self) -> None:
+        """Brings the losses since the last look to the host: one wait for the device in all."""
+        if self._unseen_losses:
+            self.progress.add_losses(torch.stack(self._unseen_losses).tolist())
+            self._unseen_losses.clear()
+
+    def _evaluate(self) -> Evaluation:
+        if self.progress.diverged:
+            return Evaluation.unknown()
+        started = self._now()
+        evaluation = evaluate(
+            self.model,
+            self._validation,
+            token_bytes_V=self._token_bytes_V,
+            autocast=self._precision.autocast,
+        )
+        self.progress.seconds += self._now() - started
+        return evaluation
+
+    def _validation_batches(self) -> list[tuple[Tensor, Tensor]]:
+        batches = validation_batches(
+            self.data,
+            block_size=self.trial.block_size,
+            batch_size=max(1, EVALUATION_TOKENS // self.trial.block_size),
+            max_tokens=self.trial.validation_tokens,
+        )
+        on_device = [(self._on_device(x_BT), self._on_device(y_BT)) for x_BT, y_BT in batches]
+        if not on_device:
+            raise ValueError(
+                f"block_size: found {self.trial.block_size}, but the validation part "
+                f"({self.data.meta.validation_tokens} tokens) has no whole block of that size"
+            )
+        return on_device
+
+    def _on_device(self, ids_BT: Tensor) -> Tensor:
+        if self.device.type == "cpu":
+            return ids_BT
+        return ids_BT.pin_memory().to(self.device, non_blocking=True)
+
+    def _learning_rate(self, step: int) -> float:
+        return learning_rate_at(step, self.trial.training, self.trial.horizon_steps)
+
+    def _set_learning_rate(self) -> None:
+        learning_rate = self._learning_rate(self.progress.step)
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+
+
+class Snapshot:
+    """Makes the checkpoint of one report, as long as training has not gone on."""
+
+    def __init__(self, loop: TrainingLoop) -> None:
+        self._loop, self._step = loop, loop.progress.step
+
+    def __call__(self) -> bytes:
+        """Serialises the loop's state; see `pico.training.report.Report.checkpoint`."""
+        if self._loop.progress.step != self._step:
+            raise RuntimeError(
+                f"the checkpoint of step {self._step} is gone: training is at step "
+                f"{self._loop.progress.step}; ask for it before the next report"
+            )
+        return self._loop.checkpoint()
+
+
+def _flops_per_token(trial: TrialConfig, vocab_size: int) -> float:
+    return compute_facts(
+        trial.architecture,
+        trial.model,
+        vocab_size=vocab_size,
+        block_size=trial.block_size,
+        batch_size=trial.training.batch_size // trial.training.accumulation,
+        optimizer=trial.training.optimizer,
+    ).flops_per_token

@@ -1,0 +1,382 @@
+"""The command line: `picosweep`."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NoReturn
+
+import typer
+from rich.console import Console
+
+from picosweep.remote.commands import ElsewhereOption, add_cluster_commands
+from picosweep.sweeps.errors import InputError, input_error
+
+DONE: Final = 0
+BAD_INPUT: Final = 2
+TOO_MANY_FAILED: Final = 3
+INTERRUPTED: Final = 130
+
+app = typer.Typer(
+    name="picosweep",
+    help="Hyperparameter sweeps for very small language models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _local(context: typer.Context, results: Path) -> Path:
+    from picosweep.sweeps.store.mirror import local_results, refresh  # noqa: PLC0415
+
+    folder = local_results(results)
+    if context.info_name != "run":  # which takes its own sweep alone, and only where it is missing
+        refresh(folder)
+    return folder
+
+
+ResultsOption = Annotated[
+    Path,
+    typer.Option(
+        "--results",
+        callback=_local,
+        help="The folder in which sweeps land, one folder each; or s3://bucket/folder.",
+    ),
+]
+TrialArgument = Annotated[str, typer.Argument(help="A trial's id, or a beginning of it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+@app.callback()
+def _root() -> None:
+    """Hyperparameter sweeps for very small language models."""
+
+
+@app.command("run")
+def run_command(
+    spec: Annotated[Path, typer.Argument(help="A sweep's YAML file.")],
+    results: ResultsOption = Path("results"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would do and cost; train nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a sweep, or what is left of it, and write its report.
+
+    The same command resumes an interrupted sweep, and extends one whose spec asks for more.
+    """
+    if dry_run:
+        from picosweep.commands.plan import plan_sweep, print_plan  # noqa: PLC0415
+
+        print_plan(Console(), plan_sweep(spec, results))
+        return
+    from picosweep.commands.run import run  # noqa: PLC0415 - seconds to import, and help should not wait
+    from picosweep.terminal.summary import print_summary  # noqa: PLC0415
+
+    console = Console(stderr=as_json)
+    result = run(spec, results=results, console=console)
+    if as_json:
+        _print_json(result.session() | {"folder": result.folder, "report": result.report})
+    else:
+        print_summary(console, result)
+    if result.status != "completed":
+        console.print(f"[bold]not complete:[/bold] {result.reason}; the same command resumes it")
+    if result.status == "interrupted":
+        sys.exit(INTERRUPTED)
+    if result.status == "failed":
+        sys.exit(TOO_MANY_FAILED)
+
+
+@app.command("report")
+def report_command(
+    sweeps: Annotated[list[str], typer.Argument(help="Names of sweeps, or their folders.")],
+    results: ResultsOption = Path("results"),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: report.html in the folder.")
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Read two sweeps as before and after.")
+    ] = False,
+    images: Annotated[
+        Path | None, typer.Option("--images", help="Write every chart as PNG and SVG here, too.")
+    ] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw the images on a dark ground.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Rewrite the page while the sweep runs.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between looks, with --watch.")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the HTML report of one sweep, or of several in one."""
+    from picosweep.commands.report import keep_fresh, write  # noqa: PLC0415 - seconds to import
+
+    console = Console(stderr=as_json, soft_wrap=True, highlight=False)
+    if watch:
+        if images or as_json:
+            raise input_error("--watch writes the page alone, without --images and --json")
+        console.print("Watching; Ctrl-C ends it.")
+        try:
+            keep_fresh(sweeps, results, output, compare=compare, seconds=every,
+                       written=console.print)  # fmt: skip
+        except KeyboardInterrupt:
+            console.print("No longer watching.")
+        return
+    mode: Literal["light", "dark"] = "dark" if dark else "light"
+    found = write(sweeps, results, output, compare=compare, images=images, mode=mode)
+    if as_json:
+        _print_json(found.summary | {"report": found.report, "images": found.images})
+        return
+    console.print(found.report)
+    if images:
+        console.print(f"{len(found.images)} images in {images}", markup=False)
+
+
+@app.command("status")
+def status_command(
+    sweep: Annotated[str | None, typer.Argument(help="A sweep; all of them by default.")] = None,
+    results: ResultsOption = Path("results"),
+    as_json: JsonOption = False,
+    address: ElsewhereOption = None,
+) -> None:
+    """Say how far sweeps are, and whether they are running."""
+    if address is not None:
+        from picosweep.remote.fetch import on_head  # noqa: PLC0415
+
+        words = ["status", *filter(None, [sweep]), *(["--json"] if as_json else [])]
+        sys.exit(on_head(address, *words))
+    from picosweep.commands.status import all_statuses, print_statuses  # noqa: PLC0415
+
+    found = all_statuses(results, sweep)
+    if as_json:
+        _print_json(found)
+    else:
+        print_statuses(Console(), found)
+
+
+@app.command("stop")
+def stop_command(
+    sweep: Annotated[str, typer.Argument(help="A sweep's name, or its folder.")],
+    trial: Annotated[
+        str | None, typer.Option("--trial", help="Only this trial, by its id or a beginning of it.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+    address: ElsewhereOption = None,
+) -> None:
+    """Stop a running sweep, to be resumed by the command that started it, or one of its trials."""
+    if address is not None:
+        from picosweep.remote.fetch import on_head  # noqa: PLC0415
+
+        sys.exit(on_head(address, "stop", sweep, *(["--trial", trial] if trial else [])))
+    from picosweep.commands.stop import stop  # noqa: PLC0415
+
+    Console().print(stop(sweep, results, trial), soft_wrap=True, highlight=False)
+
+
+@app.command("export")
+def export_command(
+    sweep: Annotated[str, typer.Argument(help="A sweep's name, or its folder.")],
+    to: Annotated[str, typer.Option("--to", help="csv, tensorboard, mlflow, optuna or wandb.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="An empty folder of your own.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Write a sweep in the format of another tool, offline."""
+    from picosweep.commands.export import export  # noqa: PLC0415
+
+    Console().print(export(sweep, results, to, output), soft_wrap=True, highlight=False)
+
+
+@app.command("logs")
+def logs_command(
+    sweep: Annotated[str, typer.Argument(help="A sweep's name, or its folder.")],
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the sweep ends.")
+    ] = False,
+    results: ResultsOption = Path("results"),
+    address: ElsewhereOption = None,
+) -> None:
+    """Print what a sweep's last driver has logged."""
+    if address is not None:
+        from picosweep.remote.fetch import show_logs  # noqa: PLC0415
+
+        sys.exit(show_logs(address, sweep, keep_on=follow))
+    from picosweep.commands.logs import log_lines  # noqa: PLC0415
+
+    for line in log_lines(sweep, results, follow=follow):
+        sys.stdout.write(line)
+        sys.stdout.flush()
+
+
+@app.command("show")
+def show_command(
+    trial: TrialArgument, results: ResultsOption = Path("results"), as_json: JsonOption = False
+) -> None:
+    """Show everything that is known of one trial."""
+    from picosweep.commands.status import describe_trial, print_trial  # noqa: PLC0415
+
+    found = describe_trial(trial, results)
+    if as_json:
+        _print_json(found)
+    else:
+        print_trial(Console(), found)
+
+
+@app.command("replay")
+def replay_command(
+    trial: TrialArgument, results: ResultsOption = Path("results"), as_json: JsonOption = False
+) -> None:
+    """Train one trial again from its row and say whether every number is the same."""
+    from picosweep.commands.replay import replay  # noqa: PLC0415 - imports torch
+
+    console = Console(stderr=as_json)
+    with console.status("training it again"):
+        found = replay(trial, results)
+    if as_json:
+        _print_json({"trial_id": found.trial_id, "same": found.same, **asdict(found)})
+    elif found.same:
+        console.print(f"the same to the last bit, over {found.num_reports} reports")
+    else:
+        console.print(f"{len(found.differences)} numbers differ, the first of them:")
+        for difference in found.differences[:5]:
+            console.print(
+                f"  step {difference.step} {difference.column}: "
+                f"{difference.stored!r} then, {difference.replayed!r} now"
+            )
+    if not found.same:
+        sys.exit(1)
+
+
+@app.command("generate")
+def generate_command(
+    trial: TrialArgument,
+    prompt: Annotated[
+        list[str] | None, typer.Option("--prompt", "-p", help="May be given several times.")
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="Most tokens to write.")] = 100,
+    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.75,
+    top_k: Annotated[int | None, typer.Option(min=1)] = None,
+    top_p: Annotated[float, typer.Option(help="Above 0, at most 1.")] = 1.0,
+    repetition_penalty: Annotated[float, typer.Option(help="1 is none.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    table: Annotated[bool, typer.Option("--table", help="All decoders side by side.")] = False,
+    neighbours: Annotated[
+        bool, typer.Option("--neighbours", help="Say what each token is near to.")
+    ] = False,
+    interactive: Annotated[bool, typer.Option("--interactive", "-i")] = False,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Let a trained model write."""
+    from picosweep.commands.generate import Writer, write_interactively, write_once  # noqa: PLC0415
+    from picosweep.pico.probes.decoding import Decoding  # noqa: PLC0415 - imports torch
+
+    try:
+        decoding = Decoding(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            repetition_penalty=repetition_penalty,
+        )
+    except ValueError as error:
+        raise input_error(str(error)) from error
+    console = Console()
+    writer = Writer(trial, results)
+    prompts = prompt or [""]
+    if table:
+        console.print(writer.decoder_table(prompts, num_tokens=tokens, seed=seed))
+    elif interactive:
+        write_interactively(writer, console, decoding, num_tokens=tokens, seed=seed)
+    else:
+        for text in prompts:
+            write_once(writer, console, text, decoding, num_tokens=tokens, seed=seed)
+    if neighbours:
+        for text in prompts:
+            console.print(writer.neighbours(text))
+
+
+@app.command("tokenizer")
+def tokenizer_command(
+    sweep: Annotated[str, typer.Argument(help="A sweep's name, or its folder.")],
+    results: ResultsOption = Path("results"),
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether a sweep's tokenizers do their work."""
+    from picosweep.sweeps.store.find import find_sweep  # noqa: PLC0415
+
+    path = find_sweep(sweep, results) / "data.json"
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+        checks = [described["tokenizer_quality"], *described.get("other_tokenizers", ())]
+    except (OSError, ValueError, KeyError) as error:
+        raise input_error("the check of the tokenizer is missing", where=str(path)) from error
+    if as_json:
+        _print_json(checks)
+        return
+    console = Console(highlight=False)
+    for found in checks:
+        round_trips = f"{found['num_round_trips']}/{found['num_texts']}"
+        console.print(f"{found['kind']}, {found['vocab_size']:,} tokens, checked on unseen text")
+        console.print(f"texts that came back unchanged  {round_trips}")
+        console.print(f"words broken by false blanks    {found['num_broken_words']}")
+        console.print(f"characters per token            {found['characters_per_token']:.2f}")
+        console.print(f"share of the tokens in use      {found['used_fraction']:.0%}")
+
+
+@app.command("presets")
+def presets_command() -> None:
+    """List the models that go by a name, with their true parameter counts."""
+    from rich.table import Table  # noqa: PLC0415
+
+    from picosweep.pico.presets import PRESETS  # noqa: PLC0415 - imports torch
+
+    table = Table("preset", "architecture", "parameters", "vocabulary", "context")
+    for name, preset in PRESETS.items():
+        table.add_row(
+            name,
+            preset.architecture,
+            f"{preset.num_params:,}",
+            f"{preset.vocab_size:,}",
+            f"{preset.block_size:,}",
+        )
+    console = Console()
+    console.print(table)
+    for name, preset in PRESETS.items():
+        if preset.note:
+            console.print(f"{name}: {preset.note}", highlight=False)
+
+
+@app.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of a spec, for editors."""
+    from picosweep.sweeps.spec.schema import Spec  # noqa: PLC0415
+
+    _print_json(Spec.model_json_schema())
+
+
+add_cluster_commands(app)
+
+
+def _print_json(content: Any) -> None:
+    sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
+
+
+def main() -> NoReturn:
+    """Run the command line; errors in what the user gave end it with one message and code 2."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        # A user's own model is imported from where the user is; installed packages come first.
+        sys.path.append(here)
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; the same command resumes it")
+        sys.exit(INTERRUPTED)
+    sys.exit(DONE)
+
+
+if __name__ == "__main__":
+    main()

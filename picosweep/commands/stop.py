@@ -1,0 +1,95 @@
+"""Asking a running sweep for something from another terminal.
+
+Whoever asks puts an empty file into the sweep's `requests` folder; the driver looks there once a
+second. That works across machines that share the results, where a signal does not.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+from picosweep.sweeps.errors import input_error
+from picosweep.sweeps.store.atomic_write import replace_file
+from picosweep.sweeps.store.find import find_sweep
+from picosweep.sweeps.store.lock import local_process, running_driver
+from picosweep.sweeps.store.reader import read_journal
+
+WHOLE_SWEEP: Final = "sweep"
+PATIENCE_SECONDS: Final = 120.0
+POLL_SECONDS: Final = 0.2
+
+
+def take_requests(folder: Path) -> list[str]:
+    """What was asked for since the last call: ids of trials to stop, or `WHOLE_SWEEP`."""
+    asked = sorted(path for path in _requests(folder).glob("*") if not path.name.startswith("."))
+    for path in asked:
+        path.unlink(missing_ok=True)
+    return [path.name for path in asked]
+
+
+def stop(sweep: str, results: Path, trial: str | None = None) -> str:
+    """Stop a running sweep in good order, or one of its trials.
+
+    Args:
+        sweep: its name, or its folder.
+        results: where sweeps land.
+        trial: a trial's id or a beginning of it; the whole sweep without it.
+
+    Returns:
+        What has come of it, in a sentence.
+
+    Raises:
+        InputError: there is no such sweep or trial, or it is not running.
+    """
+    folder = find_sweep(sweep, results)
+    driver = running_driver(folder)
+    if driver is None:
+        raise input_error("this sweep is not running", where=str(folder))
+    if trial is not None:
+        return _stop_trial(folder, trial)
+    process = local_process(driver)
+    if process is not None and _holds_lock(process, folder):
+        os.kill(process, signal.SIGTERM)
+    else:
+        _ask(folder, WHOLE_SWEEP)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while running_driver(folder) == driver and time.monotonic() < end:
+        time.sleep(POLL_SECONDS)
+    if running_driver(folder) == driver:
+        return f"{driver} was asked to stop {folder.name} and is still at it"
+    return f"{folder.name} has stopped; the command that started it goes on with it"
+
+
+def _stop_trial(folder: Path, trial: str) -> str:
+    rows = [row for row in read_journal(folder)["trials"] if row["trial_id"].startswith(trial)]
+    if len(rows) != 1:
+        raise input_error(
+            "several trials begin like this" if rows else "no such trial in this sweep",
+            where=str(folder),
+            found=trial,
+            allowed=", ".join(row["trial_id"] for row in rows[:5]),
+        )
+    (row,) = rows
+    if row["status"] != "running":
+        raise input_error("this trial has already ended", key=row["trial_id"], found=row["status"])
+    _ask(folder, row["trial_id"])
+    return f"trial {row['trial_id']} ends at its next report"
+
+
+def _ask(folder: Path, request: str) -> None:
+    replace_file(_requests(folder) / request, b"")
+
+
+def _requests(folder: Path) -> Path:
+    return folder / "requests"
+
+
+def _holds_lock(process: int, folder: Path) -> bool:
+    """Whether a process of this machine is the driver, and not another one with its number."""
+    lock = (folder / ".lock").resolve()
+    try:
+        return any(path.resolve() == lock for path in Path(f"/proc/{process}/fd").iterdir())
+    except OSError:
+        return False

@@ -1,0 +1,104 @@
+"""What the terminal says when a sweep has ended."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from picosweep.commands.run import SweepResult
+from picosweep.terminal.live import duration
+
+Row = Mapping[str, Any]
+
+
+def print_summary(console: Console, result: SweepResult) -> None:
+    """The winner of each architecture, what it cost, and where everything lies."""
+    settings, ranking = result.settings, result.ranking
+    winners = [winner for name in settings if (winner := ranking.best(result.trials, name))]
+    winners.sort(key=ranking.key)
+    if winners:
+        console.print(winners_table(result, winners))
+        for row in winners:
+            names = settings[row["architecture"]]
+            told = " ".join(f"{name}={short(row[name])}" for name in names)
+            name = f"[bold]{row['architecture']}[/bold]"
+            console.print(f"{name} {row['trial_id']}: {told}", highlight=False)
+    else:
+        console.print("No trial has reached a validation loss yet.")
+    counts = {s: sum(row["status"] == s for row in result.trials) for s in _STATUS_ORDER}
+    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    console.print(f"{len(result.trials)} trials: {told}")
+    for remark in result.remarks:
+        console.print(remark, highlight=False)
+    if result.slots:
+        share = result.busy_share or 0.0
+        console.print(
+            f"{result.new_tokens:,} tokens trained in {duration(result.wall_seconds)}; "
+            f"the {result.slots} slots were training or evaluating {share:.0%} of that time"
+        )
+    else:
+        console.print("nothing had to be trained: every trial is already in the results")
+    console.print(f"tables  {result.folder}", soft_wrap=True, highlight=False)
+    if result.report is not None:
+        console.print(f"report  {result.report}", soft_wrap=True, highlight=False)
+
+
+_STATUS_ORDER = ("completed", "stopped", "cached", "diverged", "failed", "running")
+
+
+def winners_table(result: SweepResult, winners: Sequence[Row]) -> Table:
+    """One row an architecture, in the order given; the objective's column comes first."""
+    metric = result.ranking.metric
+    confirmed = any(row["cohort"] == "confirm" for row in result.trials)
+    title = "best trial of each architecture"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("architecture")
+    others = [name for name in _SHOWN if name != metric]
+    table.add_column(metric, justify="right")
+    if confirmed:
+        table.add_column("fresh seeds", justify="right")
+    for name in others:
+        table.add_column(_SHOWN[name][0], justify="right")
+    for row in winners:
+        cells = [row["architecture"], f"{row[metric]:.4f}"]
+        if confirmed:
+            cells.append(_over_seeds(row, result))
+        table.add_row(*cells, *(_SHOWN[name][1].format(row[name]) for name in others))
+    return table
+
+
+_SHOWN: Final[Mapping[str, tuple[str, str]]] = {
+    "val_loss": ("val_loss", "{:.4f}"),
+    "val_accuracy": ("acc.", "{:.1%}"),
+    "bits_per_byte": ("bits/byte", "{:.3f}"),
+    "num_params": ("params", "{:,}"),
+}
+"""Columns of the winners' table: heading and format."""
+
+
+def _over_seeds(winner: Row, result: SweepResult) -> str:
+    """Mean and standard deviation of the winner's objective over its confirmations."""
+    settings = result.settings[winner["architecture"]]
+    losses = [
+        row[result.ranking.metric]
+        for row in result.trials
+        if row["cohort"] == "confirm"
+        and row["architecture"] == winner["architecture"]
+        and row["rung"] == winner["rung"]
+        and all(row[name] == winner[name] for name in settings)
+    ]
+    if not losses:
+        return ""
+    mean = sum(losses) / len(losses)
+    if len(losses) == 1:
+        return f"{mean:.4f}"
+    deviation = math.sqrt(sum((loss - mean) ** 2 for loss in losses) / (len(losses) - 1))
+    return f"{mean:.4f} ± {deviation:.4f}"
+
+
+def short(value: Any) -> str:
+    """A hyperparameter's value in few characters."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Which trial comes next, what a report means, when the sweep is over."""

@@ -1,0 +1,411 @@
+"""The mind of a sweep: which trial next, what a report means, when it is over.
+
+It knows neither Ray nor processes. Whoever runs trials asks `next` for work, hands every report to
+`on_report`, every lost process to `on_lost`, and obeys. Everything it decides is in the store
+before it acts on it, and a new coordinator over the same store goes on where the last one was
+killed: that is all there is to resuming a sweep.
+"""
+
+import collections
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from picosweep.sweeps.decisions.architecture_state import Family
+from picosweep.sweeps.decisions.limits import LimitWatch
+from picosweep.sweeps.decisions.next_trial import Agenda
+from picosweep.sweeps.decisions.trial import (
+    SET_BY_DRIVER,
+    Assignment,
+    Outcome,
+    Trial,
+    first_row,
+    is_finite,
+    stored_outcome,
+)
+from picosweep.sweeps.search.candidates import CandidateFactory
+from picosweep.sweeps.search.early_stopping import make_stopper
+from picosweep.sweeps.search.study import ArchitectureSampler
+from picosweep.sweeps.spec.parameters import Space
+from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.store.journal import Entry, Row
+from picosweep.sweeps.store.reader import OtherSweeps
+from picosweep.sweeps.store.store import Store
+from picosweep.sweeps.store.tables import REPORTS
+
+BY_USER: Final = "stopped by the user"
+
+
+class Coordinator:
+    """Decides for one sweep.
+
+    Args:
+        spec: the sweep.
+        spaces: each architecture's search space.
+        factory: completes configurations and gives them their identity.
+        store: the sweep's rows; an earlier driver's are taken up.
+        elsewhere: folders of other sweeps, by the ids of trials they have brought to an end.
+        now: the clock, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: Spec,
+        spaces: Mapping[str, Space],
+        factory: CandidateFactory,
+        store: Store,
+        elsewhere: Mapping[str, Path] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._spec = spec
+        self._spaces = spaces
+        self._factory = factory
+        self._store = store
+        self._others = OtherSweeps(elsewhere or {})
+        self._now = now
+        self._limits = LimitWatch(spec.limits, now)
+        self._trials: dict[str, Trial] = {}
+        self._waiting: collections.deque[Trial] = collections.deque()
+        self.assigned: dict[str, Trial] = {}
+        """Trials that were given out; not all of them have a slot yet."""
+        self.started: set[str] = set()
+        """Those of them that are being trained."""
+        self._unwanted: set[str] = set()
+        self.stop_reason: str | None = None
+        """Why no more work is given out, before all is done."""
+        self.num_ended = 0
+        self._num_failed = 0
+        self._known_tokens = 0
+        self.busy_seconds = 0.0
+        """Time in training and evaluation that this driver has seen."""
+        self.new_tokens = 0
+        self.families = {name: self._family(name, space) for name, space in spaces.items()}
+        self._agenda = Agenda(spec, factory, self.families)
+        self._resume()
+        for family in self.families.values():
+            family.exhausted = family.sampler.is_exhausted
+        self._check_limits()
+
+    def _family(self, name: str, space: Space) -> Family:
+        known = sum(row["architecture"] == name for row in self._store.trials.values())
+        sampler = ArchitectureSampler(
+            architecture=name,
+            space=space,
+            search=self._spec.search,
+            directions=[objective.goal for objective in self._spec.objectives],
+            build=lambda chosen: self._factory.build(name, chosen, self._spec.seed),
+            known=known,
+        )
+        return Family(
+            name=name,
+            space=space,
+            sampler=sampler,
+            stopper=make_stopper(self._spec),
+            objectives=self._spec.objectives,
+            milestones=self._spec.budget.milestones,
+        )
+
+    @property
+    def trials(self) -> Iterable[Trial]:
+        """Every trial of the sweep, in the order of admission."""
+        return self._trials.values()
+
+    @property
+    def num_waiting(self) -> int:
+        """Trials that were admitted, have not ended, and are not being trained."""
+        return len(self._waiting) + len(self.assigned) - len(self.started)
+
+    def _family_of(self, trial: Trial) -> Family:
+        return self.families[trial.candidate.architecture]
+
+    # What an earlier driver left
+
+    def _resume(self) -> None:
+        for row in list(self._store.trials.values()):
+            candidate = self._factory.from_config(row["config"], self._spaces)
+            if candidate is None or candidate.architecture not in self.families:
+                continue  # a spec that has changed: the row stays, this sweep goes on without it
+            trial = Trial(candidate=candidate, row=dict(row))
+            self._trials[trial.trial_id] = trial
+            self._family_of(trial).add(trial)
+            if not trial.is_confirmation:
+                self._family_of(trial).sampler.restore(candidate)
+        for report in self._store.reports_in_order():
+            if report["trial_id"] in self._trials:
+                self._recall(self._trials[report["trial_id"]], report)
+        for trial in self._trials.values():
+            reports = self._store.reports_of(trial.trial_id)
+            trial.catch_up(reports)
+            outcome = stored_outcome(trial, reports, self._store.decisions_of(trial.trial_id))
+            if trial.row.get("source_sweep") is None and reports:
+                self._known_tokens += reports[-1]["tokens"]
+            if outcome is None:
+                trial.row["status"] = "running"
+                self._waiting.append(trial)
+                self._family_of(trial).sampler.go_on(trial.trial_id)
+                continue
+            if trial.row["status"] not in (outcome, "cached"):
+                # The row is older than the report that ended it, or of a budget with other rungs.
+                trial.row |= {"status": outcome, "end_time": reports[-1]["time"]}
+                self._store.commit(("trials", dict(trial.row)))
+            self._take_end(trial, outcome)
+
+    def _recall(self, trial: Trial, report: Row) -> None:
+        """Take one stored report into account as if it had just come in."""
+        rung = report["rung"]
+        if rung is None or trial.is_confirmation:
+            return
+        if trial.candidate.plan.is_last(rung) or not is_finite(report):
+            return
+        family = self._family_of(trial)
+        if any(row["rung"] == rung for row in self._store.decisions_of(trial.trial_id)):
+            family.recall(trial, report)
+        else:  # it was the last rung of a budget that has grown since
+            self._store.commit(("decisions", family.judge(trial, report, self._micros())))
+
+    # Giving out work
+
+    def next(self) -> Assignment | None:
+        """The next trial to train; None where there is none now (see `finished`)."""
+        self._check_limits()
+        while self.stop_reason is None:
+            upcoming = self._waiting.popleft() if self._waiting else self._admit_next()
+            if upcoming is None:
+                return None
+            if not upcoming.ended:
+                self.assigned[upcoming.trial_id] = upcoming
+                upcoming.row["num_attempts"] += 1
+                checkpoint = self._store.load_checkpoint(upcoming.trial_id)
+                return Assignment(
+                    candidate=upcoming.candidate,
+                    checkpoint=checkpoint,
+                    reports=tuple(self._store.reports_of(upcoming.trial_id)),
+                )
+        return None
+
+    def on_start(self, trial_id: str) -> None:
+        """Hear that a trial which was given out has got a slot.
+
+        Raises:
+            OSError: the row could not be written.
+        """
+        trial = self.assigned.get(trial_id)
+        if trial is not None:
+            self.started.add(trial_id)
+            self._store.commit(("trials", dict(trial.row)))  # so that no attempt is forgotten
+
+    @property
+    def finished(self) -> bool:
+        """Whether no work is given out and none will come."""
+        if self.assigned:
+            return False
+        return self.stop_reason is not None or (not self._waiting and self._agenda.is_done)
+
+    def remaining(self, family: Family) -> int:
+        """Trials of an architecture not admitted yet, as far as can be known."""
+        return self._agenda.remaining(family)
+
+    def remarks(self) -> list[str]:
+        """What the user should know of how the search went, in sentences."""
+        return self._agenda.remarks()
+
+    @property
+    def too_many_failed(self) -> bool:
+        """Whether more trials failed than the spec allows."""
+        return self._num_failed > self._spec.limits.max_failed_trials
+
+    def _check_limits(self) -> None:
+        self.stop_reason = self.stop_reason or self._limits.reason_to_end(
+            num_failed=self._num_failed, num_tokens=self._known_tokens + self.new_tokens
+        )
+
+    def _admit_next(self) -> Trial | None:
+        proposed = self._agenda.propose()
+        if proposed is None:
+            return None
+        family, candidate, cohort = proposed
+        row = first_row(self._spec.name, candidate, cohort, self._micros())
+        trial = Trial(candidate=candidate, row=row)
+        self._store.commit(("trials", dict(row)))
+        self._trials[trial.trial_id] = trial
+        family.add(trial)
+        folder = self._others.folder_of(trial.trial_id)
+        if folder is not None:
+            self._answer_from(folder, trial)
+        return trial
+
+    def _answer_from(self, folder: Path, trial: Trial) -> None:
+        """Take a trial's rows from another sweep, and its checkpoint where they do not suffice."""
+        trial.row["source_sweep"] = folder.name
+        reports = self._others.rows(trial.trial_id, "reports")
+        samples = self._others.rows(trial.trial_id, "samples")
+        for report in reports:
+            # An older version's rows lack columns of today.
+            metrics = {n: report.get(n) for n in REPORTS.names if n not in SET_BY_DRIVER}
+            texts = [row for row in samples if row["step"] == report["step"]]
+            if self._take_report(trial, metrics, samples=texts, cached=True):
+                return
+        last = reports[-1]["step"] if reports else 0
+        found = self._others.checkpoint(trial.trial_id, last)
+        if found is not None:
+            self._store.save_checkpoint(trial.trial_id, found.step, found.content)
+
+    # Hearing of results
+
+    def on_report(
+        self,
+        trial_id: str,
+        metrics: Mapping[str, Any],
+        *,
+        checkpoint: bytes | None = None,
+        samples: Iterable[Row] = (),
+        finished: bool = False,
+        node: str = "",
+        device: str = "",
+    ) -> bool:
+        """Take in an evaluation.
+
+        Args:
+            trial_id: whose.
+            metrics: the columns of `reports` that training measures.
+            checkpoint: the training state at this point.
+            samples: texts that the model wrote at this point.
+            finished: whether the trial ends here by itself (its patience ran out).
+            node: where it ran.
+            device: on what.
+
+        Returns:
+            Whether the trial is to be stopped now.
+
+        Raises:
+            OSError: the row could not be written; it does not count then.
+        """
+        trial = self._trials[trial_id]
+        trial.row |= {"node": node, "device": device}
+        known = self._store.reports_of(trial_id)
+        if known and metrics["step"] <= known[-1]["step"]:
+            return False  # trained again after a crash, to the same bits: nothing new
+        if checkpoint is not None:
+            self._store.save_checkpoint(trial_id, metrics["step"], checkpoint)
+        before = known[-1] if known else {"seconds": 0.0, "tokens": 0}
+        self.busy_seconds += metrics["seconds"] - before["seconds"]
+        self.new_tokens += metrics["tokens"] - before["tokens"]
+        by_user = trial_id in self._unwanted
+        ended = self._take_report(trial, metrics, samples=samples, finished=finished or by_user)
+        if by_user:
+            self._store.note("stopped", BY_USER, trial_id)
+        if checkpoint is not None:
+            self._store.keep_checkpoint(trial_id, metrics["step"], alone=ended)
+        self._check_limits()
+        leave = ended or self.stop_reason is not None
+        if leave:
+            self._take_back(trial_id)
+        return leave
+
+    def _take_back(self, trial_id: str) -> Trial | None:
+        self.started.discard(trial_id)
+        return self.assigned.pop(trial_id, None)
+
+    def _take_report(
+        self,
+        trial: Trial,
+        metrics: Mapping[str, Any],
+        *,
+        samples: Iterable[Row] = (),
+        cached: bool = False,
+        finished: bool = False,
+    ) -> bool:
+        """Write a report with all that follows from it; whether the trial has ended."""
+        plan, known = trial.candidate.plan, self._store.reports_of(trial.trial_id)
+        rung = plan.rung_of(metrics, known[-1] if known else None)
+        report: Row = {
+            "trial_id": trial.trial_id,
+            "rung": rung,
+            **metrics,
+            "time": self._micros(),
+        }
+        entries: list[Entry] = [("reports", report)]
+        place = {"trial_id": trial.trial_id, "rung": rung, "step": metrics["step"]}
+        entries += [("samples", place | sample) for sample in samples]
+        trial.take(metrics, rung)
+        outcome: Outcome | None = None
+        if not is_finite(metrics):
+            outcome = "diverged"
+        elif plan.is_over(metrics):
+            outcome = "completed"
+        elif rung is not None and not trial.is_confirmation:
+            decision = self._family_of(trial).judge(trial, report, self._micros())
+            entries.append(("decisions", decision))
+            outcome = "stopped" if decision["action"] == "stop" else None
+        if outcome is None and finished:
+            outcome = "stopped"
+        if outcome is not None:
+            trial.row["status"] = "cached" if cached else outcome
+            trial.row["end_time"] = self._micros()
+            entries.append(("trials", dict(trial.row)))
+        self._store.commit(*entries)
+        if outcome is not None:
+            self._take_end(trial, outcome)
+        return outcome is not None
+
+    def _take_end(self, trial: Trial, outcome: Outcome) -> None:
+        self.num_ended += 1
+        self._num_failed += outcome == "failed"
+        self._family_of(trial).on_end(trial, outcome)
+
+    def on_lost(self, trial_id: str, error: str, *, retry: bool, kind: str = "lost") -> None:
+        """Hear that a trial's process died, or that training raised.
+
+        Args:
+            trial_id: whose.
+            error: what happened, in a line.
+            retry: whether another process may have more luck.
+            kind: one of `sweeps.store.tables.INCIDENT_KINDS`.
+        """
+        trial = self._take_back(trial_id)
+        if trial is None:
+            return
+        trial.num_losses += kind != "node"
+        self._store.note(kind, error, trial_id)
+        if trial_id in self._unwanted:
+            self._end(trial, "stopped")
+            self._store.note("stopped", BY_USER, trial_id)
+        elif retry and trial.num_losses < self._spec.limits.attempts:
+            self._waiting.append(trial)
+        else:
+            trial.row["error"] = error
+            self._end(trial, "failed")
+            self._check_limits()
+
+    def _end(self, trial: Trial, outcome: Outcome) -> None:
+        """End a trial otherwise than by a report."""
+        trial.row |= {"status": outcome, "end_time": self._micros()}
+        self._store.commit(("trials", dict(trial.row)))
+        self._store.keep_checkpoint(trial.trial_id, trial.row["step"] or 0, alone=True)
+        self._take_end(trial, outcome)
+
+    # What the user asks for
+
+    def stop_trial(self, trial_id: str) -> str | None:
+        """End one trial: at once where it waits, at its next report where it is trained.
+
+        Returns:
+            Why that cannot be done, None where it is done.
+        """
+        trial = self._trials.get(trial_id)
+        if trial is None:
+            return "no such trial in this sweep"
+        if trial.ended:
+            return f"it has already ended: {trial.row['status']}"
+        if trial_id in self.assigned:
+            self._unwanted.add(trial_id)
+        else:
+            self._waiting.remove(trial)
+            self._end(trial, "stopped")
+            self._store.note("stopped", BY_USER, trial_id)
+        return None
+
+    def _micros(self) -> int:
+        return int(self._now() * 1_000_000)

@@ -1,0 +1,141 @@
+"""A trial inside a sweep: its row, and how it ended."""
+
+import math
+import random
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from picosweep.sweeps.search.candidates import Candidate
+from picosweep.sweeps.store.journal import Row
+from picosweep.sweeps.store.tables import TERMINAL_STATUSES
+
+Outcome = Literal["completed", "stopped", "diverged", "failed"]
+
+FROM_REPORT: Final = (
+    "step", "tokens", "flops", "seconds", "training_seconds", "val_loss", "val_accuracy",
+    "val_perplexity", "bits_per_byte", "train_loss", "tokens_per_second", "peak_memory_bytes",
+)  # fmt: skip
+"""Columns of a trial's row that repeat its last report."""
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """A trial that was admitted to the sweep, and its row in the `trials` table."""
+
+    candidate: Candidate
+    row: Row
+    num_losses: int = 0
+    """Processes that died while this driver ran it."""
+
+    @property
+    def trial_id(self) -> str:
+        """Its identity."""
+        return self.candidate.trial_id
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to be done for it."""
+        return self.row["status"] in TERMINAL_STATUSES
+
+    def take(self, metrics: Mapping[str, Any], rung: int | None) -> None:
+        """Bring the row up to date with a report."""
+        best, value = self.row["best_val_loss"], metrics["val_loss"]
+        self.row |= {name: metrics.get(name) for name in FROM_REPORT}  # older rows lack some
+        if math.isfinite(value):
+            self.row["best_val_loss"] = value if best is None else min(best, value)
+        if rung is not None:
+            self.row["rung"] = rung
+
+    def catch_up(self, reports: Iterable[Row]) -> None:
+        """Bring the row up to date with stored reports.
+
+        They may be newer than it: the tables are sealed one after another, and where the journal
+        was lost as well, a row comes back from a table that was older than the next one.
+        """
+        for report in reports:
+            if report["step"] > (self.row["step"] or 0):
+                self.take(report, report["rung"])
+
+    @property
+    def is_confirmation(self) -> bool:
+        """Whether it re-runs a winner on a fresh seed."""
+        return bool(self.row["cohort"] == "confirm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """A trial to be trained from its checkpoint, or from the start where it has none."""
+
+    candidate: Candidate
+    checkpoint: bytes | None
+    reports: Sequence[Row] = ()
+    """Those that are known, in the order of training."""
+
+
+SET_BY_DRIVER: Final = frozenset({"trial_id", "rung", "time"})
+"""Columns of `reports` that training does not measure."""
+
+
+def draw_cohort(ordinal: str, exempt_fraction: float) -> str:
+    """Whether a trial is exempt from early stopping: by lot, but always the same lot."""
+    lot = random.Random(zlib.crc32(f"exempt/{ordinal}".encode())).random()
+    return "exempt" if lot < exempt_fraction else "searched"
+
+
+def first_row(sweep: str, candidate: Candidate, cohort: str, micros: int) -> Row:
+    """The row of a trial that has just been admitted.
+
+    Args:
+        sweep: the sweep's name.
+        candidate: what is to be trained.
+        cohort: one of `sweeps.store.tables.COHORTS`.
+        micros: the time, in microseconds since the epoch.
+    """
+    return {
+        "trial_id": candidate.trial_id,
+        "sweep": sweep,
+        "architecture": candidate.architecture,
+        "status": "running",
+        "cohort": cohort,
+        "seed": candidate.trial.seed,
+        "num_params": candidate.facts.num_params,
+        "flops_per_token": candidate.facts.flops_per_token,
+        "start_time": micros,
+        "num_attempts": 0,
+        "config": candidate.config,
+        **dict.fromkeys(("rung", "best_val_loss", "end_time", *FROM_REPORT)),
+        **candidate.fingerprints,
+        **candidate.hyperparameters,
+    }
+
+
+def is_finite(report: Mapping[str, Any]) -> bool:
+    """Whether a report's losses are numbers; where not, the trial has diverged."""
+    losses = (report["train_loss"], report["val_loss"])
+    return all(loss is not None and math.isfinite(loss) for loss in losses)
+
+
+def stored_outcome(
+    trial: Trial, reports: Sequence[Row], decisions: Sequence[Row]
+) -> Outcome | None:
+    """How a stored trial ended under the spec of today, None where there is work left.
+
+    Args:
+        trial: with the row that an earlier driver left.
+        reports: its reports in the order of training.
+        decisions: what early stopping said about it.
+    """
+    status: str = trial.row["status"]
+    if status == "failed":
+        return "failed"
+    if status == "stopped":
+        return "stopped"
+    if not reports:
+        return None
+    if not is_finite(reports[-1]):
+        return "diverged"
+    if any(row["action"] == "stop" for row in decisions):
+        return "stopped"
+    return "completed" if trial.candidate.plan.is_over(reports[-1]) else None

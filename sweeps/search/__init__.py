@@ -1,0 +1,1 @@
+"""Configurations to try: candidates, samplers, early stopping, ranking."""

@@ -1,0 +1,317 @@
+"""From a sampler's choice to a trial: complete configuration, identity, facts, and what forbids it.
+
+A trial is a pure function of its configuration, and `trial_id` is the hash of all of it, so equal
+ids mean equal rows. A configuration that a constraint forbids never becomes a trial: parameters,
+FLOPs and memory are computed, not trained.
+"""
+
+import hashlib
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
+from typing import Any, Final, Protocol
+
+import pyarrow as pa
+
+from picosweep.pico.facts import Facts, compute_facts
+from picosweep.pico.models import MODELS
+from picosweep.pico.models.interface import ModelConfig
+from picosweep.pico.training_config import PrecisionName, TrainingConfig
+from picosweep.pico.trial import TRAINING_VERSION, TrialConfig, resolve
+from picosweep.sweeps.spec.architectures import NamedArchitecture
+from picosweep.sweeps.spec.expressions import Expression
+from picosweep.sweeps.spec.parameters import Space, Value
+from picosweep.sweeps.spec.report_plan import ReportPlan, plan_reports
+from picosweep.sweeps.spec.schema import Spec
+
+FACTS = tuple(field.name for field in dataclass_fields(Facts))
+"""Names that constraints can use beside the hyperparameters."""
+_TRIAL_FIELDS = frozenset(field.name for field in dataclass_fields(TrialConfig))
+
+NO_LAST_STEP: Final = "a budget in seconds has no last step, at which {} looks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """What a trial may choose of the data; what it does not choose, the spec's data section says.
+
+    They are hyperparameters like any other, with a column each in the `trials` table.
+    """
+
+    block_size: int
+    """Tokens in a training sequence."""
+    vocab_size: int
+    """Tokens of the vocabulary. A space asks for a size of a trained BPE; the column holds what
+    came of it, which is less where the text has too few different pairs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A configuration that may be trained."""
+
+    trial_id: str
+    trial: TrialConfig
+    chosen: dict[str, Value]
+    """What the sampler chose; the rest of the configuration is fixed or defaults."""
+    facts: Facts
+    plan: ReportPlan
+    architecture: str
+    """Its name in the spec."""
+    config: str
+    """Canonical JSON whose hash is the id."""
+    data: DataSettings
+    """The data it sees."""
+    fingerprints: dict[str, str]
+    """Those of the data and the tokenizer, by column name."""
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Every hyperparameter with its default filled in, by column name."""
+        return vars(self.trial.model) | vars(self.trial.training) | vars(self.data)
+
+    @property
+    def predicted_flops(self) -> float:
+        """Training cost to the last rung, a guess at run time before anything was measured.
+
+        That of one step where the budget is in seconds: no trial takes longer than another.
+        """
+        steps = self.plan.last_step or 1
+        return self.facts.flops_per_token * self.trial.tokens_per_step * steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejection:
+    """Why a configuration may not be trained."""
+
+    reason: str
+
+
+class DataIdentity(Protocol):
+    """What a trial's configuration holds of the prepared data."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the tokens and of how a step sees them."""
+
+    @property
+    def tokenizer_fingerprint(self) -> str:
+        """Hash of the tokenizer."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of different tokens."""
+
+
+class CandidateFactory:
+    """Builds candidates for one sweep over its prepared data.
+
+    Args:
+        spec: the sweep.
+        architectures: by their names in the spec.
+        data: what the prepared data says of itself, by the vocabulary size it was prepared for.
+        constraints: the spec's constraints, parsed.
+        init_from: fingerprint of the weights that every trial starts from, if not random ones.
+        precisions: what `precision: auto` means, by architecture; `auto` stays where it is absent.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        architectures: Mapping[str, NamedArchitecture],
+        data: Mapping[int, DataIdentity],
+        constraints: tuple[Expression, ...] = (),
+        init_from: str | None = None,
+        precisions: Mapping[str, PrecisionName] | None = None,
+    ) -> None:
+        self._spec = spec
+        self._architectures = architectures
+        self._data = data
+        self._constraints = constraints
+        self._init_from = init_from
+        self._precisions = precisions or {}
+
+    def with_precisions(self, precisions: Mapping[str, PrecisionName]) -> "CandidateFactory":
+        """The same with `precision: auto` settled: an identity needs the answer."""
+        return CandidateFactory(
+            self._spec,
+            self._architectures,
+            self._data,
+            self._constraints,
+            self._init_from,
+            precisions,
+        )
+
+    def build(
+        self, architecture: str, chosen: Mapping[str, Value], seed: int
+    ) -> Candidate | Rejection:
+        """Complete a configuration, or say why it cannot be trained."""
+        try:
+            named = self._architectures[architecture]
+            model, training, data = self._resolve(named, chosen)
+            facts = self._facts(named.model, model, training, data)
+            values = vars(model) | vars(training) | vars(data) | vars(facts)
+            for constraint in self._constraints:
+                if constraint.names <= values.keys() and not constraint(values):
+                    return Rejection(reason=constraint.text)
+            tokens_per_step = training.batch_size * data.block_size
+            plan = plan_reports(self._spec.budget, tokens_per_step, facts.flops_per_token)
+            if training.needs_horizon and plan.last_step is None:
+                return Rejection(reason=NO_LAST_STEP.format(f"the schedule {training.schedule}"))
+            trial = TrialConfig(
+                architecture=named.model,
+                model=model,
+                training=training,
+                block_size=data.block_size,
+                validation_tokens=self._spec.evaluation.tokens,
+                seed=seed,
+                init_from=self._init_from,
+                horizon_steps=plan.last_step if training.needs_horizon else None,
+            )
+        except ValueError as error:
+            return Rejection(reason=str(error))
+        except Exception as error:
+            if self._architectures[architecture].model in MODELS:
+                raise
+            # A user's own class was made and run to count its parameters and FLOPs.
+            return Rejection(reason=f"the model raised {type(error).__name__}: {error}")
+        identity = self._identity(chosen)
+        return self._candidate(named, trial, dict(chosen), identity, facts, plan)
+
+    def with_seed(self, candidate: Candidate, seed: int) -> Candidate:
+        """The same configuration with another training seed."""
+        named = self._architectures[candidate.architecture]
+        trial = replace(candidate.trial, seed=seed)
+        identity = self._identity(candidate.chosen)
+        return self._candidate(
+            named, trial, candidate.chosen, identity, candidate.facts, candidate.plan
+        )
+
+    def from_config(self, config: str, spaces: Mapping[str, Space]) -> Candidate | None:
+        """Rebuild a stored trial; None where it was trained on other data or by other code."""
+        stored = json.loads(config)
+        try:
+            named = self._architectures[stored["name"]]
+            trial = stored_trial(stored)
+            asked, identity = next(
+                (asked, identity)
+                for asked, identity in self._data.items()
+                if identity.fingerprint == stored["data"]
+            )
+            data = DataSettings(block_size=trial.block_size, vocab_size=identity.vocab_size)
+            facts = self._facts(trial.architecture, trial.model, trial.training, data)
+            plan = plan_reports(self._spec.budget, trial.tokens_per_step, facts.flops_per_token)
+        except (ValueError, KeyError, StopIteration):
+            return None
+        settings = vars(trial.model) | vars(trial.training) | vars(data)
+        chosen = spaces[named.name].extract(settings | {"vocab_size": asked})
+        if "precision" in chosen and chosen["precision"] == self._precisions.get(named.name):
+            chosen = spaces[named.name].with_auto(chosen, "precision")
+        candidate = self._candidate(named, trial, chosen, identity, facts, plan)
+        return candidate if candidate.config == config else None
+
+    def _resolve(
+        self, named: NamedArchitecture, chosen: Mapping[str, Value]
+    ) -> tuple[ModelConfig, TrainingConfig, DataSettings]:
+        of_data = {field.name for field in dataclass_fields(DataSettings)}
+        own = {name: value for name, value in chosen.items() if name not in of_data}
+        model, training = resolve(named.model, own)
+        if training.precision == "auto" and named.name in self._precisions:
+            training = replace(training, precision=self._precisions[named.name])
+        block_size = chosen.get("block_size", self._spec.data_config.block_size)
+        assert isinstance(block_size, int)
+        data = DataSettings(block_size=block_size, vocab_size=self._identity(chosen).vocab_size)
+        return model, training, data
+
+    def _identity(self, chosen: Mapping[str, Value]) -> DataIdentity:
+        asked = chosen.get("vocab_size", self._spec.data_config.tokenizer.vocab_size)
+        assert isinstance(asked, int)
+        return self._data[asked]
+
+    def _facts(
+        self, architecture: str, model: ModelConfig, training: TrainingConfig, data: DataSettings
+    ) -> Facts:
+        return compute_facts(
+            architecture,
+            model,
+            vocab_size=data.vocab_size,
+            block_size=data.block_size,
+            batch_size=training.batch_size // training.accumulation,
+            optimizer=training.optimizer,
+        )
+
+    def _candidate(
+        self,
+        named: NamedArchitecture,
+        trial: TrialConfig,
+        chosen: dict[str, Value],
+        identity: DataIdentity,
+        facts: Facts,
+        plan: ReportPlan,
+    ) -> Candidate:
+        config = self._canonical(named, trial, identity)
+        return Candidate(
+            trial_id=hashlib.blake2b(config.encode(), digest_size=8).hexdigest(),
+            trial=trial,
+            chosen=chosen,
+            facts=facts,
+            plan=plan,
+            architecture=named.name,
+            config=config,
+            data=DataSettings(block_size=trial.block_size, vocab_size=identity.vocab_size),
+            fingerprints={
+                "data_fingerprint": identity.fingerprint,
+                "tokenizer_fingerprint": identity.tokenizer_fingerprint,
+            },
+        )
+
+    def _canonical(
+        self, named: NamedArchitecture, trial: TrialConfig, identity: DataIdentity
+    ) -> str:
+        """Everything that decides a trial's rows, always in the same characters.
+
+        The number of rungs is left out: a longer budget continues the same trial.
+        """
+        budget = self._spec.budget
+        complete = trial.to_dict() | {
+            "task": self._spec.task,
+            "name": named.name,
+            "source": named.source_hash,
+            "data": identity.fingerprint,
+            "tokenizer": identity.tokenizer_fingerprint,
+            "reports": [budget.unit, budget.min, budget.factor, budget.reports_per_rung],
+            "training_version": TRAINING_VERSION,
+        }
+        return json.dumps(complete, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def stored_trial(stored: Mapping[str, Any]) -> TrialConfig:
+    """The training configuration inside a trial's stored one.
+
+    Raises:
+        ValueError: it names an architecture or a field that this version does not have.
+    """
+    return TrialConfig.from_dict({k: v for k, v in stored.items() if k in _TRIAL_FIELDS})
+
+
+def column_types(architectures: Mapping[str, Any]) -> dict[str, pa.DataType]:
+    """The Arrow type of each hyperparameter of the named architectures' configurations.
+
+    Args:
+        architectures: configuration classes (dataclasses) by name.
+    """
+    types: dict[str, pa.DataType] = {}
+    for config_class in architectures.values():
+        hints = typing.get_type_hints(config_class)
+        for field in dataclass_fields(config_class):
+            types.setdefault(field.name, _arrow_type(hints[field.name]))
+    return types
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    options = {hint} if not typing.get_args(hint) else set(typing.get_args(hint))
+    for python_type, arrow_type in ((float, pa.float64()), (bool, pa.bool_()), (int, pa.int64())):
+        if python_type in options:
+            return arrow_type
+    return pa.string()

@@ -1,0 +1,52 @@
+"""Which trial is best: by the first objective, among those that trained longest."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from picosweep.sweeps.spec.schema import Objective
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """The order of trials under a sweep's first objective."""
+
+    metric: str = "val_loss"
+    goal: str = "minimize"
+
+    @classmethod
+    def of(cls, objective: Objective) -> "Ranking":
+        """That of an objective."""
+        return cls(metric=objective.metric, goal=objective.goal)
+
+    @classmethod
+    def of_stored(cls, spec: Mapping[str, Any] | None) -> "Ranking":
+        """That of a sweep's `spec.json`; by validation loss where there is none to read."""
+        try:
+            first = (spec or {})["objectives"][0]
+            return cls(metric=str(first["metric"]), goal=str(first["goal"]))
+        except (KeyError, IndexError, TypeError):
+            return cls()
+
+    def key(self, row: Row) -> float:
+        """A number to sort rows by, the best first; infinite where nothing was measured."""
+        value = row.get(self.metric)
+        if value is None or not math.isfinite(value):
+            return math.inf
+        return float(-value if self.goal == "maximize" else value)
+
+    def best(self, rows: Sequence[Row], architecture: str) -> Row | None:
+        """The best searched trial of an architecture among those that trained longest."""
+        measured = [
+            row
+            for row in rows
+            if row["architecture"] == architecture
+            and row["cohort"] != "confirm"
+            and row["rung"] is not None
+            and math.isfinite(self.key(row))
+        ]
+        longest = max((row["rung"] for row in measured), default=None)
+        return min((r for r in measured if r["rung"] == longest), key=self.key, default=None)

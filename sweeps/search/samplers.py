@@ -1,0 +1,167 @@
+"""The samplers that a spec can name, all of them Optuna's, and what they ask of a space."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import optuna
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    GridSampler,
+    NSGAIISampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
+from optuna.trial import FrozenTrial, TrialState
+
+from picosweep.sweeps.errors import InputError, Problem, nearest
+from picosweep.sweeps.spec.document import Document, KeyPath, dotted
+from picosweep.sweeps.spec.parameters import Space, Value
+from picosweep.sweeps.spec.schema import Spec
+
+
+class _Grid(GridSampler):
+    """Optuna's grid, which the sweep and not the sampler ends."""
+
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Nothing: the base would stop a loop that is not Optuna's."""
+
+
+def _grid(seed: int, startup: int, space: Space) -> BaseSampler:
+    searched = {p.name: p.values() or [] for p in space.parameters if p.distribution is not None}
+    return _Grid(searched, seed=seed)
+
+
+SAMPLERS: Final[Mapping[str, Callable[[int, int, Space], BaseSampler]]] = {
+    "tpe": lambda seed, startup, _: TPESampler(
+        seed=seed, n_startup_trials=startup, multivariate=True, constant_liar=True
+    ),
+    "random": lambda seed, _, __: RandomSampler(seed=seed),
+    "qmc": lambda seed, _, __: QMCSampler(
+        seed=seed, scramble=True, warn_independent_sampling=False
+    ),
+    "gp": lambda seed, startup, _: GPSampler(seed=seed, n_startup_trials=startup),
+    "cmaes": lambda seed, startup, _: CmaEsSampler(
+        seed=seed, n_startup_trials=startup, warn_independent_sampling=False
+    ),
+    "nsga2": lambda seed, _, __: NSGAIISampler(seed=seed),
+    "grid": _grid,
+}
+"""Makers of samplers, from a seed, the number of random starts and the space."""
+
+KEEP_GENERATIONS: Final = frozenset({"cmaes", "nsga2"})
+"""Samplers that write down, when a trial is asked for, to which generation it belongs."""
+
+SINGLE_OBJECTIVE: Final = frozenset({"cmaes"})
+"""Samplers that know one objective only."""
+
+
+def check_search(spec: Spec, spaces: Mapping[str, Space], document: Document) -> None:
+    """See whether the sampler can search these spaces, and whether the enqueued points lie in them.
+
+    Raises:
+        InputError: with one problem for each thing that is wrong.
+    """
+    problems = [*_check_sampler(spec, spaces, document), *_check_enqueued(spec, spaces, document)]
+    if problems:
+        raise InputError(*problems)
+
+
+def _check_sampler(
+    spec: Spec, spaces: Mapping[str, Space], document: Document
+) -> Sequence[Problem]:
+    key: KeyPath = ("search", "sampler")
+    place = {"where": document.where(key), "key": dotted(key), "found": spec.search.sampler}
+    problems = []
+    if spec.search.sampler in SINGLE_OBJECTIVE and len(spec.objectives) > 1:
+        others = ", ".join(name for name in SAMPLERS if name not in SINGLE_OBJECTIVE)
+        message = f"this sampler knows one objective, and the spec has {len(spec.objectives)}"
+        problems.append(Problem(message=message, allowed=others, **place))
+    if spec.search.sampler == "grid":
+        problems += [
+            Problem(
+                message=f"a grid needs values that can be listed, and {name}.{parameter.name} "
+                "is a continuous range",
+                allowed="choices, whole numbers, or a uniform range with a step",
+                **place,
+            )
+            for name, space in spaces.items()
+            for parameter in space.parameters
+            if parameter.values() is None
+        ]
+    return problems
+
+
+def _check_enqueued(
+    spec: Spec, spaces: Mapping[str, Space], document: Document
+) -> Sequence[Problem]:
+    problems = []
+    for name, points in spec.search.enqueue.items():
+        if name not in spaces:
+            key: KeyPath = ("search", "enqueue", name)
+            problems.append(
+                Problem(
+                    message="no such architecture in this spec",
+                    where=document.where(key),
+                    key=dotted(key),
+                    found=name,
+                    allowed=", ".join(spaces),
+                    hint=nearest(name, spaces),
+                )
+            )
+            continue
+        for index, point in enumerate(points):
+            key = ("search", "enqueue", name, index)
+            problems += _check_point(point, spaces[name], spec, key, document)
+    return problems
+
+
+def _check_point(
+    point: Mapping[str, Value], space: Space, spec: Spec, key: KeyPath, document: Document
+) -> Sequence[Problem]:
+    searched = {p.name: p for p in space.parameters if p.distribution is not None}
+    place = {"where": document.where(key), "key": dotted(key)}
+    problems = []
+    for name, value in point.items():
+        if name not in searched:
+            allowed = ", ".join(searched) or "none: nothing varies in this space"
+            problems.append(
+                Problem(
+                    message=f"{name} is not searched in this space",
+                    found=name,
+                    allowed=allowed,
+                    hint=nearest(name, searched),
+                    **place,
+                )
+            )
+        elif not _contains(searched[name].distribution, value):
+            problems.append(
+                Problem(
+                    message=f"{name} lies outside its space",
+                    found=repr(value),
+                    allowed=str(searched[name].distribution),
+                    **place,
+                )
+            )
+    missing = sorted(searched.keys() - point.keys())
+    if spec.search.sampler == "grid" and missing:
+        message = f"a grid cannot choose what an enqueued point leaves open: {', '.join(missing)}"
+        problems.append(Problem(message=message, found=str(dict(point)), **place))
+    return problems
+
+
+def _contains(distribution: Any, value: Any) -> bool:
+    """Whether a value lies in a distribution; `True` is not taken for 1."""
+    if isinstance(distribution, optuna.distributions.CategoricalDistribution):
+        return any(value == c and type(value) is type(c) for c in distribution.choices)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return bool(distribution._contains(distribution.to_internal_repr(value)))

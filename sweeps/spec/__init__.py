@@ -1,0 +1,1 @@
+"""What a person writes to describe a sweep, read and checked."""

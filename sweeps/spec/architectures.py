@@ -1,0 +1,96 @@
+"""What stands behind an architecture's name in a spec: a built-in, a preset or a user's class."""
+
+import hashlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from picosweep.pico.models import MODELS
+from picosweep.pico.models.interface import ModelConfig
+from picosweep.pico.models.registry import find_architecture
+from picosweep.pico.presets import PRESETS
+from picosweep.sweeps.errors import InputError, Problem, nearest
+from picosweep.sweeps.spec.document import Document, KeyPath, dotted
+from picosweep.sweeps.spec.schema import Spec
+
+SOURCE_KEYS: Final = ("model", "preset")
+"""Keys of an architecture's entry that say what it is, and are no hyperparameters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedArchitecture:
+    """An architecture under the name that a spec gives it."""
+
+    name: str
+    model: str
+    """A key of `pico.models.MODELS`, or an import path."""
+    preset: Mapping[str, Any]
+    """Hyperparameters that a preset fixes, where there is one."""
+    source_hash: str
+    """Hash of a user's module; empty for built-in ones, which have a version of their own."""
+
+    @property
+    def config_class(self) -> type[ModelConfig]:
+        """Its own hyperparameters."""
+        return find_architecture(self.model).config_class
+
+
+def find_architectures(spec: Spec, document: Document) -> dict[str, NamedArchitecture]:
+    """Every architecture of a spec.
+
+    Raises:
+        InputError: an unknown architecture or preset, or a class that cannot be used.
+    """
+    problems: list[Problem] = []
+    found: dict[str, NamedArchitecture] = {}
+    for name, written in spec.architectures.items():
+        outcome = _find(name, written, document)
+        if isinstance(outcome, Problem):
+            problems.append(outcome)
+        else:
+            found[name] = outcome
+    if problems:
+        raise InputError(*problems)
+    return found
+
+
+def _find(name: str, written: Mapping[str, Any], document: Document) -> NamedArchitecture | Problem:
+    key: KeyPath = ("architectures", name)
+    preset: dict[str, Any] = {}
+    model = written.get("model", name)
+    if "preset" in written:
+        if written["preset"] not in PRESETS:
+            return _unknown("preset", written["preset"], PRESETS, (*key, "preset"), document)
+        chosen = PRESETS[written["preset"]]
+        model = chosen.architecture
+        preset = {k: v for k, v in chosen.hyperparameters().items() if v is not None}
+        preset["block_size"] = chosen.block_size
+    if not isinstance(model, str) or (model not in MODELS and ":" not in model):
+        where: KeyPath = (*key, "model") if "model" in written else key
+        return _unknown("architecture", model, MODELS, where, document)
+    try:
+        architecture = find_architecture(model)
+    except ValueError as error:
+        place: KeyPath = (*key, "model")
+        return Problem(message=str(error), where=document.where(place), key=dotted(place))
+    source_hash = ""
+    if model not in MODELS:
+        module = inspect.getmodule(getattr(architecture.config_class, "model_class", None))
+        source = inspect.getsource(module) if module is not None else ""
+        source_hash = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+    return NamedArchitecture(name=name, model=model, preset=preset, source_hash=source_hash)
+
+
+def _unknown(
+    what: str, found: object, allowed: Mapping[str, Any], key: KeyPath, document: Document
+) -> Problem:
+    also = ", or model: package.module:Class" if what == "architecture" else ""
+    return Problem(
+        message=f"unknown {what}",
+        where=document.where(key),
+        key=dotted(key),
+        found=str(found),
+        allowed=", ".join(allowed) + also,
+        hint=nearest(found, allowed),
+    )

@@ -1,0 +1,408 @@
+"""The spec: what a person writes to describe a sweep, checked before anything runs.
+
+`load_spec` reads a YAML file into a `Spec`. Every mistake is reported with its file and line, its
+key path, what was found and what is allowed. Defaults live here (the sweep), in
+`pico.data.config` (the data) and in the dataclasses of `pico` (hyperparameters), each in one place.
+"""
+
+import dataclasses
+import functools
+import itertools
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    create_model,
+)
+from pydantic_core import ErrorDetails
+
+from picosweep.pico.data.config import DataConfig
+from picosweep.sweeps.errors import InputError, Problem, input_error, nearest
+from picosweep.sweeps.spec.document import Document, KeyPath, dotted, read_yaml
+
+Metric = Literal[
+    "val_loss",
+    "val_accuracy",
+    "val_perplexity",
+    "bits_per_byte",
+    "train_loss",
+    "num_params",
+    "flops_per_token",
+    "seconds",
+    "peak_memory_bytes",
+]
+STATIC_METRICS: Final = frozenset({"num_params", "flops_per_token"})
+"""Metrics known before training: no ground for stopping a trial early."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Objective(_Section):
+    """What the sweep looks for; the first objective drives early stopping."""
+
+    metric: Metric = "val_loss"
+    goal: Literal["minimize", "maximize"] = "minimize"
+
+
+def _whole_where_whole(value: Any, check: ValidatorFunctionWrapHandler) -> float:
+    """A number, whole ones as integers: 5 and 5.0 are one budget, and a trial's identity has it."""
+    checked: float = check(value)
+    return int(value) if checked.is_integer() else checked
+
+
+class Budget(_Section):
+    """How long trials train: rungs at min·factor^k for k from 0; the last is the end."""
+
+    unit: Literal["tokens", "steps", "flops", "seconds"] = Field(
+        default="tokens",
+        description="Seconds are those of training, evaluation left out; how many steps a trial "
+        "takes in them depends on the machine.",
+    )
+    min: Annotated[float, WrapValidator(_whole_where_whole)] = Field(
+        gt=0, description="The first rung, in `unit`; a whole number but for seconds."
+    )
+    factor: int = Field(default=3, ge=2, description="Ratio of one rung to the one before.")
+    rungs: int = Field(default=4, ge=1, le=20)
+    reports_per_rung: int = Field(
+        default=2, ge=1, le=100, description="Evaluations from one rung to the next, it included."
+    )
+
+    @property
+    def milestones(self) -> tuple[float, ...]:
+        """The rungs, in `unit`."""
+        return tuple(self.min * self.factor**rung for rung in range(self.rungs))
+
+    @property
+    def marks(self) -> tuple[float, ...]:
+        """The rungs and the reports between them, in `unit`, as if it could be cut anywhere."""
+        between = (mark for rung in self.milestones for mark in self.on_the_way_to(rung))
+        return tuple(sorted({*self.milestones, *between}))
+
+    def on_the_way_to(self, rung: float) -> list[float]:
+        """The reports between a rung and the one before, evenly on a logarithmic scale."""
+        parts = range(1, self.reports_per_rung)
+        return [rung * self.factor ** (-part / self.reports_per_rung) for part in parts]
+
+
+class Evaluation(_Section):
+    """The fixed part of the validation split on which every trial is measured."""
+
+    tokens: int = Field(default=32_768, gt=0)
+
+
+class Search(_Section):
+    """How configurations are chosen, for each architecture by a sampler of its own."""
+
+    sampler: Literal["tpe", "random", "qmc", "gp", "cmaes", "nsga2", "grid"] = "tpe"
+    trials_per_architecture: int = Field(default=8, ge=1)
+    startup_trials: int = Field(
+        default=10, ge=1, description="Random configurations before the sampler's model takes over."
+    )
+    seed: int = Field(default=0, ge=0)
+    enqueue: dict[str, list[dict[str, Any]]] = Field(
+        default_factory=dict,
+        description="Settings to try first, by architecture; the sampler fills in the rest.",
+    )
+
+
+class EarlyStopping(_Section):
+    """When weak trials are ended before the last rung, each architecture against its own."""
+
+    scheduler: Literal["asha", "median", "none"] = "asha"
+    exempt_fraction: float = Field(
+        default=0.0, ge=0, le=1, description="Share of trials, at random, that is never stopped."
+    )
+
+
+class Confirm(_Section):
+    """Winners re-run on fresh seeds at full budget, to tell merit from luck."""
+
+    top: int = Field(default=0, ge=0, description="Settings per architecture; 0 for none.")
+    seeds: int = Field(default=2, ge=1, description="Fresh seeds for each setting.")
+
+
+class Samples(_Section):
+    """Texts that trials write as they learn, for people to read."""
+
+    prompts: list[str] = Field(default_factory=list, description="None: no texts.")
+    num_tokens: int = Field(default=48, ge=1, description="Most tokens after each prompt.")
+    rungs: Literal["last", "all"] | list[Annotated[int, Field(ge=0)]] = Field(
+        default="last", description="At which rungs: these, by number from 0."
+    )
+
+    def at(self, num_rungs: int) -> list[int]:
+        """The rungs, by number, at which texts are written."""
+        if self.rungs == "all":
+            return list(range(num_rungs))
+        return [num_rungs - 1] if self.rungs == "last" else list(self.rungs)
+
+
+class Resources(_Section):
+    """What one trial occupies; as many trials run at once as the machine or cluster holds."""
+
+    cpu: float = Field(default=1, gt=0)
+    gpu: float = Field(default=0, ge=0)
+    max_concurrent: int | None = Field(default=None, ge=1)
+
+
+class Limits(_Section):
+    """When to end the sweep as a whole."""
+
+    minutes: float | None = Field(default=None, gt=0, description="Of one run of the command.")
+    tokens: int | None = Field(
+        default=None, gt=0, description="Trained by the sweep in all, over all runs."
+    )
+    max_failed_trials: int = Field(default=0, ge=0, description="More than these end it, code 3.")
+    attempts: int = Field(default=3, ge=1, description="Processes a trial may lose, plus one.")
+    minutes_without_report: float = Field(
+        default=60, gt=0, description="Longer than that, a trial hangs, and its process is ended."
+    )
+
+
+def _section_of(config_class: type[Any]) -> type[BaseModel]:
+    """A section with the fields, types and defaults of one of pico's dataclasses."""
+    hints = typing.get_type_hints(config_class)
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(config_class):
+        annotation = hints[field.name]
+        if dataclasses.is_dataclass(annotation):
+            assert isinstance(annotation, type)
+            nested = _section_of(annotation)
+            fields[field.name] = (nested, Field(default_factory=nested))
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            fields[field.name] = (annotation, ...)
+        elif field.default_factory is not dataclasses.MISSING:
+            fields[field.name] = (annotation, Field(default_factory=field.default_factory))
+        else:
+            fields[field.name] = (annotation, field.default)
+    return create_model(config_class.__name__, __base__=_Section, **fields)
+
+
+DataSection = _section_of(DataConfig)
+
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Spec(_Section):
+    """A whole sweep, as written in YAML."""
+
+    name: _Name
+    task: Literal["language_modeling"] = "language_modeling"
+    seed: int = Field(default=0, ge=0, description="Training seed of every searched trial.")
+    init_from: str | None = Field(
+        default=None, description="A trial, by its id, whose weights every trial starts from."
+    )
+    data: DataSection  # type: ignore[valid-type]
+    objectives: list[Objective] = Field(default_factory=lambda: [Objective()], min_length=1)
+    budget: Budget
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    search: Search = Field(default_factory=Search)
+    early_stopping: EarlyStopping = Field(default_factory=EarlyStopping)
+    confirm: Confirm = Field(default_factory=Confirm)
+    samples: Samples = Field(default_factory=Samples)
+    resources: Resources = Field(default_factory=Resources)
+    limits: Limits = Field(default_factory=Limits)
+    common: dict[str, Any] = Field(
+        default_factory=dict, description="Hyperparameters that every architecture has."
+    )
+    architectures: dict[str, dict[str, Any]] = Field(min_length=1)
+    constraints: list[str] = Field(default_factory=list)
+
+    @functools.cached_property
+    def data_config(self) -> DataConfig:
+        """The data section as `pico` takes it."""
+        config: DataConfig = _to_dataclass(DataConfig, self.data)
+        return config
+
+
+def _to_dataclass(config_class: type[Any], section: Any) -> Any:
+    hints = typing.get_type_hints(config_class)
+    values = {}
+    for field in dataclasses.fields(config_class):
+        value = getattr(section, field.name)
+        nested = dataclasses.is_dataclass(hints[field.name])
+        values[field.name] = _to_dataclass(hints[field.name], value) if nested else value
+    return config_class(**values)
+
+
+def load_spec(path: str | Path) -> tuple[Spec, Document]:
+    """Read and check a spec file.
+
+    Raises:
+        InputError: the file cannot be read, or does not describe a sweep.
+    """
+    document = read_yaml(Path(path))
+    if not isinstance(document.content, dict):
+        raise input_error(
+            "a spec is a mapping of keys to values",
+            where=str(path),
+            found="an empty file" if document.content is None else type(document.content).__name__,
+        )
+    return parse_spec(document.content, document), document
+
+
+def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> Spec:
+    """Check a spec given as plain data (a notebook's dictionary, a file's content).
+
+    Raises:
+        InputError: with one problem for each thing that is wrong.
+    """
+    document = document or Document(path=Path("spec"), content=content, lines={})
+    try:
+        spec = Spec.model_validate(content)
+        _check_objectives(spec)
+        _check_sample_rungs(spec)
+        _check_budget(spec)
+        _ = spec.data_config
+    except ValidationError as error:
+        raise InputError(*(_problem(details, document) for details in error.errors())) from error
+    except ValueError as error:
+        field = getattr(error, "field", None)
+        key: KeyPath = tuple(field.split(".")) if field else ("data",)
+        raise input_error(
+            getattr(error, "problem", None) or str(error),
+            where=document.where(key),
+            key=dotted(key),
+            found=str(getattr(error, "found", None) or ""),
+            allowed=str(getattr(error, "allowed", None) or ""),
+        ) from error
+    return spec
+
+
+def _check_objectives(spec: Spec) -> None:
+    if spec.objectives[0].metric in STATIC_METRICS:
+        raise _ContradictionError(
+            "the first objective must be measured in training: early stopping looks at it",
+            field="objectives",
+            found=spec.objectives[0].metric,
+            allowed=", ".join(m for m in typing.get_args(Metric) if m not in STATIC_METRICS),
+        )
+
+
+def _check_sample_rungs(spec: Spec) -> None:
+    beyond = [rung for rung in spec.samples.at(spec.budget.rungs) if rung >= spec.budget.rungs]
+    if beyond:
+        raise _ContradictionError(
+            "there is no such rung",
+            field="samples.rungs",
+            found=beyond[0],
+            allowed=f"0 to {spec.budget.rungs - 1}",
+        )
+
+
+def _check_budget(spec: Spec) -> None:
+    budget = spec.budget
+    if budget.unit == "seconds":
+        _check_silence(spec)
+    elif not isinstance(budget.min, int):
+        raise _ContradictionError(
+            "only seconds can be cut into parts",
+            field="budget.min",
+            found=budget.min,
+            allowed=f"a whole number of {budget.unit}",
+        )
+
+
+def _check_silence(spec: Spec) -> None:
+    """A trial that is silent by its own budget must not be taken for one that hangs."""
+    longest = max(after - before for before, after in itertools.pairwise((0, *spec.budget.marks)))
+    if longest >= 60 * spec.limits.minutes_without_report:
+        raise _ContradictionError(
+            "every trial would be ended for its silence: from one report to the next it trains "
+            f"up to {longest:g} seconds",
+            field="limits.minutes_without_report",
+            found=f"{spec.limits.minutes_without_report:g}",
+            allowed=f"above {longest / 60:g}, or more budget.reports_per_rung",
+        )
+
+
+class _ContradictionError(ValueError):
+    """Values that are right each by itself and wrong together."""
+
+    def __init__(self, problem: str, *, field: str, found: object, allowed: object) -> None:
+        super().__init__(problem)
+        self.problem, self.field, self.found, self.allowed = problem, field, found, allowed
+
+
+def _problem(details: ErrorDetails, document: Document) -> Problem:
+    """One of Pydantic's findings in the words of Picosweep."""
+    path: KeyPath = tuple(
+        part for part in details["loc"] if not (isinstance(part, str) and _is_union_branch(part))
+    )
+    kind, found = details["type"], details["input"]
+    place = {"where": document.where(path), "key": dotted(path)}
+    if kind == "extra_forbidden":
+        allowed = _allowed_keys(path[:-1])
+        return Problem(
+            message="unknown key",
+            found=str(path[-1]),
+            allowed=", ".join(allowed),
+            hint=nearest(path[-1], allowed),
+            **place,
+        )
+    if kind == "missing":
+        return Problem(message="this key is required and missing", **place)
+    context = details.get("ctx", {})
+    if kind == "literal_error":
+        allowed = _literals(path)
+        return Problem(
+            message="unknown value",
+            found=repr(found),
+            allowed=", ".join(allowed),
+            hint=nearest(found, allowed),
+            **place,
+        )
+    if kind == "string_pattern_mismatch":
+        message = "only letters, digits and . _ - are allowed, at most 64, a letter or digit first"
+        return Problem(message=message, found=repr(found), **place)
+    limits = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    bounds = [f"{word} {context[name]}" for name, word in limits.items() if name in context]
+    return Problem(
+        message="out of range" if bounds else "wrong type",
+        found=f"{found!r} ({type(found).__name__})",
+        allowed="a value " + " and ".join(bounds) if bounds else _expected(details["msg"]),
+        **place,
+    )
+
+
+def _expected(message: str) -> str:
+    return message.removeprefix("Input should be ").removeprefix("a valid ")
+
+
+def _is_union_branch(part: str) -> bool:
+    return part in {"str", "int", "float", "bool"} or "[" in part
+
+
+def _field_type(path: KeyPath) -> Any:
+    """The annotation at a key path below `Spec`, None where keys are free."""
+    current: Any = Spec
+    for part in path:
+        if isinstance(part, int):
+            current = (typing.get_args(current) or (None,))[0]
+        elif isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(part)
+            current = field.annotation if field else None
+        else:
+            return None
+    return current
+
+
+def _allowed_keys(path: KeyPath) -> list[str]:
+    section = _field_type(path)
+    if isinstance(section, type) and issubclass(section, BaseModel):
+        return list(section.model_fields)
+    return []
+
+
+def _literals(path: KeyPath) -> list[str]:
+    return [str(choice) for choice in typing.get_args(_field_type(path))]

@@ -1,0 +1,1 @@
+"""A sweep's folder: journal, Parquet tables, checkpoints, and who holds it."""

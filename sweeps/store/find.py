@@ -1,0 +1,53 @@
+"""Finding sweeps and trials by the names that people type."""
+
+from pathlib import Path
+from typing import Any
+
+from picosweep.sweeps.errors import input_error, nearest
+from picosweep.sweeps.store.reader import read_rows, sweep_folders
+
+
+def find_sweep(name: str, results: Path) -> Path:
+    """A sweep's folder, from its name or its path.
+
+    Raises:
+        InputError: there is none; the message names the ones there are.
+    """
+    for folder in (results / name, Path(name)):
+        if (folder / "trials").is_dir() or (folder / "journal").is_dir():
+            return folder
+    names = [folder.name for folder in sweep_folders(results)]
+    raise input_error(
+        "no such sweep",
+        where=str(results),
+        found=name,
+        allowed=", ".join(names) or "none yet: run one first",
+        hint=nearest(name, names),
+    )
+
+
+def find_trial(trial_id: str, results: Path) -> tuple[Path, dict[str, Any]]:
+    """The folder and the row of a trial, from its id or a beginning of it.
+
+    Where several sweeps hold the trial, the one that trained it is taken.
+
+    Raises:
+        InputError: there is none, or several begin like that.
+    """
+    found = [
+        (folder, row)
+        for folder in sweep_folders(results)
+        for row in read_rows(folder, "trials")
+        if row["trial_id"].startswith(trial_id)
+    ]
+    ids = sorted({row["trial_id"] for _, row in found})
+    if not ids:
+        raise input_error("no such trial", where=str(results), found=trial_id)
+    if len(ids) > 1:
+        raise input_error(
+            "several trials begin like this",
+            where=str(results),
+            found=trial_id,
+            allowed=", ".join(ids[:5]),
+        )
+    return min(found, key=lambda pair: pair[1]["status"] == "cached")

@@ -1,0 +1,172 @@
+"""The journal: the one truth of a sweep, written before anything else sees a result.
+
+Parquet cannot be appended to, so results go first into line-delimited JSON. One line is one
+transaction (a report together with the early-stopping decision it led to), protected by a checksum
+and handed to the operating system before the sweep goes on: killing any process loses no line and
+leaves at most one half-written one, which is cut off when the journal is opened again. Lines are
+in the order in which the driver saw things, so replaying them rebuilds its state exactly.
+
+The journal is a folder of numbered segments; Parquet parts are made from segments one to one and
+can be made again at any time.
+"""
+
+import errno
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from picosweep.sweeps.errors import input_error
+
+Row = dict[str, Any]
+Entry = tuple[str, Row]
+"""A table's name and one of its rows."""
+
+SEGMENT_LINES: Final = 50_000
+FSYNC_SECONDS: Final = 1.0
+"""A power cut can lose at most this much; a killed process loses nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transaction:
+    """Rows that became true together."""
+
+    segment: int
+    entries: tuple[Entry, ...]
+
+
+class Journal:
+    """An append-only log in a folder of its own.
+
+    Args:
+        folder: where the segments lie.
+        create: whether to make the folder; not where it is only read.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, *, create: bool = True) -> None:
+        self._folder = folder
+        self._file: IO[bytes] | None = None
+        self._lines = 0
+        self._synced_at = 0.0
+        self.segment = 0
+        self.synced = True
+        """Whether everything that was appended would survive a power cut."""
+        self.damaged_lines = 0
+        """Lines that could not be read back, the half-written last one not counted."""
+        self.torn_bytes = 0
+        """Length of the half-written last line."""
+        try:
+            if create:
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise input_error(
+                f"cannot create the folder: {error.strerror}", where=str(folder)
+            ) from error
+
+    def read(self, *, repair: bool = True) -> Iterator[Transaction]:
+        """Every transaction so far, oldest first.
+
+        Args:
+            repair: whether to cut off a half-written last line; not while somebody else writes.
+        """
+        segments = sorted(self._folder.glob("*.jsonl"))
+        self.damaged_lines = 0
+        for path in segments:
+            self.segment = int(path.stem)
+            self._lines = 0
+            good_bytes = 0
+            content = path.read_bytes()
+            for line in content.splitlines(keepends=True):
+                entries = _decode(line)
+                if entries is None:
+                    if path == segments[-1] and good_bytes + len(line) == len(content):
+                        self.torn_bytes = len(line)
+                        if repair:
+                            os.truncate(path, good_bytes)
+                        break
+                    self.damaged_lines += 1
+                else:
+                    yield Transaction(segment=self.segment, entries=entries)
+                self._lines += 1
+                good_bytes += len(line)
+
+    def append(self, *entries: Entry) -> int:
+        """Write one transaction; it survives the death of this process from here on.
+
+        Returns:
+            The number of the segment it went to.
+
+        Raises:
+            OSError: the disk is full or gone; what was written before stays readable.
+        """
+        if self._file is None or self._lines >= SEGMENT_LINES:
+            self._open_segment()
+        assert self._file is not None
+        start = self._file.tell()
+        line = _encode(entries)
+        try:
+            # A disk that is nearly full takes a part of the line, and calls that a success.
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            self._file.truncate(start)
+            self._file.seek(start)
+            raise
+        self._lines += 1
+        self.synced = False
+        if time.monotonic() - self._synced_at > FSYNC_SECONDS:
+            self.sync()
+        return self.segment
+
+    def sync(self) -> None:
+        """Bring everything to disk, where a power cut cannot reach it."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+        self._synced_at = time.monotonic()
+        self.synced = True
+
+    def _open_segment(self) -> None:
+        if self._lines >= SEGMENT_LINES:
+            self.segment, self._lines = self.segment + 1, 0
+        self.close()
+        # Unbuffered: a write is in the operating system's hands when it returns.
+        path = self._folder / f"{self.segment:06d}.jsonl"
+        self._file = path.open("ab", buffering=0)
+
+    def close(self) -> None:
+        """Bring everything to disk and let go of the file."""
+        if self._file is not None:
+            self.sync()
+            self._file.close()
+            self._file = None
+
+
+def journal_position(folder: Path) -> list[Any] | None:
+    """Name and size of a journal's last segment, None where there is none."""
+    try:
+        last = max(folder.glob("*.jsonl"), default=None)
+        return None if last is None else [last.name, last.stat().st_size]
+    except OSError:
+        return None
+
+
+def _encode(entries: tuple[Entry, ...]) -> bytes:
+    body = json.dumps(entries, separators=(",", ":")).encode()
+    return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def _decode(line: bytes) -> tuple[Entry, ...] | None:
+    checksum, _, body = line.partition(b" ")
+    if not body.endswith(b"\n"):
+        return None
+    body = body[:-1]
+    if checksum != b"%08x" % zlib.crc32(body):
+        return None
+    return tuple((table, row) for table, row in json.loads(body))

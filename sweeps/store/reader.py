@@ -1,0 +1,135 @@
+"""Reading a sweep's rows without holding it: from Parquet, or from the journal where that is newer.
+
+Parquet follows the journal by some seconds while a sweep runs, and by more where its driver was
+killed; where a table is missing or damaged, the journal still has all of it.
+"""
+
+import collections
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from picosweep.sweeps.store.checkpoints import StoredCheckpoint, read_checkpoint
+from picosweep.sweeps.store.journal import Journal, Row, journal_position
+from picosweep.sweeps.store.parquet import Parts
+from picosweep.sweeps.store.tables import TABLES, TERMINAL_STATUSES
+
+_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+def read_rows(folder: Path, table: str, columns: list[str] | None = None) -> list[Row]:
+    """The rows of one table of a sweep, whether it runs or not.
+
+    Args:
+        folder: the sweep's folder.
+        table: one of `sweeps.store.tables.TABLES`.
+        columns: those wanted; all by default.
+    """
+    if not _is_stale(folder, table):
+        rows: list[Row] = []
+        try:
+            for path in sorted((folder / table).glob("part-*.parquet")):
+                rows += pq.read_table(path, columns=columns, partitioning=None).to_pylist()
+        except (OSError, pa.ArrowInvalid, KeyError):
+            pass
+        else:
+            return rows
+    return _from_journal(folder, table, columns)
+
+
+def read_journal(folder: Path) -> dict[str, list[Row]]:
+    """Every table of a sweep as its journal has it, times in microseconds since the epoch."""
+    trials: dict[str, Row] = {}
+    tables: dict[str, list[Row]] = collections.defaultdict(list)
+    for transaction in Journal(folder / "journal", create=False).read(repair=False):
+        for table, row in transaction.entries:
+            if table == "trials":
+                trials[row["trial_id"]] = row
+            else:
+                tables[table].append(row)
+    return {**tables, "trials": list(trials.values())}
+
+
+def _from_journal(folder: Path, table: str, columns: list[str] | None) -> list[Row]:
+    rows = read_journal(folder).get(table, [])
+    names = columns or list(
+        dict.fromkeys([*TABLES[table].names, *(k for row in rows for k in row)])
+    )
+    times = {field.name for field in TABLES[table] if pa.types.is_timestamp(field.type)}
+    return [
+        {name: _time(row.get(name)) if name in times else row.get(name) for name in names}
+        for row in rows
+    ]
+
+
+def time_of(micros: int) -> datetime.datetime:
+    """A time of the journal, which counts microseconds since the epoch."""
+    return _EPOCH + datetime.timedelta(microseconds=micros)
+
+
+def _time(micros: int | None) -> datetime.datetime | None:
+    return None if micros is None else time_of(micros)
+
+
+def _is_stale(folder: Path, table: str) -> bool:
+    """Whether the journal holds rows that a table lacks, or the table is damaged."""
+    position = journal_position(folder / "journal")
+    if position is None:
+        return False
+    parts = Parts(folder)
+    if parts.sealed_up_to is None:
+        return not parts.segments("trials")
+    damaged = any(parts.is_damaged(table, segment) for segment in parts.segments(table))
+    return damaged or parts.sealed_up_to != position
+
+
+def find_elsewhere(results: Path, sweep: str) -> dict[str, Path]:
+    """The trials that other sweeps in the same results folder have brought to an end."""
+    found: dict[str, Path] = {}
+    for folder in sweep_folders(results):
+        if folder.name != sweep:
+            for row in read_rows(folder, "trials", ["trial_id", "status"]):
+                if row["status"] in TERMINAL_STATUSES and row["status"] != "failed":
+                    found.setdefault(row["trial_id"], folder)
+    return found
+
+
+def sweep_folders(results: Path) -> list[Path]:
+    """The folders of all sweeps below a results folder, by name."""
+    return sorted(
+        {path.parent for name in ("trials", "journal") for path in results.glob(f"*/{name}")}
+    )
+
+
+class OtherSweeps:
+    """The rows of trials that other sweeps have trained, each sweep read once.
+
+    Args:
+        folders: sweeps by the trials they have brought to an end, see `find_elsewhere`.
+    """
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self._folders = folders
+        self._read: dict[tuple[Path, str], dict[str, list[Row]]] = {}
+
+    def folder_of(self, trial_id: str) -> Path | None:
+        """Which sweep knows a trial."""
+        return self._folders.get(trial_id)
+
+    def rows(self, trial_id: str, table: str) -> list[Row]:
+        """A trial's rows of one table in the order of training."""
+        key = (self._folders[trial_id], table)
+        if key not in self._read:
+            grouped: dict[str, list[Row]] = collections.defaultdict(list)
+            for row in read_rows(*key):
+                grouped[row["trial_id"]].append(row)
+            self._read[key] = grouped
+        return sorted(self._read[key].get(trial_id, []), key=lambda row: row["step"])
+
+    def checkpoint(self, trial_id: str, up_to: int) -> StoredCheckpoint | None:
+        """A trial's newest checkpoint at a step or before it."""
+        return read_checkpoint(self._folders[trial_id], trial_id, up_to)

@@ -1,0 +1,1 @@
+"""The processes that train: Ray's actors, the cluster, the driver's regular work."""

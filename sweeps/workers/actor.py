@@ -1,0 +1,253 @@
+"""Where Ray meets pico: the actor that trains one trial after another.
+
+This is the only module that imports both. An actor lives for the whole sweep; importing torch and
+taking its first optimizer step cost seconds, and are paid once per process.
+"""
+
+import contextlib
+import faulthandler
+import logging
+import platform
+import traceback
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import ray
+import torch
+from ray import tune
+
+from picosweep.pico.data.prepared import PreparedData
+from picosweep.pico.probes.samples import write_samples
+from picosweep.pico.training.auto_precision import resolve_precision
+from picosweep.pico.training.memory import keep_freed_memory
+from picosweep.pico.training.restore import restore_model
+from picosweep.pico.training.train import train, warm_up
+from picosweep.pico.training_config import PrecisionName
+from picosweep.pico.trial import TrialConfig
+from picosweep.sweeps.spec.report_plan import ReportPlan
+
+log = logging.getLogger("picosweep")
+
+THREADS: Final = 1
+"""Torch threads of a trial. Tiny models gain little from more, and a fixed one fixes the bits."""
+
+
+STDERR: Final = 2
+"""The process's log under Ray."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The prepared data: on this machine by path, on others out of Ray's object store."""
+
+    folder: Path | None
+    fingerprint: str
+    reference: "ray.ObjectRef[PreparedData] | None"
+
+    def open(self) -> PreparedData:
+        """The data, without a copy of its own in this process."""
+        return _open_data(self)
+
+
+@lru_cache(maxsize=4)
+def _open_data(shared: Shared) -> PreparedData:
+    if shared.folder is not None and shared.folder.is_dir():
+        data = PreparedData.open(shared.folder)
+        if data.meta.fingerprint == shared.fingerprint:
+            return data
+    if shared.reference is None:
+        raise FileNotFoundError(f"the prepared data is gone: {shared.folder}")
+    return ray.get(shared.reference)
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    """Texts to write, and at which rungs."""
+
+    prompts: tuple[str, ...]
+    num_tokens: int
+    rungs: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One trial for an actor. Opaque to Tune, which would otherwise take it for a search space."""
+
+    trial_id: str
+    trial: dict[str, Any]
+    plan: ReportPlan
+    known: tuple[dict[str, Any], ...]
+    """Step and training seconds of the reports that the driver has, in the order of training."""
+    data: Shared
+    samples: SamplePlan
+    initial: "ray.ObjectRef[bytes] | None"
+    """The checkpoint whose weights all trials start from."""
+    checkpoint: "ray.ObjectRef[bytes] | None"
+    silence_seconds: float
+    """A step that takes longer hangs, and ends the process."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Work":
+        """Itself: it is immutable, and Tune copies configurations many times."""
+        return self
+
+
+@dataclass
+class Delivery:
+    """What an actor sends back: an evaluation, or the reason why there will be none."""
+
+    metrics: dict[str, Any]
+    # Tune formats every result twice for messages at a level that is off: 40 ms for each megabyte.
+    checkpoint: bytes | None = field(default=None, repr=False)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    finished: bool = False
+    error: str | None = None
+    node: str = ""
+    device: str = ""
+
+
+class TrialActor(tune.Trainable):
+    """Trains trials, one report a step."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Prepare the process and take up the first trial."""
+        prepare_process()
+        self._take_up(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take up another trial in the same process."""
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._take_up(new_config)
+        return True
+
+    def _take_up(self, config: dict[str, Any]) -> None:
+        work: Work = config["work"]
+        self._work = work
+        with ends_when_stuck(work.silence_seconds):
+            self._begin(work)
+
+    def _begin(self, work: Work) -> None:
+        # Tune sends this back with every result.
+        self.config = {"trial_id": work.trial_id}
+        self._device = _device()
+        self._node = platform.node()
+        self._failure: str | None = None
+        self._before = work.known[-1] if work.known else None
+        try:
+            checkpoint = None if work.checkpoint is None else ray.get(work.checkpoint)
+            self._reports = train(
+                TrialConfig.from_dict(work.trial),
+                work.data.open(),
+                report_steps=work.plan.steps,
+                report_seconds=work.plan.seconds,
+                known=[(report["step"], report["training_seconds"]) for report in work.known],
+                checkpoint=checkpoint,
+                initial=None if work.initial is None else ray.get(work.initial),
+                device=self._device,
+            )
+        except Exception as error:  # noqa: BLE001 - any failure is a recorded status
+            self._failure = describe(error)
+
+    def step(self) -> dict[str, Any]:
+        """Train to the next report."""
+        with ends_when_stuck(self._work.silence_seconds):
+            return {"delivery": self._next_delivery()}
+
+    def _next_delivery(self) -> Delivery:
+        if self._failure is None:
+            try:
+                report = next(self._reports)
+                metrics, checkpoint = report.metrics(), report.checkpoint()
+                rung = self._work.plan.rung_of(metrics, self._before)
+                if self._before is None or report.step > self._before["step"]:
+                    self._before = metrics
+                wanted = rung in self._work.samples.rungs and not report.diverged
+                return Delivery(
+                    metrics=metrics,
+                    checkpoint=checkpoint,
+                    samples=self._samples(checkpoint) if wanted else [],
+                    finished=report.finished,
+                    node=self._node,
+                    device=self._device,
+                )
+            except StopIteration:
+                self._failure = "training ended before its last report"
+            except Exception as error:  # noqa: BLE001 - any failure is a recorded status
+                self._failure = describe(error)
+        return Delivery(metrics={}, error=self._failure, node=self._node, device=self._device)
+
+    def _samples(self, checkpoint: bytes) -> list[dict[str, Any]]:
+        plan = self._work.samples
+        model = restore_model(checkpoint).model
+        tokenizer = self._work.data.open().tokenizer
+        texts = write_samples(model, tokenizer, plan.prompts, num_tokens=plan.num_tokens)
+        return [asdict(text) for text in texts]
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: checkpoints travel with reports, and Tune's own are switched off."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: see `save_checkpoint`."""
+
+
+def measure_precision(
+    trial: TrialConfig,
+    data: Shared,
+    *,
+    initial: bytes | None,
+    num_cpus: float,
+    num_gpus: float,
+) -> PrecisionName:
+    """What `precision: auto` means for a trial, measured in a process like those that train.
+
+    Where it cannot be measured (the model does not fit into memory), it is `fp32`.
+    """
+    remote = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=3)(_fastest_precision)
+    try:
+        found: PrecisionName = ray.get(remote.remote(trial.to_dict(), data, initial))
+    except ray.exceptions.RayError as error:
+        log.warning("precision auto could not be measured and is fp32: %s", error)
+        return "fp32"
+    return found
+
+
+def _fastest_precision(trial: dict[str, Any], data: Shared, initial: bytes | None) -> PrecisionName:
+    prepare_process()
+    config = TrialConfig.from_dict(trial)
+    resolved = resolve_precision(config, data.open(), device=_device(), initial=initial)
+    return resolved.training.precision
+
+
+def _device() -> str:
+    return "cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu"
+
+
+@contextlib.contextmanager
+def ends_when_stuck(seconds: float) -> Iterator[None]:
+    """End this process, with every thread's traceback in its log, where a block takes longer.
+
+    The watch is a thread of C code, so it also ends a process whose Python is stuck in a library.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=STDERR)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def prepare_process() -> None:
+    """Bring a fresh process to where a training step takes its usual time."""
+    torch.set_num_threads(THREADS)
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    keep_freed_memory()
+    warm_up()
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line, with the line of code that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"

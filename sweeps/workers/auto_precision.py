@@ -1,0 +1,70 @@
+"""What `precision: auto` means in a sweep: measured once, before any trial has its identity."""
+
+import logging
+from collections.abc import Callable, Mapping
+
+from picosweep.pico.training_config import PrecisionName
+from picosweep.sweeps.data import SweepData
+from picosweep.sweeps.search.candidates import Candidate, CandidateFactory
+from picosweep.sweeps.spec.parameters import Space
+from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.spec.spaces import feasible_candidates, typical
+from picosweep.sweeps.store.store import Store
+from picosweep.sweeps.workers.cluster import Cluster
+
+log = logging.getLogger("picosweep")
+
+
+def settle_precision(
+    spec: Spec,
+    spaces: Mapping[str, Space],
+    factory: CandidateFactory,
+    store: Store,
+    cluster: Cluster,
+    data: SweepData,
+    initial: bytes | None,
+    say: Callable[[str], None],
+) -> dict[str, PrecisionName]:
+    """Find out which number format `auto` stands for, by architecture.
+
+    Measured in a slot of the cluster on the configuration in the middle by cost, and kept in the
+    sweep's folder: a trial's identity holds the answer, so a resumed sweep must not ask again.
+
+    Args:
+        spec: the sweep.
+        spaces: each architecture's search space.
+        factory: completes configurations, with `auto` left as it is.
+        store: the sweep's folder.
+        cluster: started where something has to be measured.
+        data: the prepared data.
+        initial: the checkpoint whose weights all trials start from.
+        say: told what is being done.
+    """
+    known: dict[str, PrecisionName] = store.read_json("precision.json") or {}
+    for name, space in spaces.items():
+        if name in known or not _offers_auto(space):
+            continue
+        candidates = [
+            candidate
+            for candidate in feasible_candidates(spec, name, space, factory)
+            if candidate.trial.training.precision == "auto"
+        ]
+        if candidates:
+            say(f"measuring number formats for {name}")
+            known[name] = _measure(typical(candidates), cluster, data, initial)
+            log.info("precision auto means %s for %s", known[name], name)
+            store.write_json("precision.json", known)
+    return known
+
+
+def _offers_auto(space: Space) -> bool:
+    parameter = space.find("precision")
+    return parameter is not None and "auto" in (parameter.values() or ())
+
+
+def _measure(
+    candidate: Candidate, cluster: Cluster, data: SweepData, initial: bytes | None
+) -> PrecisionName:
+    cluster.start()
+    prepared = data.by_fingerprint[candidate.fingerprints["data_fingerprint"]]
+    return cluster.measure_precision(candidate, prepared, initial)

@@ -1,0 +1,195 @@
+"""Ray under a sweep: a local one that starts and ends with it, or the cluster it is run on."""
+
+import logging
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from picosweep.pico.data.prepared import PreparedData
+from picosweep.pico.training_config import PrecisionName
+from picosweep.sweeps.errors import input_error
+from picosweep.sweeps.search.candidates import Candidate
+from picosweep.sweeps.spec.schema import Resources
+from picosweep.sweeps.workers.nodes import alive_nodes, check_code, connect, silent_nodes
+
+log = logging.getLogger("picosweep")
+
+OBJECT_STORE_BYTES: Final = 256 * 2**20
+"""Ray's shared memory on one machine: checkpoints in flight. The data is mapped from disk."""
+
+ROUNDING: Final = 1e-9
+"""So that ten trials fit where each takes a tenth."""
+
+RECOUNT_SECONDS: Final = 2.0
+"""How often a sweep looks whether nodes have come or gone."""
+
+
+def slots_of(available: Mapping[str, float], wanted: Resources) -> int:
+    """How many trials fit on one node.
+
+    A share of a GPU is a share of one: at 0.4 each, two trials fit on a GPU and four on two.
+    """
+    slots = math.floor(available.get("CPU", 0.0) / wanted.cpu + ROUNDING)
+    if not wanted.gpu:
+        return slots
+    gpus = available.get("GPU", 0.0)
+    if wanted.gpu < 1:
+        return min(slots, math.floor(gpus) * math.floor(1 / wanted.gpu + ROUNDING))
+    return min(slots, math.floor(gpus / wanted.gpu + ROUNDING))
+
+
+class Cluster:
+    """The processes that train.
+
+    Importing and starting Ray take seconds, so both wait for `start`, which the engine calls while
+    the data is being prepared.
+
+    Args:
+        resources: what a trial takes, and how many may run at once.
+        modules: the user's own modules, which other machines have to be given.
+    """
+
+    def __init__(self, resources: Resources, modules: Sequence[Path] = ()) -> None:
+        self._resources = resources
+        self._modules = [str(path) for path in modules]
+        self._running = False
+        self._local = not os.environ.get("RAY_ADDRESS")
+        self._num_cpus = len(os.sched_getaffinity(0))
+        self._known_nodes: set[str] = set()
+        self._counted_at = 0.0
+        self.slots = 0
+        """Trials that run at once; 0 before `start`."""
+        self.lost_nodes = 0
+        """Nodes that have left since `start`, those among them that Ray still believes in."""
+        self._silent: set[str] = set()
+        self._warned = False
+
+    def check(self) -> None:
+        """See whether a trial fits on this machine, if that is where it is to run.
+
+        Raises:
+            InputError: one trial asks for more than there is.
+        """
+        if self._local:
+            self._check_fits({"CPU": self._num_cpus, "GPU": math.inf})
+
+    def start(self) -> None:
+        """Start Ray or join the cluster.
+
+        Raises:
+            InputError: one trial asks for more than there is.
+        """
+        if self._running:
+            return
+        options: dict[str, Any] = {}
+        if self._local:
+            options = {
+                "address": "local",  # never somebody else's cluster on this machine
+                "num_cpus": self._num_cpus,
+                "include_dashboard": False,
+                "object_store_memory": OBJECT_STORE_BYTES,
+            }
+        elif self._modules:
+            options = {"runtime_env": {"py_modules": self._modules}}
+        connect(**options)
+        self._running = True
+        self._count()
+
+    def recount(self) -> int:
+        """How many trials can run at once now: nodes come and go.
+
+        Raises:
+            InputError: a node has come that has other code than the driver.
+        """
+        if not self._local and time.monotonic() - self._counted_at > RECOUNT_SECONDS:
+            self._count()
+        return self.slots
+
+    def find_lost_nodes(self) -> None:
+        """Bring `lost_nodes` up to date, before Ray itself knows of a loss."""
+        if not self._local:
+            self._silent = silent_nodes(alive_nodes())
+            self._count()
+
+    def _count(self) -> None:
+        nodes = alive_nodes()
+        if self._silent:
+            self._silent &= silent_nodes(node for node in nodes if node["NodeID"] in self._silent)
+            nodes = [node for node in nodes if node["NodeID"] not in self._silent]
+        ids = {node["NodeID"] for node in nodes}
+        if not self._local:
+            check_code([node for node in nodes if node["NodeID"] not in self._known_nodes])
+        self.lost_nodes += len(self._known_nodes - ids)
+        self._known_nodes = ids
+        self._counted_at = time.monotonic()
+        room = sum(slots_of(node["Resources"], self._resources) for node in nodes)
+        if not room and self._local:
+            self._check_fits(nodes[0]["Resources"])
+        if not room and not self._warned:
+            self._warned = True
+            wanted = f"{self._resources.cpu:g} CPUs and {self._resources.gpu:g} GPUs"
+            log.warning("no node has room for a trial, which asks for %s: waiting for one", wanted)
+        if not self._local:
+            # A cluster that grows by itself grows to what waits.
+            self.slots = self._resources.max_concurrent or max(1, room)
+        else:
+            self.slots = max(1, min(room, self._resources.max_concurrent or room))
+
+    def _check_fits(self, available: dict[str, float]) -> None:
+        for name, wanted in (("CPU", self._resources.cpu), ("GPU", self._resources.gpu)):
+            if wanted > available.get(name, 0):
+                raise input_error(
+                    "one trial asks for more than there is",
+                    key=f"resources.{name.lower()}",
+                    found=f"{wanted:g}",
+                    allowed=f"at most {available.get(name, 0):g}",
+                )
+
+    def share(self, data: PreparedData) -> Any:
+        """The prepared data for every process: mapped from disk where the disk is shared."""
+        import ray  # noqa: PLC0415
+
+        from picosweep.sweeps.workers.actor import Shared  # noqa: PLC0415
+
+        return Shared(
+            folder=data.folder,
+            fingerprint=data.meta.fingerprint,
+            reference=None if self._local and data.folder is not None else ray.put(data),
+        )
+
+    def measure_precision(
+        self, candidate: Candidate, data: PreparedData, initial: bytes | None
+    ) -> PrecisionName:
+        """The number format in which this configuration trains fastest in one slot."""
+        from picosweep.sweeps.workers.actor import measure_precision  # noqa: PLC0415
+
+        return measure_precision(
+            candidate.trial,
+            self.share(data),
+            initial=initial,
+            num_cpus=self._resources.cpu,
+            num_gpus=self._resources.gpu,
+        )
+
+    def stop(self) -> None:
+        """Stop Ray, or leave the cluster."""
+        if self._running:
+            import ray  # noqa: PLC0415
+
+            ray.shutdown()
+            self._running = False
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

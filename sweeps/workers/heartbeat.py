@@ -1,0 +1,96 @@
+"""What a driver does now and then while trials train.
+
+It tells other terminals how far it is, hears what they ask for, and brings the Parquet tables up to
+date; all of it from Tune's own loop, so that no thread is needed.
+"""
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from picosweep.commands.stop import WHOLE_SWEEP, take_requests
+from picosweep.sweeps.decisions.coordinator import Coordinator
+from picosweep.sweeps.store.atomic_write import replace_file
+from picosweep.sweeps.store.store import Store
+
+SEAL_SECONDS: Final = 15.0
+"""How often a running sweep brings its Parquet tables up to date, at the most."""
+BEAT_SECONDS: Final = 1.0
+NOW: Final = "now.json"
+
+log = logging.getLogger("picosweep")
+
+
+class Heartbeat:
+    """The regular work of a driver beside giving out trials.
+
+    Args:
+        coordinator: the sweep's mind.
+        store: its rows.
+        slots: trials that can run at once.
+    """
+
+    def __init__(self, coordinator: Coordinator, store: Store, slots: int) -> None:
+        self._coordinator = coordinator
+        self._store = store
+        self._slots = slots
+        self._due = 0.0
+        self._told: dict[str, Any] = {}
+        self._seal_due = time.monotonic() + SEAL_SECONDS
+        take_requests(store.folder)  # those of an earlier run concern nobody any more
+
+    def beat(self) -> None:
+        """Do what is due.
+
+        Raises:
+            KeyboardInterrupt: another terminal asked to stop the sweep.
+        """
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + BEAT_SECONDS
+        for request in take_requests(self._store.folder):
+            if request == WHOLE_SWEEP:
+                raise KeyboardInterrupt
+            self._stop_trial(request)
+        self._tell()
+        if now >= self._seal_due:
+            self._seal()
+
+    def _stop_trial(self, trial_id: str) -> None:
+        refused = self._coordinator.stop_trial(trial_id)
+        log.info("asked to stop trial %s: %s", trial_id, refused or "it ends at its next report")
+
+    def _tell(self) -> None:
+        now = {
+            "slots": self._slots,
+            "running": sorted(self._coordinator.started),
+            "num_waiting": self._coordinator.num_waiting,
+        }
+        if now != self._told:
+            self._told = now
+            try:
+                replace_file(self._store.folder / NOW, json.dumps(now).encode())
+            except OSError as error:
+                log.info("cannot say how far the sweep is: %s", error)
+
+    def _seal(self) -> None:
+        """Bring the tables up to date, for at most 5 % of the time."""
+        started = time.monotonic()
+        try:
+            self._store.seal()
+        except OSError as error:
+            log.warning("the tables are behind the journal, which goes on: %s", error)
+        took = time.monotonic() - started
+        self._seal_due = started + took + max(SEAL_SECONDS, 20 * took)
+
+
+def read_now(folder: Path) -> dict[str, Any] | None:
+    """What a running driver last told: `slots`, `running` (trial ids), `num_waiting`."""
+    try:
+        found: dict[str, Any] = json.loads((folder / NOW).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found

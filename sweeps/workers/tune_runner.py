@@ -1,0 +1,317 @@
+"""One Tune run for a whole sweep: Ray schedules, the coordinator decides.
+
+Tune sees a searcher that hands out the coordinator's assignments and a scheduler that passes
+reports on to it. Trials that end early, resume, fail or are answered from the store look the same
+to Tune: work that came and went. Its own experiment snapshot is never read.
+"""
+
+import collections
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import ray
+from ray import tune
+from ray._private import worker as ray_worker
+from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from picosweep.sweeps.decisions.coordinator import Coordinator
+from picosweep.sweeps.spec.report_plan import COLUMNS
+from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.workers.actor import Delivery, SamplePlan, Shared, TrialActor, Work
+from picosweep.sweeps.workers.cluster import Cluster
+from picosweep.sweeps.workers.tune_memory import EndedTrials
+
+LOST: Final = "the process that trained it died"
+GRACE_SECONDS: Final = 30.0
+"""A process that is silent for too long ends itself; past this it is ended from here."""
+LOST_NODE: Final = "its node left the cluster"
+MAX_EXCUSES: Final = 10
+"""A trial under which more nodes than this go down is no longer innocent."""
+
+log = logging.getLogger("picosweep")
+
+
+class _Bridge:
+    """Translates between Tune's trial ids and the coordinator's; keeps the first fatal error.
+
+    An exception that Tune catches would be retried or logged away. One that means the sweep
+    cannot go on (a full disk) is kept here, and ends the run.
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        spec: Spec,
+        data: Mapping[str, Shared],
+        initial: bytes | None,
+        cluster: Cluster,
+    ) -> None:
+        self.coordinator = coordinator
+        self._spec = spec
+        self._cluster = cluster
+        self.fatal: OSError | None = None
+        self._data = data
+        self._initial = None if initial is None else ray.put(initial)
+        wanted = spec.samples
+        self._samples = SamplePlan(
+            prompts=tuple(wanted.prompts),
+            num_tokens=wanted.num_tokens,
+            rungs=frozenset(wanted.at(spec.budget.rungs) if wanted.prompts else ()),
+        )
+        self._trial_ids: dict[str, str] = {}
+        self._heard_at: dict[str, float] = {}
+        """When each running trial last gave a sign of life, by Tune's id of it."""
+        self._silence_seconds = 60 * spec.limits.minutes_without_report
+        self._nodes_lost_before: dict[str, int] = {}
+        self._times_excused: collections.Counter[str] = collections.Counter()
+
+    def suggest(self, tune_id: str) -> dict[str, Any] | str | None:
+        if self.fatal is not None:
+            return Searcher.FINISHED
+        if len(self.coordinator.assigned) >= self._cluster.recount():
+            return None
+        try:
+            assignment = self.coordinator.next()
+        except OSError as error:
+            self.fatal = error
+            return Searcher.FINISHED
+        if assignment is None:
+            return Searcher.FINISHED if self.coordinator.finished else None
+        candidate = assignment.candidate
+        self._trial_ids[tune_id] = candidate.trial_id
+        self._nodes_lost_before[tune_id] = self._cluster.lost_nodes
+        checkpoint = None if assignment.checkpoint is None else ray.put(assignment.checkpoint)
+        work = Work(
+            trial_id=candidate.trial_id,
+            trial=candidate.trial.to_dict(),
+            plan=candidate.plan,
+            known=tuple(
+                {name: report.get(name) for name in COLUMNS.values()}
+                for report in assignment.reports
+            ),
+            data=self._data[candidate.fingerprints["data_fingerprint"]],
+            samples=self._samples,
+            initial=self._initial,
+            checkpoint=checkpoint,
+            silence_seconds=self._silence_seconds,
+        )
+        return {"work": work}
+
+    def start(self, tune_id: str) -> None:
+        """Hear that a trial has got its process."""
+        self._heard_at[tune_id] = time.monotonic()
+        try:
+            self.coordinator.on_start(self._trial_ids[tune_id])
+        except OSError as error:
+            self.fatal = error
+
+    def report(self, tune_id: str, delivery: Delivery) -> bool:
+        """Pass a delivery on; whether the trial is to stop."""
+        trial_id = self._trial_ids[tune_id]
+        self._heard_at[tune_id] = time.monotonic()
+        if self.fatal is not None:
+            return True
+        stop = self._deliver(trial_id, delivery)
+        if stop:
+            self._forget(tune_id)
+        return stop
+
+    def _deliver(self, trial_id: str, delivery: Delivery) -> bool:
+        try:
+            if delivery.error is not None:
+                log.warning("trial %s failed: %s", trial_id, delivery.error)
+                self.coordinator.on_lost(trial_id, delivery.error, retry=False, kind="failed")
+                return True
+            checkpoint, delivery.checkpoint = delivery.checkpoint, None  # Tune keeps results
+            return self.coordinator.on_report(
+                trial_id,
+                delivery.metrics,
+                checkpoint=checkpoint,
+                samples=delivery.samples,
+                finished=delivery.finished,
+                node=delivery.node,
+                device=delivery.device,
+            )
+        except OSError as error:
+            self.fatal = error
+            return True
+
+    def lost(self, tune_id: str) -> None:
+        """Hear that a trial's process is gone."""
+        trial_id = self._trial_ids.get(tune_id)
+        if trial_id is None:
+            return  # it had ended before
+        kind, reason = self._why_lost(tune_id, trial_id)
+        log.warning("trial %s: %s", trial_id, reason)
+        try:
+            self.coordinator.on_lost(trial_id, reason, retry=True, kind=kind)
+        except OSError as error:
+            self.fatal = error
+        self._forget(tune_id)
+
+    def _why_lost(self, tune_id: str, trial_id: str) -> tuple[str, str]:
+        """The kind of incident, and what happened."""
+        if self._silence(tune_id) >= self._silence_seconds:
+            minutes = self._silence_seconds / 60
+            return "hung", f"no report within {minutes:g} minutes, its process was ended"
+        self._cluster.find_lost_nodes()
+        # Ray does not say of an actor that died whether its node died with it.
+        node_lost = self._cluster.lost_nodes > self._nodes_lost_before[tune_id]
+        if node_lost and self._times_excused[trial_id] < MAX_EXCUSES:
+            self._times_excused[trial_id] += 1
+            return "node", LOST_NODE
+        return "lost", LOST
+
+    def silent(self) -> set[str]:
+        """Tune's ids of trials whose process should have ended itself for its silence."""
+        allowed = self._silence_seconds + max(GRACE_SECONDS, self._silence_seconds)
+        return {tune_id for tune_id in self._heard_at if self._silence(tune_id) > allowed}
+
+    def _silence(self, tune_id: str) -> float:
+        return time.monotonic() - self._heard_at.get(tune_id, time.monotonic())
+
+    def _forget(self, tune_id: str) -> None:
+        self._heard_at.pop(tune_id, None)
+        self._trial_ids.pop(tune_id, None)
+        self._nodes_lost_before.pop(tune_id, None)
+
+
+class _SweepSearcher(Searcher):
+    def __init__(self, bridge: _Bridge) -> None:
+        super().__init__(metric=None, mode=None)
+        self._bridge = bridge
+
+    def suggest(self, trial_id: str) -> Any:
+        return self._bridge.suggest(trial_id)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Nothing: the scheduler has heard of it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the journal is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the journal is the truth."""
+
+
+class _SweepScheduler(FIFOScheduler):
+    def __init__(self, bridge: _Bridge) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._bridge = bridge
+        self._ended = EndedTrials()
+
+    def choose_trial_to_run(self, tune_controller: Any) -> None:
+        """None: Tune gives a free actor to a trial that has none yet.
+
+        The default names the longest waiting trial, although its own actor is being started
+        elsewhere; that one is then thrown away. Where trials are shorter than the start of an
+        actor, only the first actors ever train anything.
+        """
+        # Asked once a step, when no trial is between two states.
+        self._ended.forget_in(getattr(tune_controller, "_tune_controller", tune_controller))
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        stop = self._bridge.report(trial.trial_id, result["delivery"])
+        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        self._ended.add(trial)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        self._bridge.lost(trial.trial_id)
+        self._ended.add(trial)
+
+
+class _Pulse(TrialProgressCallback):
+    """Calls back a few times a second from Tune's own loop, so that no thread is needed.
+
+    It stands in for the callback that Tune adds otherwise, which holds on to every trial.
+    """
+
+    def __init__(self, bridge: _Bridge, beat: Callable[[], None]) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._beat = beat
+        self._ended: set[str] = set()
+
+    def log_result(self, trial: Any, result: Any, error: bool = False) -> None:
+        """Nothing: there is a view of our own."""
+
+    def on_trial_complete(self, *args: Any, **info: Any) -> None:
+        """Nothing, and above all nothing to remember."""
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._bridge.start(trial.trial_id)
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._beat()
+        for tune_id in self._bridge.silent() - self._ended:
+            self._ended.add(tune_id)
+            (trial,) = (trial for trial in trials if trial.trial_id == tune_id)
+            # A process that is stopped or stuck in the kernel cannot end itself.
+            if trial.temporary_state.ray_actor is not None:
+                ray.kill(trial.temporary_state.ray_actor)
+
+
+def _to_log(data: Any, ignore_prefix: bool) -> Any:
+    for line in data.get("lines", ()):
+        log.info("ray: %s", line)
+
+
+def run_tune(
+    coordinator: Coordinator,
+    *,
+    spec: Spec,
+    data: Mapping[str, Shared],
+    initial: bytes | None,
+    beat: Callable[[], None],
+    cluster: Cluster,
+    trainable: type[tune.Trainable] = TrialActor,
+) -> None:
+    """Run until the coordinator has no more work.
+
+    Args:
+        coordinator: decides.
+        spec: the sweep.
+        data: the prepared data by its fingerprint.
+        initial: the checkpoint whose weights all trials start from.
+        beat: called a few times a second.
+        cluster: where to run; says how much at once.
+        trainable: what works off a `Work` and gives a `Delivery` a step; a benchmark of everything
+            around the training takes one that does not train.
+
+    Raises:
+        InputError: a node has joined that has other code.
+        OSError: results could not be written any more.
+    """
+    # What Ray would print on the screen; the trials' own messages say it in fewer words.
+    ray_worker.print_to_stdstream = _to_log
+    bridge = _Bridge(coordinator, spec, data, initial, cluster)
+    resources = spec.resources
+    request = {"CPU": resources.cpu} | ({"GPU": resources.gpu} if resources.gpu else {})
+    with tempfile.TemporaryDirectory(prefix="picosweep-") as folder:
+        # `tune.run`, not `tune.Tuner`: the latter pickles the searcher, and with it the results.
+        tune.run(
+            trainable,
+            name="tune",
+            storage_path=folder,
+            resources_per_trial=tune.PlacementGroupFactory([request], strategy="SPREAD"),
+            search_alg=_SweepSearcher(bridge),
+            scheduler=_SweepScheduler(bridge),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[_Pulse(bridge, beat)],
+            raise_on_failed_trial=False,
+            verbose=0,
+        )
+    if bridge.fatal is not None:
+        raise bridge.fatal
