@@ -9,10 +9,11 @@ from typing import Final
 
 import altair as alt
 
-from picosweep.analysis.answer.answer import Answer, answer, results_option
+from picosweep.analysis.answer.answer import answer, results_option
 from picosweep.analysis.answer.change import change_answer
 from picosweep.analysis.chapters import CHAPTERS, ask
 from picosweep.analysis.page import wording
+from picosweep.analysis.page.first_screen import Answer
 from picosweep.analysis.page.page import Section, render
 from picosweep.analysis.page.vega import vega_bundle
 from picosweep.analysis.results import Results, load

@@ -1,45 +1,16 @@
 """The report's first screen: who won, how sure that is, what it cost, how to get it again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from picosweep.analysis.answer.headline import (
-    headline_sentence,
-    headline_table,
-    seed_noise,
-    settings_table,
-)
+from picosweep.analysis.answer.headline import headline_sentence, headline_table
 from picosweep.analysis.answer.spend import wall_seconds
 from picosweep.analysis.page import wording
+from picosweep.analysis.page.first_screen import Answer, Tile
 from picosweep.analysis.results import Results
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tile:
-    """One number of the summary band."""
-
-    label: str
-    value: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a reader should know who reads nothing else."""
-
-    verdict: str
-    winner: str | None
-    sentence: str
-    tiles: tuple[Tile, ...]
-    settings: tuple[tuple[str, str], ...]
-    """The winner's settings that were searched, name and value."""
-    defaults: tuple[tuple[str, str], ...]
-    """Its settings that every trial shared."""
-    commands: tuple[tuple[str, str], ...]
-    """What a command does, and the command."""
+from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 
 def answer(results: Results) -> Answer:

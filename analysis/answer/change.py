@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from picosweep.analysis.answer.answer import Answer, Tile, commands
+from picosweep.analysis.answer.answer import commands
 from picosweep.analysis.answer.before_after import before_after_sentence, change_table
 from picosweep.analysis.page import wording
+from picosweep.analysis.page.first_screen import Answer, Tile
 from picosweep.analysis.results import Results
 
 _MAX_TILES: Final = 8

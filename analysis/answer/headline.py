@@ -18,51 +18,11 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import color, rows, shape, wide
 from picosweep.analysis.results import Metric, Results
+from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 CONFIDENCE: Final = 0.95
 
 Row = Mapping[str, Any]
-
-
-def settings_table(full_budget: pl.DataFrame, settings: Sequence[str], column: str) -> pl.DataFrame:
-    """One row a distinct setting that ran at full budget.
-
-    Args:
-        full_budget: Trials at the last rung with a finite loss.
-        settings: Hyperparameter columns; with the architecture they name a setting.
-        column: The loss.
-
-    Returns:
-        architecture, the settings, trial_id (the one to reproduce), seeds (fresh seeds that
-        finished), mean and sd over them (over all trials where there is no fresh seed).
-    """
-    fresh = pl.col("cohort") == "confirm"
-    value = pl.col(column)
-    counted = pl.when(fresh.any()).then(value.filter(fresh).mean()).otherwise(value.min())
-    return (
-        full_budget.sort(fresh, column)
-        .group_by("architecture", *settings, maintain_order=True)
-        .agg(
-            pl.col("trial_id").first(),
-            fresh.sum().alias("seeds"),
-            counted.alias("mean"),
-            value.filter(fresh).std().alias("sd"),
-            pl.col("num_params").first(),
-            pl.col("flops").first(),
-            pl.col("seconds").mean(),
-            pl.col("bits_per_byte").mean(),
-        )
-    )
-
-
-def seed_noise(table: pl.DataFrame) -> tuple[float, int]:
-    """Pooled standard deviation over fresh seeds, and its degrees of freedom (0: unknown)."""
-    known = table.filter(pl.col("seeds") >= 2)
-    degrees = int((known["seeds"] - 1).sum())
-    if not degrees:
-        return math.nan, 0
-    squares = ((known["seeds"] - 1) * known["sd"] ** 2).sum()
-    return math.sqrt(squares / degrees), degrees
 
 
 def headline_table(

@@ -6,11 +6,11 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from picosweep.analysis.curves.ribbons import by_budget
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import color, dash, small_multiples
 from picosweep.analysis.results import Results
+from picosweep.analysis.statistics.budgets import by_budget
 
 MEASURES: Final[Mapping[str, str]] = {
     "grad_norm": "Gradient norm",

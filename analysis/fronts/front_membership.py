@@ -8,12 +8,12 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from picosweep.analysis.answer.headline import seed_noise, settings_table
 from picosweep.analysis.fronts.pareto import PRICES, Price
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, color, pickable, rows, shape, when, wide
 from picosweep.analysis.results import Results
+from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 NUM_RESAMPLES: Final = 300
 MAX_TRIALS: Final = 400

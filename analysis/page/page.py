@@ -9,8 +9,8 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
-from picosweep.analysis.answer.answer import Answer
 from picosweep.analysis.page.figure import Figure, Panel, Quote
+from picosweep.analysis.page.first_screen import Answer
 from picosweep.analysis.page.page_data import Payload
 from picosweep.analysis.page.style import CATEGORY, theme
 from picosweep.analysis.page.vega import vega_bundle

@@ -10,7 +10,7 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import small_multiples
 from picosweep.analysis.results import Metric, Results
-from picosweep.analysis.shapes.heatmap import binned
+from picosweep.analysis.statistics.bins import binned
 from picosweep.analysis.statistics.common_rung import comparisons
 
 MAX_SETTINGS: Final = 12

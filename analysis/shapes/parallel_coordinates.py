@@ -15,9 +15,9 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, color, pickable, when, wide
 from picosweep.analysis.results import Results
-from picosweep.analysis.shapes.heatmap import binned
+from picosweep.analysis.statistics.bins import binned
 from picosweep.analysis.statistics.common_rung import comparisons
-from picosweep.analysis.what_mattered.regression import is_logarithmic
+from picosweep.analysis.statistics.linear_model import is_logarithmic
 
 MAX_SETTINGS: Final = 10
 MAX_TRIALS: Final = 240

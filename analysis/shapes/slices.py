@@ -11,7 +11,7 @@ from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, pickable, small_multiples, when
 from picosweep.analysis.results import Metric, Results
 from picosweep.analysis.statistics.common_rung import comparisons
-from picosweep.analysis.what_mattered.regression import is_logarithmic
+from picosweep.analysis.statistics.linear_model import is_logarithmic
 
 MAX_SETTINGS: Final = 9
 MAX_POINTS: Final = 1200

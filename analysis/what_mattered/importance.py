@@ -23,7 +23,7 @@ from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import rows, small_multiples
 from picosweep.analysis.results import Results
 from picosweep.analysis.statistics.common_rung import comparisons
-from picosweep.analysis.what_mattered.regression import by_strength, is_logarithmic
+from picosweep.analysis.statistics.linear_model import by_strength, is_logarithmic
 
 MIN_TRIALS: Final = 8
 MAX_SETTINGS: Final = 20

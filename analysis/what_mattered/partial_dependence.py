@@ -19,9 +19,9 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import small_multiples
 from picosweep.analysis.results import Metric, Results
-from picosweep.analysis.shapes.heatmap import binned
+from picosweep.analysis.statistics.bins import binned
 from picosweep.analysis.statistics.common_rung import comparisons
-from picosweep.analysis.what_mattered.regression import is_logarithmic
+from picosweep.analysis.statistics.linear_model import is_logarithmic
 
 MIN_TRIALS: Final = 12
 MAX_TRIALS: Final = 500

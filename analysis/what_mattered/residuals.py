@@ -11,7 +11,7 @@ from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, pickable, small_multiples, when
 from picosweep.analysis.results import Results
 from picosweep.analysis.statistics.common_rung import comparisons
-from picosweep.analysis.what_mattered.regression import Fit, fit_regression
+from picosweep.analysis.statistics.linear_model import Fit, fit_regression
 
 FITTED: Final = "Residual against fitted loss"
 NORMAL: Final = "Residual against a normal law (Q-Q)"

@@ -5,12 +5,7 @@ from scipy.optimize import curve_fit
 
 from picosweep.analysis.curves.fit_quality import fit_quality_sentence, fit_quality_table
 from picosweep.analysis.curves.norms import norms_sentence, norms_table
-from picosweep.analysis.curves.ribbons import (
-    by_budget,
-    divergences_table,
-    ribbons_sentence,
-    ribbons_table,
-)
+from picosweep.analysis.curves.ribbons import divergences_table, ribbons_sentence, ribbons_table
 from picosweep.analysis.curves.scaling import (
     scaling_fits,
     scaling_points,
@@ -18,6 +13,7 @@ from picosweep.analysis.curves.scaling import (
     scaling_table,
 )
 from picosweep.analysis.results import Results
+from picosweep.analysis.statistics.budgets import by_budget
 from picosweep.analysis.statistics.power_law import fit_power_law
 
 

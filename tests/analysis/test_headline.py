@@ -5,13 +5,9 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from picosweep.analysis.answer.headline import (
-    headline_sentence,
-    headline_table,
-    seed_noise,
-    settings_table,
-)
+from picosweep.analysis.answer.headline import headline_sentence, headline_table
 from picosweep.analysis.results import METRICS, Results
+from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 
 def trials(rows: list[tuple[str, int, str, float]]) -> pl.DataFrame:

@@ -5,7 +5,7 @@ import pytest
 from picosweep.analysis.results import METRICS, Results
 from picosweep.analysis.shapes.box_plots import box_plots_sentence, box_plots_table, box_summary
 from picosweep.analysis.shapes.density import density_sentence, density_table, marginal_table
-from picosweep.analysis.shapes.heatmap import binned, heatmap_sentence, heatmap_table, pairs
+from picosweep.analysis.shapes.heatmap import heatmap_sentence, heatmap_table, pairs
 from picosweep.analysis.shapes.parallel_coordinates import (
     ABSENT_PLACE,
     axis_ends_table,
@@ -13,6 +13,7 @@ from picosweep.analysis.shapes.parallel_coordinates import (
     parallel_coordinates_table,
 )
 from picosweep.analysis.shapes.slices import slices_sentence, slices_table
+from picosweep.analysis.statistics.bins import binned
 from picosweep.analysis.statistics.common_rung import comparisons
 
 METRIC = METRICS["val_loss"]

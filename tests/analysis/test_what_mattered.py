@@ -5,6 +5,7 @@ from scipy import stats
 from statsmodels.formula.api import ols
 
 from picosweep.analysis.results import METRICS
+from picosweep.analysis.statistics.linear_model import fit_regression, is_logarithmic
 from picosweep.analysis.what_mattered.correlation import (
     correlation_sentence,
     correlation_table,
@@ -15,11 +16,7 @@ from picosweep.analysis.what_mattered.partial_dependence import (
     partial_dependence_sentence,
     partial_dependence_table,
 )
-from picosweep.analysis.what_mattered.regression import (
-    fit_regression,
-    is_logarithmic,
-    regression_sentence,
-)
+from picosweep.analysis.what_mattered.regression import regression_sentence
 from picosweep.analysis.what_mattered.residuals import (
     FITTED,
     NORMAL,

@@ -1,0 +1,47 @@
+"""Settings with all their seeds together, and how much a seed alone moves the loss."""
+
+import math
+from collections.abc import Sequence
+
+import polars as pl
+
+
+def settings_table(full_budget: pl.DataFrame, settings: Sequence[str], column: str) -> pl.DataFrame:
+    """One row a distinct setting that ran at full budget.
+
+    Args:
+        full_budget: Trials at the last rung with a finite loss.
+        settings: Hyperparameter columns; with the architecture they name a setting.
+        column: The loss.
+
+    Returns:
+        architecture, the settings, trial_id (the one to reproduce), seeds (fresh seeds that
+        finished), mean and sd over them (over all trials where there is no fresh seed).
+    """
+    fresh = pl.col("cohort") == "confirm"
+    value = pl.col(column)
+    counted = pl.when(fresh.any()).then(value.filter(fresh).mean()).otherwise(value.min())
+    return (
+        full_budget.sort(fresh, column)
+        .group_by("architecture", *settings, maintain_order=True)
+        .agg(
+            pl.col("trial_id").first(),
+            fresh.sum().alias("seeds"),
+            counted.alias("mean"),
+            value.filter(fresh).std().alias("sd"),
+            pl.col("num_params").first(),
+            pl.col("flops").first(),
+            pl.col("seconds").mean(),
+            pl.col("bits_per_byte").mean(),
+        )
+    )
+
+
+def seed_noise(table: pl.DataFrame) -> tuple[float, int]:
+    """Pooled standard deviation over fresh seeds, and its degrees of freedom (0: unknown)."""
+    known = table.filter(pl.col("seeds") >= 2)
+    degrees = int((known["seeds"] - 1).sum())
+    if not degrees:
+        return math.nan, 0
+    squares = ((known["seeds"] - 1) * known["sd"] ** 2).sum()
+    return math.sqrt(squares / degrees), degrees
