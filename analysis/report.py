@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Final
 
 import altair as alt
 
@@ -15,19 +13,7 @@ from picosweep.analysis.chapters import CHAPTERS, ask
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.first_screen import Answer
 from picosweep.analysis.page.page import Section, render
-from picosweep.analysis.page.vega import vega_bundle
 from picosweep.analysis.results import Results, load
-
-_SLOW_IMPORTS: Final = (
-    "scipy.stats",
-    "statsmodels.regression.linear_model",
-    "statsmodels.stats.nonparametric",
-    "statsmodels.stats.proportion",
-    "statsmodels.stats.diagnostic",
-    "formulaic",
-    "optuna.importance",
-    "sklearn.ensemble",
-)
 
 
 def write_report(
@@ -106,19 +92,6 @@ def render_report(
                 "refresh": refresh_seconds if running else None,
             },
         )
-
-
-def warm_up() -> None:
-    """Pays what the first report costs beyond the report itself: slow imports, the script bundle.
-
-    Worth calling in a spare moment, such as while a sweep's data is being prepared.
-    """
-    for name in _SLOW_IMPORTS:
-        try:
-            import_module(name)
-        except ImportError:
-            continue  # its figures say so themselves
-    vega_bundle()
 
 
 def subtitle(results: Results) -> str:

@@ -7,8 +7,6 @@ HC3, which hold when the noise differs between settings and are the careful choi
 Source: J. S. Long and L. H. Ervin, Using heteroscedasticity consistent standard errors, 2000.
 """
 
-from collections.abc import Sequence
-
 import altair as alt
 import polars as pl
 
@@ -18,12 +16,6 @@ from picosweep.analysis.page.style import rows, wide
 from picosweep.analysis.results import Metric, Results
 from picosweep.analysis.statistics.common_rung import comparisons
 from picosweep.analysis.statistics.linear_model import SCALED, Fit, fit_regression
-
-
-def regression_table(frame: pl.DataFrame, settings: Sequence[str]) -> pl.DataFrame:
-    """The coefficients of `fit_regression`; empty when there are too few trials."""
-    fit = fit_regression(frame, settings)
-    return fit.table if fit else pl.DataFrame(schema={"term": pl.String, "estimate": pl.Float64})
 
 
 def regression_sentence(fit: Fit, metric: Metric) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 
 from picosweep.analysis.images import write_images
 from picosweep.analysis.page.style import Mode
+from picosweep.analysis.plain_summary import summary
 from picosweep.analysis.report import make_sections, write_report
 from picosweep.analysis.results import ResultsError, load
-from picosweep.analysis.summary import summary
-from picosweep.analysis.watch import watch
+from picosweep.analysis.watching import watch
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
 from picosweep.sweeps.store.lock import running_driver

@@ -5,12 +5,12 @@ import polars as pl
 import pytest
 from handmade import write_sweep
 
-from picosweep.analysis import watch as watching
+from picosweep.analysis import watching
 from picosweep.analysis.answer.spend import figure
 from picosweep.analysis.chapters import CHAPTERS
 from picosweep.analysis.images import fixed_width, render_image, write_images
 from picosweep.analysis.results import Results, load
-from picosweep.analysis.watch import signature, watch
+from picosweep.analysis.watching import signature, watch
 
 
 def test_a_chart_becomes_an_image(results: Results) -> None:
@@ -46,7 +46,7 @@ def test_watching_writes_again_only_after_a_change(
     folder, output = tmp_path / "sweep", tmp_path / "report.html"
     looks: list[int] = []
     written: list[Path] = []
-    monkeypatch.setattr(live, "write_report", lambda *_, **__: output)
+    monkeypatch.setattr(watching, "write_report", lambda *_, **__: output)
 
     def until() -> bool:
         looks.append(len(written))

@@ -3,8 +3,7 @@ import itertools
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from picosweep.analysis.fronts.front_membership import front_membership_table
 from picosweep.analysis.fronts.hypervolume import hypervolume, hypervolume_table

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
-from tokenizers import Tokenizer as Engine
-from tokenizers import decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer as Engine, decoders, models, pre_tokenizers, trainers
 
 from picosweep.pico.data.sources.text_files import END_OF_TEXT
 from picosweep.pico.data.tokenizers.pretokens import encode_by_piece, thinned_pieces

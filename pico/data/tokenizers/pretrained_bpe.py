@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tokenizers import Tokenizer as Engine
-from tokenizers import models
+from tokenizers import Tokenizer as Engine, models
 
 from picosweep.pico.data.sources.hub_access import in_one_line, why_unreachable
 from picosweep.pico.data.sources.text_files import END_OF_TEXT

@@ -3,8 +3,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 from numbered import END_OF_TEXT_ID, numbered_data
 
 from picosweep.pico.data.batching.batches import IGNORED, TrainBatches, validation_batches

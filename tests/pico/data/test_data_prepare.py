@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from stories import STORIES
 
 from picosweep.pico.data.config import DataConfig, TokenizerConfig

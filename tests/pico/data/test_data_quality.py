@@ -1,7 +1,6 @@
 import pytest
 from stories import STORIES
-from tokenizers import Tokenizer as Engine
-from tokenizers import models, pre_tokenizers
+from tokenizers import Tokenizer as Engine, models, pre_tokenizers
 
 from picosweep.pico.data.config import TokenizerConfig
 from picosweep.pico.data.tokenizer_quality import PROBES, check_prepared, check_tokenizer

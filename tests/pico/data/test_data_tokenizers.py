@@ -6,11 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from stories import STORIES
-from tokenizers import Tokenizer as Engine
-from tokenizers import pre_tokenizers
+from tokenizers import Tokenizer as Engine, pre_tokenizers
 
 from picosweep.pico.data.config import TokenizerConfig
 from picosweep.pico.data.tokenizers.byte_bpe import train_bpe
