@@ -7,7 +7,7 @@ from typing import Any
 from ray import tune
 
 from benchmarks.driver_scale import CHECKPOINT
-from picosweep.sweeps.workers.actor import Delivery, Work
+from picosweep.sweeps.workers.work import Delivery, Work
 
 
 class Stub(tune.Trainable):

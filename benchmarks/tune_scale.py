@@ -24,9 +24,9 @@ from benchmarks.driver_scale import (
     spec_for,
 )
 from benchmarks.stub import Stub
-from picosweep.sweeps.spec.schema import parse_spec
-from picosweep.sweeps.workers.actor import Shared
+from picosweep.sweeps.spec.load import parse_spec
 from picosweep.sweeps.workers.cluster import Cluster
+from picosweep.sweeps.workers.work import Shared
 from tests.sweeps.simulation import SPEC, SimulatedData, Simulation
 
 WARM_UP = 50

@@ -4,7 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from picosweep.commands.run import SweepResult, run
+    from picosweep.commands.result import SweepResult
+    from picosweep.commands.run import run
     from picosweep.sweeps.errors import InputError
 
 __all__ = ["InputError", "SweepResult", "run"]

@@ -67,7 +67,8 @@ def run_command(
     The same command resumes an interrupted sweep, and extends one whose spec asks for more.
     """
     if dry_run:
-        from picosweep.commands.plan import plan_sweep, print_plan  # noqa: PLC0415
+        from picosweep.commands.plan import plan_sweep  # noqa: PLC0415
+        from picosweep.terminal.plan import print_plan  # noqa: PLC0415
 
         print_plan(Console(), plan_sweep(spec, results))
         return
@@ -145,7 +146,8 @@ def status_command(
 
         words = ["status", *filter(None, [sweep]), *(["--json"] if as_json else [])]
         sys.exit(on_head(address, *words))
-    from picosweep.commands.status import all_statuses, print_statuses  # noqa: PLC0415
+    from picosweep.commands.status import all_statuses  # noqa: PLC0415
+    from picosweep.terminal.tables import print_statuses  # noqa: PLC0415
 
     found = all_statuses(results, sweep)
     if as_json:
@@ -214,7 +216,8 @@ def show_command(
     trial: TrialArgument, results: ResultsOption = Path("results"), as_json: JsonOption = False
 ) -> None:
     """Show everything that is known of one trial."""
-    from picosweep.commands.status import describe_trial, print_trial  # noqa: PLC0415
+    from picosweep.commands.status import describe_trial  # noqa: PLC0415
+    from picosweep.terminal.tables import print_trial  # noqa: PLC0415
 
     found = describe_trial(trial, results)
     if as_json:

@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 import yaml
 
+from picosweep.sweeps.store.now import read_now
 from picosweep.sweeps.store.reader import read_journal
-from picosweep.sweeps.workers.heartbeat import read_now
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 

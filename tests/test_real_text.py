@@ -18,7 +18,7 @@ from picosweep.pico.training.train import train
 from picosweep.sweeps.search.candidates import Candidate, CandidateFactory
 from picosweep.sweeps.spec.architectures import find_architectures
 from picosweep.sweeps.spec.document import Document
-from picosweep.sweeps.spec.schema import parse_spec
+from picosweep.sweeps.spec.load import parse_spec
 from picosweep.sweeps.spec.spaces import build_spaces
 
 pytestmark = pytest.mark.real_text

@@ -1,10 +1,21 @@
 """From the name of an architecture to what it is."""
 
 import difflib
+from collections.abc import Mapping
+from typing import Final
 
-from picosweep.pico.models import MODELS
 from picosweep.pico.models.custom import load_architecture
 from picosweep.pico.models.interface import Architecture
+from picosweep.pico.models.kgram import KGRAM
+from picosweep.pico.models.lstm import LSTM_ARCHITECTURE
+from picosweep.pico.models.transformer import LINEAR_TRANSFORMER, TRANSFORMER
+
+MODELS: Final[Mapping[str, Architecture]] = {
+    "kgram": KGRAM,
+    "lstm": LSTM_ARCHITECTURE,
+    "transformer": TRANSFORMER,
+    "linear_transformer": LINEAR_TRANSFORMER,
+}
 
 
 def find_architecture(name: str) -> Architecture:

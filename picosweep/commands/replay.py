@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from picosweep.pico.data.prepared import PreparedData
+from picosweep.pico.training.process import prepare_process
 from picosweep.pico.training.train import train
 from picosweep.pico.trial import TRAINING_VERSION
 from picosweep.sweeps.data import prepare_data
@@ -17,7 +18,6 @@ from picosweep.sweeps.spec.document import Document
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.find import find_trial
 from picosweep.sweeps.store.reader import read_rows
-from picosweep.sweeps.workers.actor import prepare_process
 
 MEASURED: Final = frozenset(
     {"seconds", "training_seconds", "tokens_per_second", "peak_memory_bytes"}

@@ -10,26 +10,29 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from rich.console import Console
 
 from picosweep.commands.environment import describe_environment, seconds_since_process_start
 from picosweep.commands.logs import log_to
+from picosweep.commands.result import Status, SweepResult
 from picosweep.pico.training.restore import weights_fingerprint
 from picosweep.pico.training_config import TrainingConfig
 from picosweep.sweeps.data import SweepData, prepare_all
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.errors import input_error
-from picosweep.sweeps.search.candidates import CandidateFactory, DataSettings, column_types
+from picosweep.sweeps.search.candidates import CandidateFactory
+from picosweep.sweeps.search.feasibility import check_feasibility
 from picosweep.sweeps.search.ranking import Ranking
 from picosweep.sweeps.search.samplers import check_search
 from picosweep.sweeps.spec.architectures import find_architectures
 from picosweep.sweeps.spec.document import Document
-from picosweep.sweeps.spec.schema import Spec, load_spec, parse_spec
-from picosweep.sweeps.spec.spaces import build_spaces, check_feasibility
+from picosweep.sweeps.spec.hyperparameters import DataSettings, column_types
+from picosweep.sweeps.spec.load import load_spec, parse_spec
+from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.spec.spaces import build_spaces
 from picosweep.sweeps.spec.user_code import user_modules
 from picosweep.sweeps.store.checkpoints import read_checkpoint
 from picosweep.sweeps.store.find import find_trial
@@ -47,57 +50,6 @@ DISK_ERRORS: Final = frozenset(
 """What the results' disk may answer when it takes no more."""
 
 log = logging.getLogger("picosweep")
-
-
-Status = Literal["completed", "limited", "failed", "interrupted"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepResult:
-    """What a sweep left behind."""
-
-    folder: Path
-    report: Path | None
-    """None where it could not be written."""
-    status: Status
-    """`limited`: a limit of the spec ended it before all trials were done; `failed`: more trials
-    failed than the spec allows; `interrupted`: by the user. All but `completed` can be resumed."""
-    reason: str
-    wall_seconds: float
-    """From the start of the command."""
-    busy_seconds: float
-    """In training and evaluation, over all slots."""
-    slots: int
-    """Trials that ran at once; 0 where nothing had to be trained."""
-    new_tokens: int
-    trials: list[dict[str, Any]]
-    """The rows of the `trials` table."""
-    settings: dict[str, tuple[str, ...]]
-    """The searched hyperparameters of each architecture."""
-    ranking: Ranking
-    """By which objective trials are better or worse."""
-    remarks: list[str]
-    """What the user should know of how the search went."""
-
-    @property
-    def busy_share(self) -> float | None:
-        """Time in training and evaluation over wall time × slots; None where nothing ran."""
-        if not self.slots:
-            return None
-        return self.busy_seconds / (self.wall_seconds * self.slots)
-
-    def session(self) -> dict[str, Any]:
-        """What is kept of this call in `sessions.json`."""
-        return {
-            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "status": self.status,
-            "reason": self.reason,
-            "wall_seconds": self.wall_seconds,
-            "busy_seconds": self.busy_seconds,
-            "busy_share": self.busy_share,
-            "slots": self.slots,
-            "new_tokens": self.new_tokens,
-        }
 
 
 def run(

@@ -1,8 +1,4 @@
-"""Asking a running sweep for something from another terminal.
-
-Whoever asks puts an empty file into the sweep's `requests` folder; the driver looks there once a
-second. That works across machines that share the results, where a signal does not.
-"""
+"""Stop a running sweep, or one of its trials, from any terminal: `picosweep stop`."""
 
 import os
 import signal
@@ -11,22 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from picosweep.sweeps.errors import input_error
-from picosweep.sweeps.store.atomic_write import replace_file
 from picosweep.sweeps.store.find import find_sweep
 from picosweep.sweeps.store.lock import local_process, running_driver
+from picosweep.sweeps.store.mailbox import WHOLE_SWEEP, ask_for
 from picosweep.sweeps.store.reader import read_journal
 
-WHOLE_SWEEP: Final = "sweep"
 PATIENCE_SECONDS: Final = 120.0
 POLL_SECONDS: Final = 0.2
-
-
-def take_requests(folder: Path) -> list[str]:
-    """What was asked for since the last call: ids of trials to stop, or `WHOLE_SWEEP`."""
-    asked = sorted(path for path in _requests(folder).glob("*") if not path.name.startswith("."))
-    for path in asked:
-        path.unlink(missing_ok=True)
-    return [path.name for path in asked]
 
 
 def stop(sweep: str, results: Path, trial: str | None = None) -> str:
@@ -53,7 +40,7 @@ def stop(sweep: str, results: Path, trial: str | None = None) -> str:
     if process is not None and _holds_lock(process, folder):
         os.kill(process, signal.SIGTERM)
     else:
-        _ask(folder, WHOLE_SWEEP)
+        ask_for(folder, WHOLE_SWEEP)
     end = time.monotonic() + PATIENCE_SECONDS
     while running_driver(folder) == driver and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
@@ -74,16 +61,8 @@ def _stop_trial(folder: Path, trial: str) -> str:
     (row,) = rows
     if row["status"] != "running":
         raise input_error("this trial has already ended", key=row["trial_id"], found=row["status"])
-    _ask(folder, row["trial_id"])
+    ask_for(folder, row["trial_id"])
     return f"trial {row['trial_id']} ends at its next report"
-
-
-def _ask(folder: Path, request: str) -> None:
-    replace_file(_requests(folder) / request, b"")
-
-
-def _requests(folder: Path) -> Path:
-    return folder / "requests"
 
 
 def _holds_lock(process: int, folder: Path) -> bool:

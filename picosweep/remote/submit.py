@@ -10,7 +10,7 @@ from picosweep.remote.head import Head, find_head
 from picosweep.remote.head_agent import SPEC_FILE, SWEEPS
 from picosweep.remote.shell import capture, copy
 from picosweep.sweeps.errors import input_error
-from picosweep.sweeps.spec.schema import load_spec
+from picosweep.sweeps.spec.load import load_spec
 from picosweep.sweeps.spec.user_code import user_modules
 from picosweep.sweeps.workers.code_version import code_digest
 

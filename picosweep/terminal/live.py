@@ -17,6 +17,7 @@ from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.trial import Trial
 from picosweep.sweeps.search.ranking import Ranking
 from picosweep.sweeps.spec.schema import Spec
+from picosweep.terminal.wording import duration
 
 REFRESH_SECONDS: Final = 0.25
 
@@ -121,16 +122,6 @@ def _seconds_left(coordinator: Coordinator, slots: int) -> float | None:
 
 def _time_left(seconds: float | None) -> str:
     return "" if seconds is None else f"about {duration(seconds)} left"
-
-
-def duration(seconds: float) -> str:
-    """A time as a person says it: `42 s`, `3 min 05 s`, `2 h 10 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 class Steps:

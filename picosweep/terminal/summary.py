@@ -8,8 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from picosweep.commands.run import SweepResult
-from picosweep.terminal.live import duration
+from picosweep.commands.result import SweepResult
+from picosweep.terminal.wording import duration, short
 
 Row = Mapping[str, Any]
 
@@ -97,8 +97,3 @@ def _over_seeds(winner: Row, result: SweepResult) -> str:
         return f"{mean:.4f}"
     deviation = math.sqrt(sum((loss - mean) ** 2 for loss in losses) / (len(losses) - 1))
     return f"{mean:.4f} ± {deviation:.4f}"
-
-
-def short(value: Any) -> str:
-    """A hyperparameter's value in few characters."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -7,43 +7,23 @@ FLOPs and memory are computed, not trained.
 
 import hashlib
 import json
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields as dataclass_fields, replace
-from typing import Any, Final, Protocol
-
-import pyarrow as pa
+from typing import Any, Protocol
 
 from picosweep.pico.facts import Facts, compute_facts
-from picosweep.pico.models import MODELS
 from picosweep.pico.models.interface import ModelConfig
+from picosweep.pico.models.registry import MODELS
 from picosweep.pico.training_config import PrecisionName, TrainingConfig
 from picosweep.pico.trial import TRAINING_VERSION, TrialConfig, resolve
 from picosweep.sweeps.spec.architectures import NamedArchitecture
 from picosweep.sweeps.spec.expressions import Expression
+from picosweep.sweeps.spec.hyperparameters import NO_LAST_STEP, DataSettings
 from picosweep.sweeps.spec.parameters import Space, Value
 from picosweep.sweeps.spec.report_plan import ReportPlan, plan_reports
 from picosweep.sweeps.spec.schema import Spec
 
-FACTS = tuple(field.name for field in dataclass_fields(Facts))
-"""Names that constraints can use beside the hyperparameters."""
 _TRIAL_FIELDS = frozenset(field.name for field in dataclass_fields(TrialConfig))
-
-NO_LAST_STEP: Final = "a budget in seconds has no last step, at which {} looks"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSettings:
-    """What a trial may choose of the data; what it does not choose, the spec's data section says.
-
-    They are hyperparameters like any other, with a column each in the `trials` table.
-    """
-
-    block_size: int
-    """Tokens in a training sequence."""
-    vocab_size: int
-    """Tokens of the vocabulary. A space asks for a size of a trained BPE; the column holds what
-    came of it, which is less where the text has too few different pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,25 +272,3 @@ def stored_trial(stored: Mapping[str, Any]) -> TrialConfig:
         ValueError: it names an architecture or a field that this version does not have.
     """
     return TrialConfig.from_dict({k: v for k, v in stored.items() if k in _TRIAL_FIELDS})
-
-
-def column_types(architectures: Mapping[str, Any]) -> dict[str, pa.DataType]:
-    """The Arrow type of each hyperparameter of the named architectures' configurations.
-
-    Args:
-        architectures: configuration classes (dataclasses) by name.
-    """
-    types: dict[str, pa.DataType] = {}
-    for config_class in architectures.values():
-        hints = typing.get_type_hints(config_class)
-        for field in dataclass_fields(config_class):
-            types.setdefault(field.name, _arrow_type(hints[field.name]))
-    return types
-
-
-def _arrow_type(hint: Any) -> pa.DataType:
-    options = {hint} if not typing.get_args(hint) else set(typing.get_args(hint))
-    for python_type, arrow_type in ((float, pa.float64()), (bool, pa.bool_()), (int, pa.int64())):
-        if python_type in options:
-            return arrow_type
-    return pa.string()

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from picosweep.pico.models import MODELS
 from picosweep.pico.models.interface import ModelConfig
-from picosweep.pico.models.registry import find_architecture
+from picosweep.pico.models.registry import MODELS, find_architecture
 from picosweep.pico.presets import PRESETS
 from picosweep.sweeps.errors import InputError, Problem, nearest
 from picosweep.sweeps.spec.document import Document, KeyPath, dotted

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from picosweep.pico.training_config import PrecisionName
 from picosweep.sweeps.data import SweepData
 from picosweep.sweeps.search.candidates import Candidate, CandidateFactory
+from picosweep.sweeps.search.feasibility import feasible_candidates, typical
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
-from picosweep.sweeps.spec.spaces import feasible_candidates, typical
 from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.workers.cluster import Cluster
 

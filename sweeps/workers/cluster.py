@@ -153,7 +153,7 @@ class Cluster:
         """The prepared data for every process: mapped from disk where the disk is shared."""
         import ray  # noqa: PLC0415
 
-        from picosweep.sweeps.workers.actor import Shared  # noqa: PLC0415
+        from picosweep.sweeps.workers.work import Shared  # noqa: PLC0415
 
         return Shared(
             folder=data.folder,

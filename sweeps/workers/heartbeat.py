@@ -7,18 +7,17 @@ date; all of it from Tune's own loop, so that no thread is needed.
 import json
 import logging
 import time
-from pathlib import Path
 from typing import Any, Final
 
-from picosweep.commands.stop import WHOLE_SWEEP, take_requests
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.store.atomic_write import replace_file
+from picosweep.sweeps.store.mailbox import WHOLE_SWEEP, take_requests
+from picosweep.sweeps.store.now import NOW
 from picosweep.sweeps.store.store import Store
 
 SEAL_SECONDS: Final = 15.0
 """How often a running sweep brings its Parquet tables up to date, at the most."""
 BEAT_SECONDS: Final = 1.0
-NOW: Final = "now.json"
 
 log = logging.getLogger("picosweep")
 
@@ -85,12 +84,3 @@ class Heartbeat:
             log.warning("the tables are behind the journal, which goes on: %s", error)
         took = time.monotonic() - started
         self._seal_due = started + took + max(SEAL_SECONDS, 20 * took)
-
-
-def read_now(folder: Path) -> dict[str, Any] | None:
-    """What a running driver last told: `slots`, `running` (trial ids), `num_waiting`."""
-    try:
-        found: dict[str, Any] = json.loads((folder / NOW).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found

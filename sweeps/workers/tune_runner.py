@@ -22,9 +22,10 @@ from ray.tune.search import Searcher
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.spec.report_plan import COLUMNS
 from picosweep.sweeps.spec.schema import Spec
-from picosweep.sweeps.workers.actor import Delivery, SamplePlan, Shared, TrialActor, Work
+from picosweep.sweeps.workers.actor import TrialActor
 from picosweep.sweeps.workers.cluster import Cluster
 from picosweep.sweeps.workers.tune_memory import EndedTrials
+from picosweep.sweeps.workers.work import Delivery, SamplePlan, Shared, Work
 
 LOST: Final = "the process that trained it died"
 GRACE_SECONDS: Final = 30.0

@@ -3,7 +3,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from picosweep.pico.models import MODELS
+from picosweep.pico.models.registry import MODELS
 from picosweep.pico.training.checkpoint import (
     Checkpoint,
     CheckpointError,

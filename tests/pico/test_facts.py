@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from picosweep.pico.facts import compute_facts
-from picosweep.pico.models import MODELS
+from picosweep.pico.models.registry import MODELS
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("kgram", {"context_size": 4, "num_inner_layers": 2}),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from picosweep.pico.models import MODELS
 from picosweep.pico.models.interface import LanguageModel
+from picosweep.pico.models.registry import MODELS
 from picosweep.pico.probes.decoding import DECODER_TABLE, Decoding
 from picosweep.pico.probes.generate import Job, generate, stream, stream_text
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tiny_trials import numbers, tiny_trial
 
-from picosweep.pico.models import MODELS
+from picosweep.pico.models.registry import MODELS
 from picosweep.pico.training.train import TRAINING_VERSION, train
 
 GOLDEN = Path(__file__).parent / "golden" / "first_steps.json"

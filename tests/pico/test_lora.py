@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from picosweep.pico.models import MODELS
 from picosweep.pico.models.interface import HeadedModel, LanguageModel
 from picosweep.pico.models.layers.head_loss import head_loss
+from picosweep.pico.models.registry import MODELS
 from picosweep.pico.training.lora import LoRAConfig, add_lora, lora_state, merge_lora
 
 VOCAB_SIZE, BLOCK_SIZE = 19, 8

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from picosweep.pico.models import MODELS
+from picosweep.pico.models.registry import MODELS
 from picosweep.pico.probes.neighbours import nearest_tokens
 
 

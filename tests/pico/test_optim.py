@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from picosweep.pico.models import MODELS
+from picosweep.pico.models.registry import MODELS
 from picosweep.pico.training.optim import build_optimizers, clip_gradients
 from picosweep.pico.training_config import TrainingConfig
 

@@ -3,7 +3,7 @@
 import pytest
 
 from picosweep.pico.facts import compute_facts
-from picosweep.pico.models import MODELS
+from picosweep.pico.models.registry import MODELS
 from picosweep.pico.presets import PRESETS, find_preset
 from picosweep.pico.trial import resolve
 

@@ -8,7 +8,7 @@ from tiny_trials import numbers, tiny_trial
 
 import picosweep.pico.training.loop
 from picosweep.pico.data.batching.batches import TrainBatches, validation_batches
-from picosweep.pico.models import MODELS
+from picosweep.pico.models.registry import MODELS
 from picosweep.pico.training.checkpoint import Checkpoint
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.train import train

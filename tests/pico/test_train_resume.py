@@ -2,7 +2,7 @@ import pytest
 import torch
 from tiny_trials import numbers, tiny_trial
 
-from picosweep.pico.models import MODELS
+from picosweep.pico.models.registry import MODELS
 from picosweep.pico.training.checkpoint import Checkpoint, CheckpointError
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.train import train

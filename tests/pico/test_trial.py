@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from picosweep.pico.models import MODELS
+from picosweep.pico.models.registry import MODELS
 from picosweep.pico.training_config import TrainingConfig
 from picosweep.pico.trial import TrialConfig, resolve
 

@@ -13,10 +13,12 @@ import pytest
 
 from picosweep.pico.training_config import TrainingConfig
 from picosweep.sweeps.decisions.coordinator import Assignment, Coordinator
-from picosweep.sweeps.search.candidates import CandidateFactory, column_types
+from picosweep.sweeps.search.candidates import CandidateFactory
 from picosweep.sweeps.spec.architectures import find_architectures
 from picosweep.sweeps.spec.document import Document
-from picosweep.sweeps.spec.schema import Spec, parse_spec
+from picosweep.sweeps.spec.hyperparameters import column_types
+from picosweep.sweeps.spec.load import parse_spec
+from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.spec.spaces import build_spaces
 from picosweep.sweeps.store.store import Store
 

@@ -10,7 +10,7 @@ from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.candidates import Candidate, CandidateFactory, Rejection
 from picosweep.sweeps.spec.architectures import find_architectures
 from picosweep.sweeps.spec.document import Document
-from picosweep.sweeps.spec.schema import parse_spec
+from picosweep.sweeps.spec.load import parse_spec
 from picosweep.sweeps.spec.spaces import build_spaces
 from tests.sweeps.simulation import SimulatedData, spec_with
 

@@ -13,7 +13,8 @@ import pytest
 
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.candidates import Rejection
-from picosweep.sweeps.spec.schema import Budget, parse_spec
+from picosweep.sweeps.spec.load import parse_spec
+from picosweep.sweeps.spec.schema import Budget
 from picosweep.sweeps.store.reader import find_elsewhere
 from tests.sweeps.simulation import Simulation, spec_with
 

@@ -11,8 +11,9 @@ from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.candidates import Candidate, CandidateFactory
 from picosweep.sweeps.spec.architectures import find_architectures
 from picosweep.sweeps.spec.document import Document
+from picosweep.sweeps.spec.load import parse_spec
 from picosweep.sweeps.spec.parameters import Space
-from picosweep.sweeps.spec.schema import Spec, parse_spec
+from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.spec.spaces import build_spaces
 from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.workers.auto_precision import settle_precision

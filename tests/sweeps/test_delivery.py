@@ -1,6 +1,6 @@
 """What travels from an actor to the driver."""
 
-from picosweep.sweeps.workers.actor import Delivery
+from picosweep.sweeps.workers.work import Delivery
 
 
 def test_a_checkpoint_is_never_formatted() -> None:

@@ -7,8 +7,9 @@ import pytest
 import yaml
 from rich.console import Console
 
-from picosweep.commands.plan import plan_sweep, print_plan
+from picosweep.commands.plan import plan_sweep
 from picosweep.sweeps.errors import InputError
+from picosweep.terminal.plan import print_plan
 
 
 def _write(folder: Path, **changes: Any) -> Path:

@@ -11,7 +11,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from picosweep.commands.export import export, read_sweep
+from picosweep.commands.export import export
+from picosweep.exports.rows import read_sweep
 from picosweep.sweeps.errors import InputError
 from tests.sweeps.simulation import SPEC, Simulation
 

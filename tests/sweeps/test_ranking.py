@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from picosweep.commands.run import SweepResult
+from picosweep.commands.result import SweepResult
 from picosweep.sweeps.search.ranking import Ranking
 from picosweep.terminal.summary import print_summary
 

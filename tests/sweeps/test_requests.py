@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from picosweep.commands.status import sweep_status
-from picosweep.commands.stop import stop, take_requests
+from picosweep.commands.stop import stop
 from picosweep.sweeps.errors import InputError
-from picosweep.sweeps.workers.heartbeat import Heartbeat, read_now
+from picosweep.sweeps.store.mailbox import take_requests
+from picosweep.sweeps.store.now import read_now
+from picosweep.sweeps.workers.heartbeat import Heartbeat
 from tests.sweeps.simulation import Simulation
 
 Simulate = Callable[..., Simulation]

@@ -11,7 +11,7 @@ from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.samplers import SAMPLERS, check_search
 from picosweep.sweeps.spec.architectures import find_architectures
 from picosweep.sweeps.spec.document import Document
-from picosweep.sweeps.spec.schema import parse_spec
+from picosweep.sweeps.spec.load import parse_spec
 from picosweep.sweeps.spec.spaces import build_spaces
 from tests.sweeps.simulation import SPEC, Simulation, spec_with
 

@@ -10,9 +10,11 @@ import yaml
 from picosweep.pico.data.config import DataConfig
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.candidates import CandidateFactory
+from picosweep.sweeps.search.feasibility import check_feasibility
 from picosweep.sweeps.spec.architectures import find_architectures
-from picosweep.sweeps.spec.schema import Samples, load_spec
-from picosweep.sweeps.spec.spaces import build_spaces, check_feasibility
+from picosweep.sweeps.spec.load import load_spec
+from picosweep.sweeps.spec.schema import Samples
+from picosweep.sweeps.spec.spaces import build_spaces
 from tests.sweeps.simulation import SPEC, simulated_data
 
 ROOT = Path(__file__).parents[2]

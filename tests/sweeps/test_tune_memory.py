@@ -7,10 +7,10 @@ import pytest
 from ray.tune.experiment import Trial
 
 from benchmarks.stub import Stub
-from picosweep.sweeps.spec.schema import parse_spec
-from picosweep.sweeps.workers.actor import Shared
+from picosweep.sweeps.spec.load import parse_spec
 from picosweep.sweeps.workers.cluster import Cluster
 from picosweep.sweeps.workers.tune_runner import run_tune
+from picosweep.sweeps.workers.work import Shared
 from tests.sweeps.simulation import Simulation, spec_with
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from picosweep.pico.facts import compute_facts
-from picosweep.pico.models import MODELS
 from picosweep.pico.models.interface import LanguageModel
+from picosweep.pico.models.registry import MODELS
 
 VOCAB_SIZE, BLOCK_SIZE = 17, 12
 SMALL: dict[str, dict[str, Any]] = {

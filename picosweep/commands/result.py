@@ -1,0 +1,58 @@
+"""What a sweep left behind."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from picosweep.sweeps.search.ranking import Ranking
+
+Status = Literal["completed", "limited", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResult:
+    """What a sweep left behind."""
+
+    folder: Path
+    report: Path | None
+    """None where it could not be written."""
+    status: Status
+    """`limited`: a limit of the spec ended it before all trials were done; `failed`: more trials
+    failed than the spec allows; `interrupted`: by the user. All but `completed` can be resumed."""
+    reason: str
+    wall_seconds: float
+    """From the start of the command."""
+    busy_seconds: float
+    """In training and evaluation, over all slots."""
+    slots: int
+    """Trials that ran at once; 0 where nothing had to be trained."""
+    new_tokens: int
+    trials: list[dict[str, Any]]
+    """The rows of the `trials` table."""
+    settings: dict[str, tuple[str, ...]]
+    """The searched hyperparameters of each architecture."""
+    ranking: Ranking
+    """By which objective trials are better or worse."""
+    remarks: list[str]
+    """What the user should know of how the search went."""
+
+    @property
+    def busy_share(self) -> float | None:
+        """Time in training and evaluation over wall time × slots; None where nothing ran."""
+        if not self.slots:
+            return None
+        return self.busy_seconds / (self.wall_seconds * self.slots)
+
+    def session(self) -> dict[str, Any]:
+        """What is kept of this call in `sessions.json`."""
+        return {
+            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "status": self.status,
+            "reason": self.reason,
+            "wall_seconds": self.wall_seconds,
+            "busy_seconds": self.busy_seconds,
+            "busy_share": self.busy_share,
+            "slots": self.slots,
+            "new_tokens": self.new_tokens,
+        }

@@ -1,0 +1,66 @@
+"""The formats that `picosweep export --to` can name: a module for each in this package.
+
+A module has one function, `export(rows, folder)`, which writes a sweep's rows into an empty folder
+of its own. It is imported when its format is asked for: no other tool's library is needed to run a
+sweep.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from picosweep.exports.rows import SweepRows
+from picosweep.sweeps.errors import input_error
+
+Exporter = Callable[[SweepRows, Path], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """Who writes a format."""
+
+    module: str
+    """In this package."""
+    library: str | None = None
+    """What it imports beside Picosweep's own dependencies."""
+    package: str | None = None
+    """What to install for that, where it has another name."""
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    "csv": Format(module="csv_files"),
+    "tensorboard": Format(module="tensorboard_runs", library="tensorboardX"),
+    "mlflow": Format(module="mlflow_runs", library="mlflow", package="mlflow-skinny"),
+    "optuna": Format(module="optuna_studies"),
+    "wandb": Format(module="wandb_runs", library="wandb"),
+}
+
+
+def find_exporter(name: str) -> Exporter:
+    """Return the function that writes a format.
+
+    Raises:
+        InputError: there is no such format, or its library is not installed.
+    """
+    if name not in FORMATS:
+        raise input_error("unknown format", key="--to", found=name, allowed=", ".join(FORMATS))
+    found = FORMATS[name]
+    if found.library is not None:
+        _check_installed(name, found.library, found.package or found.library)
+    module = importlib.import_module(f"picosweep.exports.{found.module}")
+    exporter: Exporter = module.export
+    return exporter
+
+
+def _check_installed(name: str, library: str, package: str) -> None:
+    try:
+        importlib.import_module(library)
+    except ImportError as error:
+        raise input_error(
+            f"the library {package} is not installed",
+            key="--to",
+            found=name,
+            hint=f"pip install {package}, or picosweep[export] for all formats",
+        ) from error

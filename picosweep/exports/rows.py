@@ -1,0 +1,64 @@
+"""A sweep's rows as exporters read them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from picosweep.sweeps.errors import input_error
+from picosweep.sweeps.store.journal import Row
+from picosweep.sweeps.store.reader import read_journal
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepRows:
+    """What exporters read: a sweep's rows, times in microseconds since the epoch."""
+
+    name: str
+    spec: Mapping[str, Any]
+    trials: list[Row]
+    reports: Mapping[str, list[Row]]
+    """By trial, in the order of training."""
+    decisions: Mapping[str, list[Row]]
+
+    def settings(self, trial: Row) -> dict[str, Any]:
+        """Every hyperparameter of a trial, with what it belongs to."""
+        config = json.loads(trial["config"])
+        told: dict[str, Any] = {"architecture": trial["architecture"], "cohort": trial["cohort"]}
+        told |= {"seed": trial["seed"]} | config["model"] | config["training"]
+        return told
+
+
+def read_sweep(folder: Path) -> SweepRows:
+    """A sweep's rows from its journal, so that a running sweep can be exported too.
+
+    Raises:
+        InputError: the folder holds no journal.
+    """
+    tables = read_journal(folder)
+    if not tables["trials"]:
+        raise input_error("this sweep has no trials yet", where=str(folder))
+    grouped: dict[str, dict[str, list[Row]]] = {}
+    for table, place in (("reports", "step"), ("decisions", "rung")):
+        grouped[table] = defaultdict(list)
+        for row in sorted(tables.get(table, ()), key=lambda row: row[place]):
+            grouped[table][row["trial_id"]].append(row)
+    try:
+        spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise input_error("cannot be read", where=str(folder / "spec.json")) from error
+    return SweepRows(name=folder.name, spec=spec, trials=tables["trials"], **grouped)
+
+
+NOT_METRICS: Final = frozenset({"trial_id", "rung", "step", "time"})
+
+
+def metrics_of(report: Row) -> dict[str, float]:
+    """A report's numbers; what was not measured is left out, NaN stays."""
+    return {
+        name: float(value)
+        for name, value in report.items()
+        if name not in NOT_METRICS and isinstance(value, int | float)
+    }

@@ -1,0 +1,18 @@
+"""Numbers and times as a person says them."""
+
+from typing import Any
+
+
+def short(value: Any) -> str:
+    """A hyperparameter's value in few characters."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it: `42 s`, `3 min 05 s`, `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,190 @@
+"""Reads a spec and says of every mistake where it stands, what was found, what is allowed."""
+
+import itertools
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+
+from picosweep.sweeps.errors import InputError, Problem, input_error, nearest
+from picosweep.sweeps.spec.document import Document, KeyPath, dotted, read_yaml
+from picosweep.sweeps.spec.schema import STATIC_METRICS, Metric, Spec
+
+
+def load_spec(path: str | Path) -> tuple[Spec, Document]:
+    """Read and check a spec file.
+
+    Raises:
+        InputError: the file cannot be read, or does not describe a sweep.
+    """
+    document = read_yaml(Path(path))
+    if not isinstance(document.content, dict):
+        raise input_error(
+            "a spec is a mapping of keys to values",
+            where=str(path),
+            found="an empty file" if document.content is None else type(document.content).__name__,
+        )
+    return parse_spec(document.content, document), document
+
+
+def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> Spec:
+    """Check a spec given as plain data (a notebook's dictionary, a file's content).
+
+    Raises:
+        InputError: with one problem for each thing that is wrong.
+    """
+    document = document or Document(path=Path("spec"), content=content, lines={})
+    try:
+        spec = Spec.model_validate(content)
+        _check_objectives(spec)
+        _check_sample_rungs(spec)
+        _check_budget(spec)
+        _ = spec.data_config
+    except ValidationError as error:
+        raise InputError(*(_problem(details, document) for details in error.errors())) from error
+    except ValueError as error:
+        field = getattr(error, "field", None)
+        key: KeyPath = tuple(field.split(".")) if field else ("data",)
+        raise input_error(
+            getattr(error, "problem", None) or str(error),
+            where=document.where(key),
+            key=dotted(key),
+            found=str(getattr(error, "found", None) or ""),
+            allowed=str(getattr(error, "allowed", None) or ""),
+        ) from error
+    return spec
+
+
+def _check_objectives(spec: Spec) -> None:
+    if spec.objectives[0].metric in STATIC_METRICS:
+        raise _ContradictionError(
+            "the first objective must be measured in training: early stopping looks at it",
+            field="objectives",
+            found=spec.objectives[0].metric,
+            allowed=", ".join(m for m in typing.get_args(Metric) if m not in STATIC_METRICS),
+        )
+
+
+def _check_sample_rungs(spec: Spec) -> None:
+    beyond = [rung for rung in spec.samples.at(spec.budget.rungs) if rung >= spec.budget.rungs]
+    if beyond:
+        raise _ContradictionError(
+            "there is no such rung",
+            field="samples.rungs",
+            found=beyond[0],
+            allowed=f"0 to {spec.budget.rungs - 1}",
+        )
+
+
+def _check_budget(spec: Spec) -> None:
+    budget = spec.budget
+    if budget.unit == "seconds":
+        _check_silence(spec)
+    elif not isinstance(budget.min, int):
+        raise _ContradictionError(
+            "only seconds can be cut into parts",
+            field="budget.min",
+            found=budget.min,
+            allowed=f"a whole number of {budget.unit}",
+        )
+
+
+def _check_silence(spec: Spec) -> None:
+    """A trial that is silent by its own budget must not be taken for one that hangs."""
+    longest = max(after - before for before, after in itertools.pairwise((0, *spec.budget.marks)))
+    if longest >= 60 * spec.limits.minutes_without_report:
+        raise _ContradictionError(
+            "every trial would be ended for its silence: from one report to the next it trains "
+            f"up to {longest:g} seconds",
+            field="limits.minutes_without_report",
+            found=f"{spec.limits.minutes_without_report:g}",
+            allowed=f"above {longest / 60:g}, or more budget.reports_per_rung",
+        )
+
+
+class _ContradictionError(ValueError):
+    """Values that are right each by itself and wrong together."""
+
+    def __init__(self, problem: str, *, field: str, found: object, allowed: object) -> None:
+        super().__init__(problem)
+        self.problem, self.field, self.found, self.allowed = problem, field, found, allowed
+
+
+def _problem(details: ErrorDetails, document: Document) -> Problem:
+    """One of Pydantic's findings in the words of Picosweep."""
+    path: KeyPath = tuple(
+        part for part in details["loc"] if not (isinstance(part, str) and _is_union_branch(part))
+    )
+    kind, found = details["type"], details["input"]
+    place = {"where": document.where(path), "key": dotted(path)}
+    if kind == "extra_forbidden":
+        allowed = _allowed_keys(path[:-1])
+        return Problem(
+            message="unknown key",
+            found=str(path[-1]),
+            allowed=", ".join(allowed),
+            hint=nearest(path[-1], allowed),
+            **place,
+        )
+    if kind == "missing":
+        return Problem(message="this key is required and missing", **place)
+    context = details.get("ctx", {})
+    if kind == "literal_error":
+        allowed = _literals(path)
+        return Problem(
+            message="unknown value",
+            found=repr(found),
+            allowed=", ".join(allowed),
+            hint=nearest(found, allowed),
+            **place,
+        )
+    if kind == "string_pattern_mismatch":
+        message = "only letters, digits and . _ - are allowed, at most 64, a letter or digit first"
+        return Problem(message=message, found=repr(found), **place)
+    limits = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    bounds = [f"{word} {context[name]}" for name, word in limits.items() if name in context]
+    return Problem(
+        message="out of range" if bounds else "wrong type",
+        found=f"{found!r} ({type(found).__name__})",
+        allowed="a value " + " and ".join(bounds) if bounds else _expected(details["msg"]),
+        **place,
+    )
+
+
+def _expected(message: str) -> str:
+    return message.removeprefix("Input should be ").removeprefix("a valid ")
+
+
+def _is_union_branch(part: str) -> bool:
+    return part in {"str", "int", "float", "bool"} or "[" in part
+
+
+def _field_type(path: KeyPath) -> Any:
+    """The annotation at a key path below `Spec`, None where keys are free."""
+    current: Any = Spec
+    for part in path:
+        if isinstance(part, int):
+            current = (typing.get_args(current) or (None,))[0]
+        elif isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(part)
+            current = field.annotation if field else None
+        else:
+            return None
+    return current
+
+
+def _allowed_keys(path: KeyPath) -> list[str]:
+    section = _field_type(path)
+    if isinstance(section, type) and issubclass(section, BaseModel):
+        return list(section.model_fields)
+    return []
+
+
+def _literals(path: KeyPath) -> list[str]:
+    return [str(choice) for choice in typing.get_args(_field_type(path))]

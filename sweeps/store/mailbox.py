@@ -1,0 +1,29 @@
+"""Requests to a running sweep from another terminal: a file that its driver looks for.
+
+Whoever asks puts an empty file into the sweep's `requests` folder; the driver looks there once a
+second. That works across machines that share the results, where a signal does not.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from picosweep.sweeps.store.atomic_write import replace_file
+
+WHOLE_SWEEP: Final = "sweep"
+
+
+def take_requests(folder: Path) -> list[str]:
+    """What was asked for since the last call: ids of trials to stop, or `WHOLE_SWEEP`."""
+    asked = sorted(path for path in _requests(folder).glob("*") if not path.name.startswith("."))
+    for path in asked:
+        path.unlink(missing_ok=True)
+    return [path.name for path in asked]
+
+
+def ask_for(folder: Path, request: str) -> None:
+    """Leave a request: the id of a trial to stop, or `WHOLE_SWEEP`."""
+    replace_file(_requests(folder) / request, b"")
+
+
+def _requests(folder: Path) -> Path:
+    return folder / "requests"

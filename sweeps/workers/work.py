@@ -1,0 +1,80 @@
+"""What goes between driver and actors: work one way, deliveries the other."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from picosweep.pico.data.prepared import PreparedData
+from picosweep.sweeps.spec.report_plan import ReportPlan
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The prepared data: on this machine by path, on others out of Ray's object store."""
+
+    folder: Path | None
+    fingerprint: str
+    reference: "ray.ObjectRef[PreparedData] | None"
+
+    def open(self) -> PreparedData:
+        """The data, without a copy of its own in this process."""
+        return _open_data(self)
+
+
+@lru_cache(maxsize=4)
+def _open_data(shared: Shared) -> PreparedData:
+    if shared.folder is not None and shared.folder.is_dir():
+        data = PreparedData.open(shared.folder)
+        if data.meta.fingerprint == shared.fingerprint:
+            return data
+    if shared.reference is None:
+        raise FileNotFoundError(f"the prepared data is gone: {shared.folder}")
+    return ray.get(shared.reference)
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    """Texts to write, and at which rungs."""
+
+    prompts: tuple[str, ...]
+    num_tokens: int
+    rungs: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One trial for an actor. Opaque to Tune, which would otherwise take it for a search space."""
+
+    trial_id: str
+    trial: dict[str, Any]
+    plan: ReportPlan
+    known: tuple[dict[str, Any], ...]
+    """Step and training seconds of the reports that the driver has, in the order of training."""
+    data: Shared
+    samples: SamplePlan
+    initial: "ray.ObjectRef[bytes] | None"
+    """The checkpoint whose weights all trials start from."""
+    checkpoint: "ray.ObjectRef[bytes] | None"
+    silence_seconds: float
+    """A step that takes longer hangs, and ends the process."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Work":
+        """Itself: it is immutable, and Tune copies configurations many times."""
+        return self
+
+
+@dataclass
+class Delivery:
+    """What an actor sends back: an evaluation, or the reason why there will be none."""
+
+    metrics: dict[str, Any]
+    # Tune formats every result twice for messages at a level that is off: 40 ms for each megabyte.
+    checkpoint: bytes | None = field(default=None, repr=False)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    finished: bool = False
+    error: str | None = None
+    node: str = ""
+    device: str = ""
