@@ -19,20 +19,30 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.sweeps.simulation import SPEC, Simulation
+from picosweep.sweeps.workers.simulated import (
+    SimulatedRunner,
+    SimulatedTrial,
+    lottery,
+    simulated_sweep,
+)
 
 ALLOWED_GROWTH = 1.2
 ALLOWED_RESUME_SECONDS = 10.0
 NEEDED_REPORTS_PER_SECOND = 300.0
-CHECKPOINT = b"x"
+SPEC: dict[str, Any] = {
+    "name": "simulated",
+    "data": {"source": "stdlib", "block_size": 16},
+    "budget": {"unit": "tokens", "min": 256, "factor": 3, "rungs": 3, "reports_per_rung": 2},
+    "early_stopping": {"exempt_fraction": 0.2},
+    "common": {"learning_rate": {"log_uniform": [1e-4, 1e-1]}, "batch_size": [4, 8]},
+    "architectures": {"kgram": {"context_size": [1, 2, 3], "embed_size": [8, 16]}},
+}
 
 
 def spec_for(num_trials: int, sampler: str) -> dict[str, Any]:
     """A sweep of one architecture over a continuous space."""
     return SPEC | {
-        "search": {"trials_per_architecture": num_trials, "sampler": sampler},
-        "confirm": {"top": 0},
-        "architectures": {"kgram": SPEC["architectures"]["kgram"]},
+        "search": {"trials_per_architecture": num_trials, "sampler": sampler, "startup_trials": 4},
     }
 
 
@@ -42,12 +52,14 @@ class Life:
     def __init__(self, folder: Path, num_trials: int, sampler: str = "random") -> None:
         gc.collect()
         before = resident_bytes()
-        self.simulation = Simulation(folder, spec_for(num_trials, sampler))
+        coordinator, self.store = simulated_sweep(folder, spec_for(num_trials, sampler))
+        runner = SimulatedRunner(lottery(), slots=8)
         started = time.process_time(), time.monotonic()
-        assert self.simulation.run(slots=8)
+        runner.run(coordinator, SimulatedTrial.of, lambda: None)
+        assert coordinator.finished
         self.cpu_seconds = time.process_time() - started[0]
         self.seconds = time.monotonic() - started[1]
-        self.num_reports = len(self.simulation.steps_trained)
+        self.num_reports = len(runner.delivered)
         self.bytes_per_trial = (resident_bytes() - before) / num_trials
         self.ms_per_trial = 1000 * self.cpu_seconds / num_trials
 
@@ -61,7 +73,7 @@ def resident_bytes() -> int:
 def coordinator_alone(folder: Path, few: int, many: int) -> bool:
     """Cost per trial and memory per trial at two sizes; then resuming the larger one."""
     good = True
-    Life(folder / "imports", 20).simulation.kill()  # so that the first does not pay for them
+    Life(folder / "imports", 20).store.close()  # so that the first does not pay for them
     lives = {n: Life(folder / str(n), n) for n in (few, many)}
     for number, life in lives.items():
         rate = life.num_reports / life.cpu_seconds
@@ -73,12 +85,12 @@ def coordinator_alone(folder: Path, few: int, many: int) -> bool:
         good &= rate >= NEEDED_REPORTS_PER_SECOND
     growth = lives[many].ms_per_trial / lives[few].ms_per_trial
     print(f"cost of a trial at {many:,} over that at {few:,}: {growth:.2f} (≤ {ALLOWED_GROWTH})")
-    lives[many].simulation.kill()
+    lives[many].store.close()
     started, clock = time.process_time(), time.monotonic()
-    again = Simulation(folder / str(many), spec_for(many, "random"))
+    again, store = simulated_sweep(folder / str(many), spec_for(many, "random"))
     seconds, waited = time.process_time() - started, time.monotonic() - clock
-    assert again.coordinator.finished
-    again.kill()
+    assert again.finished
+    store.close()
     print(
         f"resuming {many:,} trials: {seconds:.1f} s of processor time "
         f"(< {ALLOWED_RESUME_SECONDS:g}), {waited:.1f} s on the clock"
@@ -89,7 +101,7 @@ def coordinator_alone(folder: Path, few: int, many: int) -> bool:
 def sampler_cost(folder: Path, num_trials: int) -> None:
     """TPE's own cost, which grows with what it knows."""
     life = Life(folder / "tpe", num_trials, "tpe")
-    life.simulation.kill()
+    life.store.close()
     print(f"for comparison, TPE at {num_trials:,} trials: {life.ms_per_trial:.1f} ms a trial")
 
 

@@ -20,14 +20,17 @@ from pathlib import Path
 from benchmarks.driver_scale import (
     ALLOWED_GROWTH,
     NEEDED_REPORTS_PER_SECOND,
+    SPEC,
     resident_bytes,
     spec_for,
 )
-from benchmarks.stub import Stub
-from picosweep.sweeps.spec.load import parse_spec
+from picosweep.sweeps.decisions.coordinator import Coordinator
+from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.workers.cluster import Cluster
-from picosweep.sweeps.workers.work import Shared
-from tests.sweeps.simulation import SPEC, SimulatedData, Simulation
+from picosweep.sweeps.workers.simulated import SimulatedData, simulated_sweep
+from picosweep.sweeps.workers.simulated_actor import SimulatedActor
+from picosweep.sweeps.workers.tune_runner import TuneRunner
+from picosweep.sweeps.workers.work import Shared, WorkMaker
 
 WARM_UP = 50
 """Trials at the start that are not counted: actors are being started."""
@@ -72,9 +75,9 @@ def _descendants_seconds() -> float:
 class Watch:
     """Takes down a moment whenever another hundred trials have ended."""
 
-    def __init__(self, simulation: Simulation) -> None:
-        self._coordinator = simulation.coordinator
-        self._store = simulation.store
+    def __init__(self, coordinator: Coordinator, store: Store) -> None:
+        self._coordinator = coordinator
+        self._store = store
         self._due = WARM_UP
         self.moments: list[Moment] = []
 
@@ -120,35 +123,26 @@ def run(
     folder: Path, num_trials: int, slots: int, reports_per_rung: int, *, profile: bool = False
 ) -> list[Moment]:
     """A whole sweep of stubs; what was done and spent at every hundredth trial."""
-    from picosweep.sweeps.workers.tune_runner import run_tune
-
     cpus = len(os.sched_getaffinity(0))
     content = spec_for(num_trials, "random") | {
         "resources": {"cpu": cpus / slots},
         "budget": SPEC["budget"] | {"reports_per_rung": reports_per_rung},
     }
-    spec = parse_spec(content)
-    simulation = Simulation(folder, content)
-    watch = Watch(simulation)
-    data = {SimulatedData().fingerprint: Shared(folder=None, fingerprint="data", reference=None)}
+    coordinator, store = simulated_sweep(folder, content)
+    spec = coordinator.spec
+    watch = Watch(coordinator, store)
+    data = Shared(folder=None, fingerprint=SimulatedData().fingerprint, reference=None)
     profiler = cProfile.Profile(time.thread_time)  # waiting costs nothing
     with Cluster(spec.resources) as cluster:
         cluster.start()
         if profile:
             profiler.enable()
-        run_tune(
-            simulation.coordinator,
-            spec=spec,
-            data=data,
-            initial=None,
-            beat=watch.beat,
-            cluster=cluster,
-            trainable=Stub,
-        )
+        work = WorkMaker(spec, {data.fingerprint: data}, initial=None)
+        TuneRunner(spec, cluster, SimulatedActor).run(coordinator, work.work_of, watch.beat)
         profiler.disable()
-    assert simulation.coordinator.finished
+    assert coordinator.finished
     watch.take()
-    simulation.kill()
+    store.close()
     if profile:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
         pstats.Stats(profiler).sort_stats("cumulative").print_stats(90)

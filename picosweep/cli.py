@@ -72,11 +72,15 @@ def run_command(
 
         print_plan(Console(), plan_sweep(spec, results))
         return
-    from picosweep.commands.run import run  # noqa: PLC0415 - seconds to import, and help should not wait
+    from picosweep.commands.logs import seconds_since_process_start  # noqa: PLC0415
+    from picosweep.commands.run import run  # noqa: PLC0415 - takes seconds, and help must not wait
+    from picosweep.terminal.live import LiveView  # noqa: PLC0415
     from picosweep.terminal.summary import print_summary  # noqa: PLC0415
 
     console = Console(stderr=as_json)
-    result = run(spec, results=results, console=console)
+    with LiveView(console) as view:
+        before = seconds_since_process_start()
+        result = run(spec, results=results, observer=view, seconds_before=before)
     if as_json:
         _print_json(result.session() | {"folder": result.folder, "report": result.report})
     else:
@@ -232,21 +236,15 @@ def replay_command(
 ) -> None:
     """Train one trial again from its row and say whether every number is the same."""
     from picosweep.commands.replay import replay  # noqa: PLC0415 - imports torch
+    from picosweep.terminal.tables import print_replay  # noqa: PLC0415
 
     console = Console(stderr=as_json)
     with console.status("training it again"):
         found = replay(trial, results)
     if as_json:
         _print_json({"trial_id": found.trial_id, "same": found.same, **asdict(found)})
-    elif found.same:
-        console.print(f"the same to the last bit, over {found.num_reports} reports")
     else:
-        console.print(f"{len(found.differences)} numbers differ, the first of them:")
-        for difference in found.differences[:5]:
-            console.print(
-                f"  step {difference.step} {difference.column}: "
-                f"{difference.stored!r} then, {difference.replayed!r} now"
-            )
+        print_replay(console, found)
     if not found.same:
         sys.exit(1)
 
@@ -305,48 +303,23 @@ def tokenizer_command(
     as_json: JsonOption = False,
 ) -> None:
     """Say whether a sweep's tokenizers do their work."""
-    from picosweep.sweeps.store.find import find_sweep  # noqa: PLC0415
+    from picosweep.commands.tokenizer import tokenizer_checks  # noqa: PLC0415
+    from picosweep.terminal.tables import print_tokenizer_checks  # noqa: PLC0415
 
-    path = find_sweep(sweep, results) / "data.json"
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-        checks = [described["tokenizer_quality"], *described.get("other_tokenizers", ())]
-    except (OSError, ValueError, KeyError) as error:
-        raise input_error("the check of the tokenizer is missing", where=str(path)) from error
+    checks = tokenizer_checks(sweep, results)
     if as_json:
         _print_json(checks)
-        return
-    console = Console(highlight=False)
-    for found in checks:
-        round_trips = f"{found['num_round_trips']}/{found['num_texts']}"
-        console.print(f"{found['kind']}, {found['vocab_size']:,} tokens, checked on unseen text")
-        console.print(f"texts that came back unchanged  {round_trips}")
-        console.print(f"words broken by false blanks    {found['num_broken_words']}")
-        console.print(f"characters per token            {found['characters_per_token']:.2f}")
-        console.print(f"share of the tokens in use      {found['used_fraction']:.0%}")
+    else:
+        print_tokenizer_checks(Console(highlight=False), checks)
 
 
 @app.command("presets")
 def presets_command() -> None:
     """List the models that go by a name, with their true parameter counts."""
-    from rich.table import Table  # noqa: PLC0415
-
     from picosweep.pico.presets import PRESETS  # noqa: PLC0415 - imports torch
+    from picosweep.terminal.tables import print_presets  # noqa: PLC0415
 
-    table = Table("preset", "architecture", "parameters", "vocabulary", "context")
-    for name, preset in PRESETS.items():
-        table.add_row(
-            name,
-            preset.architecture,
-            f"{preset.num_params:,}",
-            f"{preset.vocab_size:,}",
-            f"{preset.block_size:,}",
-        )
-    console = Console()
-    console.print(table)
-    for name, preset in PRESETS.items():
-        if preset.note:
-            console.print(f"{name}: {preset.note}", highlight=False)
+    print_presets(Console(), PRESETS)
 
 
 @app.command("schema")

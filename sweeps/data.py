@@ -12,6 +12,7 @@ from picosweep.pico.data.prepared import Meta, PreparedData
 from picosweep.pico.data.tokenizer_quality import check_prepared
 from picosweep.pico.errors import DataError
 from picosweep.sweeps.errors import InputError, input_error
+from picosweep.sweeps.search.setup import CheckedSweep
 from picosweep.sweeps.spec.document import Document, KeyPath, dotted
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
@@ -69,24 +70,19 @@ def tokenizer_file(fingerprint: str) -> str:
 
 
 def prepare_all(
-    spec: Spec,
-    document: Document,
-    spaces: Mapping[str, Space],
-    results: Path,
-    say: Callable[[str], None] = lambda _text: None,
+    sweep: CheckedSweep, results: Path, say: Callable[[str], None] = lambda _text: None
 ) -> SweepData:
     """Prepare the data for every vocabulary of a sweep, once for all sweeps of a results folder.
 
     Args:
-        spec: whose data.
-        document: where the spec stands, for messages.
-        spaces: each architecture's search space, which may ask for vocabularies of its own.
+        sweep: its spaces may ask for vocabularies of their own.
         results: the results folder; prepared data lies in `.cache/data` there.
         say: told what is being done.
 
     Raises:
         InputError: the data cannot be had or used, or compared.
     """
+    spec, document, spaces = sweep.spec, sweep.document, sweep.spaces
     prepared = {}
     for size, key in _vocab_sizes(spec, document, spaces).items():
         config = replace(spec.data_config, tokenizer=_tokenizer_with(spec, size, document, key))
@@ -116,6 +112,36 @@ def prepare_data(
         )
     except DataError as error:
         raise _in_spec_words(error, document, tuple(error.field.split("."))) from error
+
+
+def data_of_trial(
+    row: Mapping[str, Any], spec: Spec, document: Document, results: Path
+) -> PreparedData:
+    """Open the data that a trial was trained on, prepared again where it is no longer cached.
+
+    Args:
+        row: the trial's row in `trials`.
+        spec: that of its sweep.
+        document: where the spec stands, for messages.
+        results: the results folder.
+
+    Raises:
+        InputError: the data cannot be had, or is not what it was.
+    """
+    config = spec.data_config
+    data = prepare_data(config, document, results)
+    if data.meta.fingerprint != row["data_fingerprint"] and config.tokenizer.kind == "bpe":
+        # One of several vocabularies that the sweep searched.
+        tokenizer = replace(config.tokenizer, vocab_size=row["vocab_size"])
+        data = prepare_data(replace(config, tokenizer=tokenizer), document, results)
+    if data.meta.fingerprint != row["data_fingerprint"]:
+        raise input_error(
+            "the data is no longer what this trial was trained on",
+            where=str(document.path.parent),
+            found=data.meta.fingerprint,
+            allowed=row["data_fingerprint"],
+        )
+    return data
 
 
 def _in_spec_words(error: DataError, document: Document, key: KeyPath) -> InputError:

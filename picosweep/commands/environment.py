@@ -4,10 +4,10 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-import time
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 import torch
 
 PACKAGES: Final = (
@@ -24,18 +24,10 @@ def describe_environment() -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "cpu": _cpu_name(),
         "num_cpus": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "memory_bytes": psutil.virtual_memory().total,
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "git_commit": _git_commit(),
     }
-
-
-def seconds_since_process_start() -> float:
-    """How long this process has been running, imports of modules included."""
-    # Field 22 of proc_pid_stat(5): start time in clock ticks since boot.
-    fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
 
 
 def _version(package: str) -> str | None:

@@ -1,17 +1,15 @@
-"""Log files: one for each run of the command, in the sweep's folder; what matters on the screen."""
+"""A sweep's log files: one for each run of the command, in the sweep's folder."""
 
 import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-from rich.logging import RichHandler
+import psutil
 
-from picosweep.commands.environment import seconds_since_process_start
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
 from picosweep.sweeps.store.lock import running_driver
@@ -22,11 +20,27 @@ FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 log = logging.getLogger("picosweep")
 
 
-@contextlib.contextmanager
-def log_to(folder: Path, console: Console) -> Iterator[None]:
-    """Log to a new file in the sweep's folder; warnings also reach the screen.
+class _Listener(logging.Handler):
+    """Passes warnings and errors on to whoever watches the sweep."""
 
-    Warnings of the libraries underneath go to the file alone.
+    def __init__(self, hear: Callable[[logging.LogRecord], None]) -> None:
+        super().__init__(level=logging.WARNING)
+        self._hear = hear
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a record on."""
+        self._hear(record)
+
+
+@contextlib.contextmanager
+def log_to(folder: Path, hear: Callable[[logging.LogRecord], None]) -> Iterator[None]:
+    """Log to a new file in the sweep's folder.
+
+    Warnings of the libraries underneath go there alone.
+
+    Args:
+        folder: the sweep's folder.
+        hear: called with our own warnings and errors.
     """
     (folder / "logs").mkdir(exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
@@ -35,21 +49,24 @@ def log_to(folder: Path, console: Console) -> Iterator[None]:
     formatter = logging.Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     to_file.setFormatter(formatter)
-    to_file.handleError = lambda record: None  # type: ignore[method-assign] # a full disk is told
-    to_screen = RichHandler(
-        level=logging.WARNING, console=console, show_time=False, show_path=False
-    )
+    to_file.handleError = lambda record: None  # type: ignore[method-assign] # said elsewhere
+    listener = _Listener(hear)
     log.setLevel(logging.INFO)
     log.addHandler(to_file)
-    log.addHandler(to_screen)
+    log.addHandler(listener)
     log.info("started %.1f s ago, process %d", seconds_since_process_start(), os.getpid())
     try:
         yield
     finally:
         log.removeHandler(to_file)
-        log.removeHandler(to_screen)
+        log.removeHandler(listener)
         with contextlib.suppress(OSError):
             to_file.close()
+
+
+def seconds_since_process_start() -> float:
+    """Return how long this process has been running, imports of modules included."""
+    return max(0.0, time.time() - psutil.Process().create_time())
 
 
 def log_lines(sweep: str, results: Path, *, follow: bool = False) -> Iterator[str]:

@@ -5,7 +5,6 @@ steps on this machine, tokens from arithmetic.
 """
 
 import math
-import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,21 +12,19 @@ from pathlib import Path
 from typing import Final
 
 from picosweep.pico.training.process import prepare_process
+from picosweep.pico.training.restore import weights_fingerprint
 from picosweep.pico.training.train import train
 from picosweep.sweeps.data import SweepData, prepare_all
-from picosweep.sweeps.search.candidates import Candidate, CandidateFactory
+from picosweep.sweeps.initial_weights import initial_checkpoint
+from picosweep.sweeps.search.candidates import Candidate
 from picosweep.sweeps.search.feasibility import (
     Feasibility,
-    check_feasibility,
     feasible_candidates,
     typical,
 )
-from picosweep.sweeps.search.samplers import check_search
-from picosweep.sweeps.spec.architectures import NamedArchitecture, find_architectures
-from picosweep.sweeps.spec.load import load_spec
-from picosweep.sweeps.spec.parameters import Space
+from picosweep.sweeps.search.setup import ReadySweep, check_sweep
 from picosweep.sweeps.spec.schema import Spec
-from picosweep.sweeps.spec.spaces import build_spaces
+from picosweep.sweeps.workers.machine import usable_cpus
 
 TIMED_STEPS: Final = 6
 """Steps of the timed training, the first half of which warms up."""
@@ -74,45 +71,35 @@ def plan_sweep(path: Path, results: Path) -> Plan:
     Raises:
         InputError: the spec or the data cannot be used.
     """
-    spec, document = load_spec(path)
-    architectures = find_architectures(spec, document)
-    spaces, constraints = build_spaces(spec, document, architectures)
-    check_search(spec, spaces, document)
-    data = prepare_all(spec, document, spaces, results)
-    factory = CandidateFactory(spec, architectures, data.metas, constraints)
-    feasibility = check_feasibility(spec, spaces, factory, document)
+    checked = check_sweep(path)
+    spec = checked.spec
+    initial = initial_checkpoint(spec, checked.document, results)
+    data = prepare_all(checked, results)
+    fingerprint = None if initial is None else weights_fingerprint(initial)
+    sweep = checked.with_data(data.metas, init_from=fingerprint)
     prepare_process()
-    slots = max(1, math.floor(len(os.sched_getaffinity(0)) / spec.resources.cpu))
+    slots = max(1, math.floor(usable_cpus() / spec.resources.cpu))
     return Plan(
         rungs=spec.budget.milestones,
         unit=spec.budget.unit,
         slots=min(slots, spec.resources.max_concurrent or slots),
-        architectures=tuple(
-            _plan(spec, architectures[name], space, factory, data, feasibility[name])
-            for name, space in spaces.items()
-        ),
+        architectures=tuple(_plan(sweep, name, data, initial) for name in sweep.spaces),
     )
 
 
-def _plan(
-    spec: Spec,
-    architecture: NamedArchitecture,
-    space: Space,
-    factory: CandidateFactory,
-    data: SweepData,
-    feasibility: Feasibility,
-) -> ArchitecturePlan:
-    candidates = feasible_candidates(spec, architecture.name, space, factory)
+def _plan(sweep: ReadySweep, name: str, data: SweepData, initial: bytes | None) -> ArchitecturePlan:
+    spec, space, feasibility = sweep.spec, sweep.spaces[name], sweep.feasibility[name]
+    candidates = feasible_candidates(spec, name, space, sweep.factory)
     listed = space.configurations(1_000_000)
     num_trials = spec.search.trials_per_architecture
     if listed is not None:
         share = feasibility.num_feasible / feasibility.num_checked
         num_trials = min(num_trials, max(1, round(len(listed) * share)))
     confirmations = spec.confirm.top * spec.confirm.seeds
-    speed = _measure_speed(typical(candidates), data)
+    speed = _measure_speed(typical(candidates), data, initial)
     full = statistics.median(_tokens(candidate, -1, speed) for candidate in candidates)
     return ArchitecturePlan(
-        name=architecture.name,
+        name=name,
         feasibility=feasibility,
         num_configurations=None if listed is None else len(listed),
         num_trials=num_trials,
@@ -148,8 +135,8 @@ def _expected_tokens(
     return (1 - exempt) * total + exempt * before
 
 
-def _measure_speed(candidate: Candidate, data: SweepData) -> float:
+def _measure_speed(candidate: Candidate, data: SweepData, initial: bytes | None) -> float:
     prepared = data.by_fingerprint[candidate.fingerprints["data_fingerprint"]]
     steps = (TIMED_STEPS // 2, TIMED_STEPS)
-    *_, last = train(candidate.trial, prepared, report_steps=steps)
+    *_, last = train(candidate.trial, prepared, report_steps=steps, initial=initial)
     return last.tokens_per_second

@@ -3,19 +3,20 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from picosweep.pico.data.prepared import PreparedData
+import torch
+
 from picosweep.pico.training.process import prepare_process
 from picosweep.pico.training.train import train
 from picosweep.pico.trial import TRAINING_VERSION
-from picosweep.sweeps.data import prepare_data
+from picosweep.sweeps.data import data_of_trial
 from picosweep.sweeps.errors import input_error
+from picosweep.sweeps.initial_weights import initial_checkpoint_of
 from picosweep.sweeps.search.candidates import stored_trial
-from picosweep.sweeps.spec.document import Document
-from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.spec.load import load_stored_spec
 from picosweep.sweeps.store.find import find_trial
 from picosweep.sweeps.store.reader import read_rows
 
@@ -49,40 +50,16 @@ class Replay:
         return not self.differences
 
 
-def open_data(folder: Path, row: Mapping[str, Any], results: Path) -> PreparedData:
-    """The prepared data of a trial, prepared again where it is no longer cached.
-
-    Raises:
-        InputError: the sweep's spec is missing, or the data is not what it was.
-    """
-    try:
-        stored = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-        del stored["comparable"]
-        spec = Spec.model_validate(stored)
-    except (OSError, ValueError, KeyError) as error:
-        raise input_error("cannot be read", where=str(folder / "spec.json")) from error
-    nowhere = Document(path=folder / "spec.json", content=stored, lines={})
-    config = spec.data_config
-    data = prepare_data(config, nowhere, results)
-    if data.meta.fingerprint != row["data_fingerprint"] and config.tokenizer.kind == "bpe":
-        # One of several vocabularies that the sweep searched.
-        tokenizer = replace(config.tokenizer, vocab_size=row["vocab_size"])
-        data = prepare_data(replace(config, tokenizer=tokenizer), nowhere, results)
-    if data.meta.fingerprint != row["data_fingerprint"]:
-        raise input_error(
-            "the data is no longer what this trial was trained on",
-            where=str(folder),
-            found=data.meta.fingerprint,
-            allowed=row["data_fingerprint"],
-        )
-    return data
-
-
 def replay(trial_id: str, results: Path) -> Replay:
-    """Train a trial again and compare every stored number.
+    """Train a trial again, on the kind of device that trained it, and compare every stored number.
+
+    Args:
+        trial_id: its id, or a beginning of it.
+        results: where sweeps land.
 
     Raises:
-        InputError: there is no such trial, or this version of the code trains it otherwise.
+        InputError: there is no such trial, this version of the code trains it otherwise, or its
+            data, the weights it started from or its kind of device are not here.
     """
     folder, row = find_trial(trial_id, results)
     stored = json.loads(row["config"])
@@ -97,13 +74,29 @@ def replay(trial_id: str, results: Path) -> Replay:
     reports = [r for r in read_rows(folder, "reports") if r["trial_id"] == row["trial_id"]]
     if not reports:
         raise input_error("this trial has no report to compare with", key=row["trial_id"])
-    data = open_data(folder, row, results)
+    device = _device_of(row)
+    trial = stored_trial(stored)
+    spec, document = load_stored_spec(folder)
+    data = data_of_trial(row, spec, document, results)
+    initial = initial_checkpoint_of(trial, spec, document, results)
     prepare_process()
     by_step = {report["step"]: report for report in reports}
     differences = []
-    for again in train(stored_trial(stored), data, report_steps=sorted(by_step)):
+    for again in train(trial, data, report_steps=sorted(by_step), initial=initial, device=device):
         differences += _compare(by_step[again.step], again.metrics())
     return Replay(trial_id=row["trial_id"], num_reports=len(reports), differences=differences)
+
+
+def _device_of(row: Mapping[str, Any]) -> str:
+    """Return the device that a trial was trained on; other hardware gives other last bits."""
+    device = row["device"] or "cpu"
+    if device != "cpu" and not torch.cuda.is_available():
+        raise input_error(
+            f"this trial was trained on {device}, and this machine has none",
+            key=row["trial_id"],
+            hint="replay it where there is one: other hardware gives other last bits",
+        )
+    return str(device)
 
 
 def _compare(stored: dict[str, Any], replayed: dict[str, Any]) -> list[Difference]:

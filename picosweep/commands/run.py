@@ -1,4 +1,4 @@
-"""Running a sweep from a spec to its tables and its report: `sweeps.run(spec)`."""
+"""Running a sweep from a spec to its tables and its report: `picosweep.run(spec)`."""
 
 import concurrent.futures
 import contextlib
@@ -9,40 +9,28 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-
-from picosweep.commands.environment import describe_environment, seconds_since_process_start
+from picosweep.commands.environment import describe_environment
 from picosweep.commands.logs import log_to
+from picosweep.commands.observer import Observer
 from picosweep.commands.result import Status, SweepResult
 from picosweep.pico.training.restore import weights_fingerprint
-from picosweep.pico.training_config import TrainingConfig
 from picosweep.sweeps.data import SweepData, prepare_all
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.errors import input_error
-from picosweep.sweeps.search.candidates import CandidateFactory
-from picosweep.sweeps.search.feasibility import check_feasibility
+from picosweep.sweeps.initial_weights import initial_checkpoint
 from picosweep.sweeps.search.ranking import Ranking
-from picosweep.sweeps.search.samplers import check_search
-from picosweep.sweeps.spec.architectures import find_architectures
-from picosweep.sweeps.spec.document import Document
-from picosweep.sweeps.spec.hyperparameters import DataSettings, column_types
-from picosweep.sweeps.spec.load import load_spec, parse_spec
-from picosweep.sweeps.spec.schema import Spec
-from picosweep.sweeps.spec.spaces import build_spaces
+from picosweep.sweeps.search.setup import CheckedSweep, ReadySweep, check_sweep
 from picosweep.sweeps.spec.user_code import user_modules
-from picosweep.sweeps.store.checkpoints import read_checkpoint
-from picosweep.sweeps.store.find import find_trial
 from picosweep.sweeps.store.mirror import Mirror, local_results, open_mirror
 from picosweep.sweeps.store.reader import find_elsewhere
 from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.workers.auto_precision import settle_precision
 from picosweep.sweeps.workers.cluster import Cluster
 from picosweep.sweeps.workers.heartbeat import Heartbeat
-from picosweep.terminal.live import LiveView, Steps
 
 DISK_ERRORS: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE}
@@ -56,14 +44,16 @@ def run(
     spec: str | Path | Mapping[str, Any],
     *,
     results: str | Path = "results",
-    console: Console | None = None,
+    observer: Observer | None = None,
+    seconds_before: float = 0.0,
 ) -> SweepResult:
     """Run a sweep, or what is left of it, and write its report.
 
     Args:
         spec: a YAML file, or its content.
         results: the folder in which sweeps land, one folder each, or `s3://bucket/folder`.
-        console: where to draw the live view; nothing is shown without one.
+        observer: hears how far the sweep is; nobody without one.
+        seconds_before: time that was spent before this call, to be counted as the sweep's.
 
     Returns:
         What was done and where it lies.
@@ -71,62 +61,51 @@ def run(
     Raises:
         InputError: the spec, the data or the results folder cannot be used.
     """
-    since_start = seconds_since_process_start() if console is not None else 0.0
-    started = time.monotonic() - since_start
-    console = console or Console(quiet=True)
-    if isinstance(spec, Mapping):
-        document = Document(path=Path("spec"), content=spec, lines={})
-        parsed = parse_spec(spec, document)
-    else:
-        parsed, document = load_spec(spec)
-    sweep = _Sweep(parsed, document, local_results(Path(results)).absolute())
-    return sweep.run(console, started)
+    started = time.monotonic() - seconds_before
+    sweep = _Sweep(check_sweep(spec), local_results(Path(results)).absolute())
+    return sweep.run(observer or Observer(), started)
 
 
 class _Sweep:
     """One call of `run`: what it holds open, and the order in which things are done."""
 
-    def __init__(self, spec: Spec, document: Document, results: Path) -> None:
-        self.spec = spec
-        self.document = document
-        self.architectures = find_architectures(spec, document)
-        self.spaces, self.constraints = build_spaces(spec, document, self.architectures)
-        check_search(spec, self.spaces, document)
+    def __init__(self, checked: CheckedSweep, results: Path) -> None:
+        self.checked = checked
+        self.spec = checked.spec
         self.results = results
-        self.initial = self._initial_checkpoint()
-        self.folder = results / spec.name
+        self.folder = results / checked.spec.name
+        self.initial = initial_checkpoint(checked.spec, checked.document, results)
 
-    def run(self, console: Console, started: float) -> SweepResult:
+    def run(self, observer: Observer, started: float) -> SweepResult:
         """Do what is left of the sweep."""
         with contextlib.ExitStack() as stack:
             background = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
             stack.enter_context(terminate_as_interrupt())
-            stack.enter_context(_disk_told(self.folder))
+            stack.enter_context(_explain_disk_errors(self.folder))
             cluster = stack.enter_context(Cluster(self.spec.resources, user_modules(self.spec)))
             cluster.check()
-            with Steps(console) as say:
-                say("preparing the data")
-                data, factory = self._ready(cluster, background, say)
-                mirror = stack.enter_context(open_mirror(self.folder) or contextlib.nullcontext())
-                store = stack.enter_context(contextlib.closing(self._open_store()))
-                stack.enter_context(log_to(self.folder, console))
-                for repair in store.repairs:
-                    log.warning("%s", repair)
-                self._check_same_sweep(store, data)
-                factory = factory.with_precisions(
-                    settle_precision(
-                        self.spec, self.spaces, factory, store, cluster, data, self.initial, say
-                    )
-                )
-                coordinator = self._coordinate(store, factory)
-                self._write_beside(store, data)
-                if not coordinator.finished:
-                    say("starting Ray")
-                    cluster.start()
+            observer.say("preparing the data")
+            data, sweep = self._prepare(cluster, background, observer)
+            mirror = stack.enter_context(open_mirror(self.folder) or contextlib.nullcontext())
+            store = stack.enter_context(
+                contextlib.closing(Store(self.folder, self.checked.column_types()))
+            )
+            stack.enter_context(log_to(self.folder, observer.log))
+            for repair in store.repairs:
+                log.warning("%s", repair)
+            self._check_same_sweep(store, data)
+            sweep = sweep.with_precisions(
+                settle_precision(sweep, store, cluster, data, self.initial, observer.say)
+            )
+            coordinator = self._coordinate(store, sweep)
+            self._write_beside(store, data)
+            if not coordinator.finished:
+                observer.say("starting Ray")
+                cluster.start()
             background.submit(importlib.import_module, "picosweep.analysis.report")
             interrupted = False
             if not coordinator.finished:
-                interrupted = self._train(coordinator, store, data, cluster, console, mirror)
+                interrupted = self._train(coordinator, store, data, cluster, observer, mirror)
             log.info("training has ended")
             for remark in coordinator.remarks():
                 log.info(remark)
@@ -134,6 +113,7 @@ class _Sweep:
                 store.note("interrupted", "interrupted")
             elif coordinator.stop_reason:
                 store.note("limit", coordinator.stop_reason)
+            observer.say("writing the report")
             store.seal()
             # What Tune left in cycles holds objects of Ray's; Ray ends the process (code 1) when it
             # is asked to free one while it is being stopped in another thread.
@@ -144,64 +124,32 @@ class _Sweep:
             log.info("the report is written, Ray has stopped")
             return self._result(store, coordinator, report, interrupted, cluster, started)
 
-    def _ready(
-        self,
-        cluster: Cluster,
-        background: concurrent.futures.Executor,
-        say: Callable[[str], None],
-    ) -> tuple[SweepData, CandidateFactory]:
-        """Everything that can turn out to be bad input, before anything is written."""
-        preparing = background.submit(self._prepare, say)
+    def _prepare(
+        self, cluster: Cluster, background: concurrent.futures.Executor, observer: Observer
+    ) -> tuple[SweepData, ReadySweep]:
+        """Find whatever can turn out to be bad input, before anything is written."""
+        checked = self.checked
+        preparing = background.submit(prepare_all, checked, self.results, observer.say)
         # What is wrong with the data mostly shows at once: say so before Ray takes its seconds.
         concurrent.futures.wait([preparing], timeout=0.5)
         if not preparing.done() and not (self.folder / "journal").exists():
             cluster.start()  # certain to be needed: let it start while the data is prepared
         data = preparing.result()
-        factory = CandidateFactory(
-            self.spec,
-            self.architectures,
-            data.metas,
-            self.constraints,
-            None if self.initial is None else weights_fingerprint(self.initial),
-        )
-        check_feasibility(self.spec, self.spaces, factory, self.document)
-        return data, factory
+        log.info("the data is prepared: %s", data.own.meta.source)
+        fingerprint = None if self.initial is None else weights_fingerprint(self.initial)
+        return data, checked.with_data(data.metas, init_from=fingerprint)
 
-    def _initial_checkpoint(self) -> bytes | None:
-        if self.spec.init_from is None:
-            return None
-        folder, row = find_trial(self.spec.init_from, self.results)
-        found = read_checkpoint(folder, row["trial_id"])
-        if found is None:
-            raise input_error(
-                "this trial has no checkpoint to start from",
-                where=self.document.where(("init_from",)),
-                key="init_from",
-                found=self.spec.init_from,
-            )
-        return found.content
-
-    def _open_store(self) -> Store:
-        classes = {name: found.config_class for name, found in self.architectures.items()}
-        shared = {"training": TrainingConfig, "data": DataSettings}
-        return Store(self.folder, column_types(classes | shared))
-
-    def _coordinate(self, store: Store, factory: CandidateFactory) -> Coordinator:
+    def _coordinate(self, store: Store, sweep: ReadySweep) -> Coordinator:
         return Coordinator(
             spec=self.spec,
-            spaces=self.spaces,
-            factory=factory,
+            spaces=sweep.spaces,
+            factory=sweep.factory,
             store=store,
             elsewhere=find_elsewhere(self.results, self.spec.name),
         )
 
-    def _prepare(self, say: Callable[[str], None]) -> SweepData:
-        data = prepare_all(self.spec, self.document, self.spaces, self.results, say)
-        log.info("the data is prepared: %s", data.own.meta.source)
-        return data
-
     def _comparable(self, data: SweepData) -> dict[str, Any]:
-        """What all trials of one results folder must share, or early stopping compares nothing."""
+        """Return what all trials of a results folder share, or early stopping compares nothing."""
         budget = self.spec.budget
         return {
             "task": self.spec.task,
@@ -239,38 +187,35 @@ class _Sweep:
         store: Store,
         data: SweepData,
         cluster: Cluster,
-        console: Console,
+        observer: Observer,
         mirror: Mirror | None,
     ) -> bool:
-        """Run trials until none is left; whether the user interrupted it."""
-        from picosweep.sweeps.workers.tune_runner import run_tune  # noqa: PLC0415 - imports Ray, see `Cluster`
+        """Run trials until none is left; return whether the user interrupted it."""
+        # Imported late: they import Ray, see `Cluster`.
+        from picosweep.sweeps.workers.tune_runner import TuneRunner  # noqa: PLC0415
+        from picosweep.sweeps.workers.work import WorkMaker  # noqa: PLC0415
 
         log.info("training begins in %d slots", cluster.slots)
         heartbeat = Heartbeat(coordinator, store, cluster.slots)
-        with LiveView(console, self.spec, cluster.slots) as view:
+        shared = {name: cluster.share(one) for name, one in data.by_fingerprint.items()}
+        work = WorkMaker(self.spec, shared, self.initial)
 
-            def beat() -> None:
-                view.update(coordinator)
-                heartbeat.beat()
-                if mirror is not None:
-                    mirror.when_due()
+        def beat() -> None:
+            observer.beat(coordinator, cluster.slots)
+            heartbeat.beat()
+            if mirror is not None:
+                mirror.when_due()
 
-            try:
-                run_tune(
-                    coordinator,
-                    spec=self.spec,
-                    data={name: cluster.share(d) for name, d in data.by_fingerprint.items()},
-                    initial=self.initial,
-                    beat=beat,
-                    cluster=cluster,
-                )
-            except KeyboardInterrupt:
-                return True
+        try:
+            TuneRunner(self.spec, cluster).run(coordinator, work.work_of, beat)
+        except KeyboardInterrupt:
+            return True
         return False
 
     def _report(self) -> Path | None:
         """Write the report; a sweep whose report fails is still a sweep."""
-        from picosweep.analysis.report import write_report  # noqa: PLC0415 - seconds to import, see `run`
+        # Imported late: it takes seconds, see `run`.
+        from picosweep.analysis.report import write_report  # noqa: PLC0415
 
         try:
             return write_report([self.folder], self.folder / "report.html")
@@ -304,7 +249,7 @@ class _Sweep:
             slots=cluster.slots,
             new_tokens=coordinator.new_tokens,
             trials=list(store.trials.values()),
-            settings={name: space.searched for name, space in self.spaces.items()},
+            settings={name: space.searched for name, space in self.checked.spaces.items()},
             ranking=Ranking.of(self.spec.objectives[0]),
             remarks=coordinator.remarks(),
         )
@@ -314,7 +259,7 @@ class _Sweep:
 
 
 @contextlib.contextmanager
-def _disk_told(folder: Path) -> Iterator[None]:
+def _explain_disk_errors(folder: Path) -> Iterator[None]:
     """Turn the answers of a full or failing disk into a message that says what to do.
 
     Raises:
@@ -334,7 +279,7 @@ def _disk_told(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def terminate_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM (`picosweep stop`, a cluster's notice) like Ctrl-C: leave in good order."""
+    """Treat SIGTERM (`picosweep stop`, a cluster's notice) like Ctrl-C: seal tables, then leave."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

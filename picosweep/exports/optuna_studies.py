@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from picosweep.exports.rows import SweepRows
-from picosweep.sweeps.spec.architectures import find_architectures
-from picosweep.sweeps.spec.document import Document
+from picosweep.sweeps.search.setup import check_spec
+from picosweep.sweeps.spec.load import load_stored_spec
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
-from picosweep.sweeps.spec.spaces import build_spaces
 from picosweep.sweeps.store.journal import Row
 
 
@@ -23,9 +22,8 @@ def export(rows: SweepRows, folder: Path) -> None:
     import optuna  # noqa: PLC0415
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    spec = Spec.model_validate({k: v for k, v in rows.spec.items() if k != "comparable"})
-    document = Document(path=Path("spec.json"), content=rows.spec, lines={})
-    spaces, _ = build_spaces(spec, document, find_architectures(spec, document))
+    spec, document = load_stored_spec(rows.folder)
+    spaces = check_spec(spec, document).spaces
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'optuna.db'}")
     for name, space in spaces.items():
         study = optuna.create_study(

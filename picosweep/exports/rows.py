@@ -16,12 +16,17 @@ from picosweep.sweeps.store.reader import read_journal
 class SweepRows:
     """What exporters read: a sweep's rows, times in microseconds since the epoch."""
 
-    name: str
-    spec: Mapping[str, Any]
+    folder: Path
+    """The sweep's."""
     trials: list[Row]
     reports: Mapping[str, list[Row]]
     """By trial, in the order of training."""
     decisions: Mapping[str, list[Row]]
+
+    @property
+    def name(self) -> str:
+        """The sweep's."""
+        return self.folder.name
 
     def settings(self, trial: Row) -> dict[str, Any]:
         """Every hyperparameter of a trial, with what it belongs to."""
@@ -45,11 +50,7 @@ def read_sweep(folder: Path) -> SweepRows:
         grouped[table] = defaultdict(list)
         for row in sorted(tables.get(table, ()), key=lambda row: row[place]):
             grouped[table][row["trial_id"]].append(row)
-    try:
-        spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise input_error("cannot be read", where=str(folder / "spec.json")) from error
-    return SweepRows(name=folder.name, spec=spec, trials=tables["trials"], **grouped)
+    return SweepRows(folder=folder, trials=tables["trials"], **grouped)
 
 
 NOT_METRICS: Final = frozenset({"trial_id", "rung", "step", "time"})

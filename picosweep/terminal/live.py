@@ -1,17 +1,21 @@
-"""What a sweep shows while it runs: a live table on a terminal, nothing elsewhere."""
+"""What a terminal shows while a sweep runs: a spinner, then a live table, then a spinner."""
 
+import logging
 import math
+import threading
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.logging import RichHandler
 from rich.progress_bar import ProgressBar
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from picosweep.commands.observer import Observer
 from picosweep.sweeps.decisions.architecture_state import Family
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.trial import Trial
@@ -22,27 +26,26 @@ from picosweep.terminal.wording import duration
 REFRESH_SECONDS: Final = 0.25
 
 
-class LiveView:
+class LiveView(Observer):
     """Trials done, running and stopped, the best of each architecture, speed and time left.
 
+    On a console that is no terminal only warnings are printed.
+
     Args:
-        console: where to draw; a console that is no terminal stays empty.
-        spec: the sweep.
-        slots: trials that run at once.
+        console: where to draw.
     """
 
-    def __init__(self, console: Console, spec: Spec, slots: int) -> None:
-        self._spec = spec
-        self._ranking = Ranking.of(spec.objectives[0])
-        self._slots = slots
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._enabled = console.is_terminal
-        self._started = time.monotonic()
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._spinner: Status | None = None
+        self._live: Live | None = None
+        self._warnings = RichHandler(console=console, show_time=False, show_path=False)
+        self._lock = threading.RLock()
+        """The data is prepared in another thread, which says how far it is."""
+        self._started = 0.0
         self._drawn_at = -math.inf
 
     def __enter__(self) -> "LiveView":
-        if self._enabled:
-            self._live.start()
         return self
 
     def __exit__(
@@ -51,40 +54,80 @@ class LiveView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._live.stop()
+        self._clear()
 
-    def update(self, coordinator: Coordinator) -> None:
-        """Draw again, at most a few times a second."""
+    def say(self, text: str) -> None:
+        """Show what is being waited for."""
+        if not self._console.is_terminal:
+            return
+        with self._lock:
+            if self._spinner is None:
+                self._clear()
+                self._spinner = self._console.status(text, spinner="dots")
+                self._spinner.start()
+            self._spinner.update(text)
+
+    def beat(self, coordinator: Coordinator, slots: int) -> None:
+        """Draw the table again, at most a few times a second."""
+        if not self._console.is_terminal:
+            return
         now = time.monotonic()
-        if self._enabled and now - self._drawn_at >= REFRESH_SECONDS:
+        if self._live is None:
+            self._clear()
+            self._started = now
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        if now - self._drawn_at >= REFRESH_SECONDS:
             self._drawn_at = now
-            self._live.update(self._render(coordinator, now - self._started), refresh=True)
+            drawn = render(coordinator, slots, now - self._started)
+            self._live.update(drawn, refresh=True)
 
-    def _render(self, coordinator: Coordinator, elapsed: float) -> Group:
-        table = Table(title=f"sweep {self._spec.name}", title_justify="left", expand=False)
-        table.add_column("architecture")
-        for name in ("done", "running", "stopped", "diverged", "failed"):
-            table.add_column(name, justify="right")
-        table.add_column(f"best {self._ranking.metric}", justify="right")
-        table.add_column("of trial")
-        for family in coordinator.families.values():
-            table.add_row(*_family_row(family, coordinator, self._ranking))
-        total = self._total_trials()
-        ended = coordinator.num_ended
-        bar = Table.grid(padding=(0, 1))
-        bar.add_row(
-            ProgressBar(total=total, completed=min(ended, total), width=30),
-            Text(f"{ended} of up to {total} trials"),
-            Text(f"{coordinator.new_tokens / max(elapsed, 1e-9):,.0f} tokens/s"),
-            Text(f"{duration(elapsed)} gone"),
-            Text(_time_left(_seconds_left(coordinator, self._slots))),
-        )
-        return Group(table, bar)
+    def log(self, record: logging.LogRecord) -> None:
+        """Print a warning above what is drawn."""
+        self._warnings.handle(record)
 
-    def _total_trials(self) -> int:
-        confirm = self._spec.confirm.top * self._spec.confirm.seeds
-        per_architecture = self._spec.search.trials_per_architecture + confirm
-        return len(self._spec.architectures) * per_architecture
+    def _clear(self) -> None:
+        with self._lock:
+            if self._spinner is not None:
+                self._spinner.stop()
+            if self._live is not None:
+                self._live.stop()
+            self._spinner = self._live = None
+
+
+def render(coordinator: Coordinator, slots: int, elapsed: float) -> Group:
+    """Return the table of a sweep, a row for each architecture, and how far it is in all.
+
+    Args:
+        coordinator: knows every trial.
+        slots: trials that can run at once.
+        elapsed: seconds of training so far.
+    """
+    ranking = Ranking.of(coordinator.spec.objectives[0])
+    table = Table(title=f"sweep {coordinator.spec.name}", title_justify="left", expand=False)
+    table.add_column("architecture")
+    for name in ("done", "running", "stopped", "diverged", "failed"):
+        table.add_column(name, justify="right")
+    table.add_column(f"best {ranking.metric}", justify="right")
+    table.add_column("of trial")
+    for family in coordinator.families.values():
+        table.add_row(*_family_row(family, coordinator, ranking))
+    total = _total_trials(coordinator.spec)
+    ended = coordinator.num_ended
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(
+        ProgressBar(total=total, completed=min(ended, total), width=30),
+        Text(f"{ended} of up to {total} trials"),
+        Text(f"{coordinator.new_tokens / max(elapsed, 1e-9):,.0f} tokens/s"),
+        Text(f"{duration(elapsed)} gone"),
+        Text(_time_left(_seconds_left(coordinator, slots))),
+    )
+    return Group(table, bar)
+
+
+def _total_trials(spec: Spec) -> int:
+    confirm = spec.confirm.top * spec.confirm.seeds
+    return len(spec.architectures) * (spec.search.trials_per_architecture + confirm)
 
 
 def _family_row(family: Family, coordinator: Coordinator, ranking: Ranking) -> list[str]:
@@ -122,25 +165,3 @@ def _seconds_left(coordinator: Coordinator, slots: int) -> float | None:
 
 def _time_left(seconds: float | None) -> str:
     return "" if seconds is None else f"about {duration(seconds)} left"
-
-
-class Steps:
-    """A spinner that says what is being waited for, before the first trial runs."""
-
-    def __init__(self, console: Console) -> None:
-        self._status = console.status("starting", spinner="dots") if console.is_terminal else None
-
-    def __enter__(self) -> Callable[[str], None]:
-        if self._status is None:
-            return lambda _text: None
-        self._status.start()
-        return self._status.update
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._status is not None:
-            self._status.stop()

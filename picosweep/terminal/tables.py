@@ -1,12 +1,17 @@
 """Tables on a terminal: sweeps, a trial, a plan, presets."""
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from picosweep.terminal.wording import short
+
+if TYPE_CHECKING:  # both import torch, which a table of sweeps does without
+    from picosweep.commands.replay import Replay
+    from picosweep.pico.presets import Preset
 
 
 def print_statuses(console: Console, statuses: list[dict[str, Any]]) -> None:
@@ -75,3 +80,44 @@ def print_trial(console: Console, found: dict[str, Any]) -> None:
     if row["error"]:
         console.print(f"error: {row['error']}", markup=False)
     console.print(f"checkpoint: {found['checkpoint'] or 'none'}", soft_wrap=True, highlight=False)
+
+
+def print_replay(console: Console, found: "Replay") -> None:
+    """Say whether a trial came out the same again, and where it did not."""
+    if found.same:
+        console.print(f"the same to the last bit, over {found.num_reports} reports")
+        return
+    console.print(f"{len(found.differences)} numbers differ, the first of them:")
+    for difference in found.differences[:5]:
+        console.print(
+            f"  step {difference.step} {difference.column}: "
+            f"{difference.stored!r} then, {difference.replayed!r} now"
+        )
+
+
+def print_tokenizer_checks(console: Console, checks: Sequence[Mapping[str, Any]]) -> None:
+    """Print what was found of each of a sweep's tokenizers."""
+    for found in checks:
+        round_trips = f"{found['num_round_trips']}/{found['num_texts']}"
+        console.print(f"{found['kind']}, {found['vocab_size']:,} tokens, checked on unseen text")
+        console.print(f"texts that came back unchanged  {round_trips}")
+        console.print(f"words broken by false blanks    {found['num_broken_words']}")
+        console.print(f"characters per token            {found['characters_per_token']:.2f}")
+        console.print(f"share of the tokens in use      {found['used_fraction']:.0%}")
+
+
+def print_presets(console: Console, presets: Mapping[str, "Preset"]) -> None:
+    """Print a row for each preset, and what is to be known of it."""
+    table = Table("preset", "architecture", "parameters", "vocabulary", "context")
+    for name, preset in presets.items():
+        table.add_row(
+            name,
+            preset.architecture,
+            f"{preset.num_params:,}",
+            f"{preset.vocab_size:,}",
+            f"{preset.block_size:,}",
+        )
+    console.print(table)
+    for name, preset in presets.items():
+        if preset.note:
+            console.print(f"{name}: {preset.note}", highlight=False)

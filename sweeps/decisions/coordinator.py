@@ -59,7 +59,7 @@ class Coordinator:
         elsewhere: Mapping[str, Path] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._spec = spec
+        self.spec = spec
         self._spaces = spaces
         self._factory = factory
         self._store = store
@@ -93,18 +93,18 @@ class Coordinator:
         sampler = ArchitectureSampler(
             architecture=name,
             space=space,
-            search=self._spec.search,
-            directions=[objective.goal for objective in self._spec.objectives],
-            build=lambda chosen: self._factory.build(name, chosen, self._spec.seed),
+            search=self.spec.search,
+            directions=[objective.goal for objective in self.spec.objectives],
+            build=lambda chosen: self._factory.build(name, chosen, self.spec.seed),
             known=known,
         )
         return Family(
             name=name,
             space=space,
             sampler=sampler,
-            stopper=make_stopper(self._spec),
-            objectives=self._spec.objectives,
-            milestones=self._spec.budget.milestones,
+            stopper=make_stopper(self.spec),
+            objectives=self.spec.objectives,
+            milestones=self.spec.budget.milestones,
         )
 
     @property
@@ -214,7 +214,7 @@ class Coordinator:
     @property
     def too_many_failed(self) -> bool:
         """Whether more trials failed than the spec allows."""
-        return self._num_failed > self._spec.limits.max_failed_trials
+        return self._num_failed > self.spec.limits.max_failed_trials
 
     def _check_limits(self) -> None:
         self.stop_reason = self.stop_reason or self._limits.reason_to_end(
@@ -226,7 +226,7 @@ class Coordinator:
         if proposed is None:
             return None
         family, candidate, cohort = proposed
-        row = first_row(self._spec.name, candidate, cohort, self._micros())
+        row = first_row(self.spec.name, candidate, cohort, self._micros())
         trial = Trial(candidate=candidate, row=row)
         self._store.commit(("trials", dict(row)))
         self._trials[trial.trial_id] = trial
@@ -372,7 +372,7 @@ class Coordinator:
         if trial_id in self._unwanted:
             self._end(trial, "stopped")
             self._store.note("stopped", BY_USER, trial_id)
-        elif retry and trial.num_losses < self._spec.limits.attempts:
+        elif retry and trial.num_losses < self.spec.limits.attempts:
             self._waiting.append(trial)
         else:
             trial.row["error"] = error

@@ -1,6 +1,7 @@
 """Reads a spec and says of every mistake where it stands, what was found, what is allowed."""
 
 import itertools
+import json
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,6 +60,22 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
             allowed=str(getattr(error, "allowed", None) or ""),
         ) from error
     return spec
+
+
+def load_stored_spec(folder: Path) -> tuple[Spec, Document]:
+    """Read the spec that a sweep was last run with, from the sweep's own folder.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    path = folder / "spec.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content.pop("comparable", None)
+        spec = Spec.model_validate(content)
+    except (OSError, ValueError, AttributeError) as error:
+        raise input_error("cannot be read", where=str(path)) from error
+    return spec, Document(path=path, content=content, lines={})
 
 
 def _check_objectives(spec: Spec) -> None:

@@ -1,14 +1,14 @@
 """What `precision: auto` means in a sweep: measured once, before any trial has its identity."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from picosweep.pico.training_config import PrecisionName
 from picosweep.sweeps.data import SweepData
-from picosweep.sweeps.search.candidates import Candidate, CandidateFactory
+from picosweep.sweeps.search.candidates import Candidate
 from picosweep.sweeps.search.feasibility import feasible_candidates, typical
+from picosweep.sweeps.search.setup import ReadySweep
 from picosweep.sweeps.spec.parameters import Space
-from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.workers.cluster import Cluster
 
@@ -16,9 +16,7 @@ log = logging.getLogger("picosweep")
 
 
 def settle_precision(
-    spec: Spec,
-    spaces: Mapping[str, Space],
-    factory: CandidateFactory,
+    sweep: ReadySweep,
     store: Store,
     cluster: Cluster,
     data: SweepData,
@@ -31,9 +29,7 @@ def settle_precision(
     sweep's folder: a trial's identity holds the answer, so a resumed sweep must not ask again.
 
     Args:
-        spec: the sweep.
-        spaces: each architecture's search space.
-        factory: completes configurations, with `auto` left as it is.
+        sweep: with `auto` left as it is.
         store: the sweep's folder.
         cluster: started where something has to be measured.
         data: the prepared data.
@@ -41,12 +37,12 @@ def settle_precision(
         say: told what is being done.
     """
     known: dict[str, PrecisionName] = store.read_json("precision.json") or {}
-    for name, space in spaces.items():
+    for name, space in sweep.spaces.items():
         if name in known or not _offers_auto(space):
             continue
         candidates = [
             candidate
-            for candidate in feasible_candidates(spec, name, space, factory)
+            for candidate in feasible_candidates(sweep.spec, name, space, sweep.factory)
             if candidate.trial.training.precision == "auto"
         ]
         if candidates:

@@ -14,6 +14,7 @@ from picosweep.pico.training_config import PrecisionName
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.search.candidates import Candidate
 from picosweep.sweeps.spec.schema import Resources
+from picosweep.sweeps.workers.machine import usable_cpus
 from picosweep.sweeps.workers.nodes import alive_nodes, check_code, connect, silent_nodes
 
 log = logging.getLogger("picosweep")
@@ -58,7 +59,7 @@ class Cluster:
         self._modules = [str(path) for path in modules]
         self._running = False
         self._local = not os.environ.get("RAY_ADDRESS")
-        self._num_cpus = len(os.sched_getaffinity(0))
+        self._num_cpus = usable_cpus()
         self._known_nodes: set[str] = set()
         self._counted_at = 0.0
         self.slots = 0

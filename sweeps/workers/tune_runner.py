@@ -9,23 +9,21 @@ import collections
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
-import ray
 from ray import tune
-from ray._private import worker as ray_worker
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from picosweep.sweeps.decisions.coordinator import Coordinator
-from picosweep.sweeps.spec.report_plan import COLUMNS
+from picosweep.sweeps.decisions.trial import Assignment
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.workers.actor import TrialActor
 from picosweep.sweeps.workers.cluster import Cluster
-from picosweep.sweeps.workers.tune_memory import EndedTrials
-from picosweep.sweeps.workers.work import Delivery, SamplePlan, Shared, Work
+from picosweep.sweeps.workers.ray_private import EndedTrials, kill_process, print_to_log
+from picosweep.sweeps.workers.work import Delivery, Work
 
 LOST: Final = "the process that trained it died"
 GRACE_SECONDS: Final = 30.0
@@ -47,27 +45,18 @@ class _Bridge:
     def __init__(
         self,
         coordinator: Coordinator,
-        spec: Spec,
-        data: Mapping[str, Shared],
-        initial: bytes | None,
+        work_of: Callable[[Assignment], Work],
         cluster: Cluster,
+        silence_seconds: float,
     ) -> None:
         self.coordinator = coordinator
-        self._spec = spec
+        self._work_of = work_of
         self._cluster = cluster
+        self._silence_seconds = silence_seconds
         self.fatal: OSError | None = None
-        self._data = data
-        self._initial = None if initial is None else ray.put(initial)
-        wanted = spec.samples
-        self._samples = SamplePlan(
-            prompts=tuple(wanted.prompts),
-            num_tokens=wanted.num_tokens,
-            rungs=frozenset(wanted.at(spec.budget.rungs) if wanted.prompts else ()),
-        )
         self._trial_ids: dict[str, str] = {}
         self._heard_at: dict[str, float] = {}
         """When each running trial last gave a sign of life, by Tune's id of it."""
-        self._silence_seconds = 60 * spec.limits.minutes_without_report
         self._nodes_lost_before: dict[str, int] = {}
         self._times_excused: collections.Counter[str] = collections.Counter()
 
@@ -83,25 +72,9 @@ class _Bridge:
             return Searcher.FINISHED
         if assignment is None:
             return Searcher.FINISHED if self.coordinator.finished else None
-        candidate = assignment.candidate
-        self._trial_ids[tune_id] = candidate.trial_id
+        self._trial_ids[tune_id] = assignment.candidate.trial_id
         self._nodes_lost_before[tune_id] = self._cluster.lost_nodes
-        checkpoint = None if assignment.checkpoint is None else ray.put(assignment.checkpoint)
-        work = Work(
-            trial_id=candidate.trial_id,
-            trial=candidate.trial.to_dict(),
-            plan=candidate.plan,
-            known=tuple(
-                {name: report.get(name) for name in COLUMNS.values()}
-                for report in assignment.reports
-            ),
-            data=self._data[candidate.fingerprints["data_fingerprint"]],
-            samples=self._samples,
-            initial=self._initial,
-            checkpoint=checkpoint,
-            silence_seconds=self._silence_seconds,
-        )
-        return {"work": work}
+        return {"work": self._work_of(assignment)}
 
     def start(self, tune_id: str) -> None:
         """Hear that a trial has got its process."""
@@ -216,7 +189,7 @@ class _SweepScheduler(FIFOScheduler):
         actor, only the first actors ever train anything.
         """
         # Asked once a step, when no trial is between two states.
-        self._ended.forget_in(getattr(tune_controller, "_tune_controller", tune_controller))
+        self._ended.forget_in(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         stop = self._bridge.report(trial.trial_id, result["delivery"])
@@ -257,62 +230,60 @@ class _Pulse(TrialProgressCallback):
             self._ended.add(tune_id)
             (trial,) = (trial for trial in trials if trial.trial_id == tune_id)
             # A process that is stopped or stuck in the kernel cannot end itself.
-            if trial.temporary_state.ray_actor is not None:
-                ray.kill(trial.temporary_state.ray_actor)
+            kill_process(trial)
 
 
-def _to_log(data: Any, ignore_prefix: bool) -> Any:
-    for line in data.get("lines", ()):
-        log.info("ray: %s", line)
-
-
-def run_tune(
-    coordinator: Coordinator,
-    *,
-    spec: Spec,
-    data: Mapping[str, Shared],
-    initial: bytes | None,
-    beat: Callable[[], None],
-    cluster: Cluster,
-    trainable: type[tune.Trainable] = TrialActor,
-) -> None:
-    """Run until the coordinator has no more work.
+class TuneRunner:
+    """Trains on Ray: see `runner.Runner`.
 
     Args:
-        coordinator: decides.
-        spec: the sweep.
-        data: the prepared data by its fingerprint.
-        initial: the checkpoint whose weights all trials start from.
-        beat: called a few times a second.
+        spec: the sweep: what a trial takes, and after which silence its process is ended.
         cluster: where to run; says how much at once.
         trainable: what works off a `Work` and gives a `Delivery` a step; a benchmark of everything
             around the training takes one that does not train.
-
-    Raises:
-        InputError: a node has joined that has other code.
-        OSError: results could not be written any more.
     """
-    # What Ray would print on the screen; the trials' own messages say it in fewer words.
-    ray_worker.print_to_stdstream = _to_log
-    bridge = _Bridge(coordinator, spec, data, initial, cluster)
-    resources = spec.resources
-    request = {"CPU": resources.cpu} | ({"GPU": resources.gpu} if resources.gpu else {})
-    with tempfile.TemporaryDirectory(prefix="picosweep-") as folder:
-        # `tune.run`, not `tune.Tuner`: the latter pickles the searcher, and with it the results.
-        tune.run(
-            trainable,
-            name="tune",
-            storage_path=folder,
-            resources_per_trial=tune.PlacementGroupFactory([request], strategy="SPREAD"),
-            search_alg=_SweepSearcher(bridge),
-            scheduler=_SweepScheduler(bridge),
-            num_samples=-1,
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: trial.trial_id,
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            callbacks=[_Pulse(bridge, beat)],
-            raise_on_failed_trial=False,
-            verbose=0,
-        )
-    if bridge.fatal is not None:
-        raise bridge.fatal
+
+    def __init__(
+        self, spec: Spec, cluster: Cluster, trainable: type[tune.Trainable] = TrialActor
+    ) -> None:
+        self._spec = spec
+        self._cluster = cluster
+        self._trainable = trainable
+
+    def run(
+        self,
+        coordinator: Coordinator,
+        work_of: Callable[[Assignment], Work],
+        beat: Callable[[], None],
+    ) -> None:
+        """Run until the coordinator has no more work.
+
+        Raises:
+            InputError: a node has joined that has other code.
+            OSError: results could not be written any more.
+            KeyboardInterrupt: `beat` was told to stop.
+        """
+        print_to_log()
+        silence_seconds = 60 * self._spec.limits.minutes_without_report
+        bridge = _Bridge(coordinator, work_of, self._cluster, silence_seconds)
+        wanted = self._spec.resources
+        request = {"CPU": wanted.cpu} | ({"GPU": wanted.gpu} if wanted.gpu else {})
+        with tempfile.TemporaryDirectory(prefix="picosweep-") as folder:
+            # `tune.run`, not `tune.Tuner`: that pickles the searcher, and with it the results.
+            tune.run(
+                self._trainable,
+                name="tune",
+                storage_path=folder,
+                resources_per_trial=tune.PlacementGroupFactory([request], strategy="SPREAD"),
+                search_alg=_SweepSearcher(bridge),
+                scheduler=_SweepScheduler(bridge),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                callbacks=[_Pulse(bridge, beat)],
+                raise_on_failed_trial=False,
+                verbose=0,
+            )
+        if bridge.fatal is not None:
+            raise bridge.fatal

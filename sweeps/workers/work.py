@@ -1,5 +1,6 @@
 """What goes between driver and actors: work one way, deliveries the other."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import ray
 
 from picosweep.pico.data.prepared import PreparedData
-from picosweep.sweeps.spec.report_plan import ReportPlan
+from picosweep.sweeps.decisions.trial import Assignment
+from picosweep.sweeps.spec.report_plan import COLUMNS, ReportPlan
+from picosweep.sweeps.spec.schema import Spec
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,45 @@ class Work:
     def __deepcopy__(self, memo: dict[int, Any]) -> "Work":
         """Itself: it is immutable, and Tune copies configurations many times."""
         return self
+
+
+class WorkMaker:
+    """Makes of an assignment what an actor needs to train it.
+
+    Args:
+        spec: the sweep.
+        data: the prepared data by its fingerprint.
+        initial: the checkpoint whose weights all trials start from.
+    """
+
+    def __init__(self, spec: Spec, data: Mapping[str, Shared], initial: bytes | None) -> None:
+        wanted = spec.samples
+        self._data = data
+        self._initial = None if initial is None else ray.put(initial)
+        self._silence_seconds = 60 * spec.limits.minutes_without_report
+        self._samples = SamplePlan(
+            prompts=tuple(wanted.prompts),
+            num_tokens=wanted.num_tokens,
+            rungs=frozenset(wanted.at(spec.budget.rungs) if wanted.prompts else ()),
+        )
+
+    def work_of(self, assignment: Assignment) -> Work:
+        """Return the work; its checkpoint is put into Ray's object store."""
+        candidate, checkpoint = assignment.candidate, assignment.checkpoint
+        return Work(
+            trial_id=candidate.trial_id,
+            trial=candidate.trial.to_dict(),
+            plan=candidate.plan,
+            known=tuple(
+                {name: report.get(name) for name in COLUMNS.values()}
+                for report in assignment.reports
+            ),
+            data=self._data[candidate.fingerprints["data_fingerprint"]],
+            samples=self._samples,
+            initial=self._initial,
+            checkpoint=None if checkpoint is None else ray.put(checkpoint),
+            silence_seconds=self._silence_seconds,
+        )
 
 
 @dataclass

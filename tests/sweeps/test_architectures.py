@@ -1,31 +1,24 @@
 """What an architecture's entry may name: a built-in, a preset, a user's class."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from picosweep.pico.presets import PRESETS
 from picosweep.sweeps.errors import InputError
-from picosweep.sweeps.search.candidates import Candidate, CandidateFactory, Rejection
-from picosweep.sweeps.spec.architectures import find_architectures
-from picosweep.sweeps.spec.document import Document
-from picosweep.sweeps.spec.load import parse_spec
-from picosweep.sweeps.spec.spaces import build_spaces
-from tests.sweeps.simulation import SimulatedData, spec_with
-
-NOWHERE = Document(path=Path("spec"), content={}, lines={})
+from picosweep.sweeps.search.candidates import Candidate, Rejection
+from picosweep.sweeps.search.setup import check_sweep
+from picosweep.sweeps.workers.simulated import SimulatedData
+from tests.sweeps.simulation import spec_with
 
 
 def _first(entry: dict[str, Any], vocab_size: int = 64, **changes: Any) -> Candidate:
     """The first configuration of a space with one entry, named `mine`."""
-    spec = parse_spec(spec_with(common={"batch_size": 4}, architectures={"mine": entry}, **changes))
-    architectures = find_architectures(spec, NOWHERE)
-    spaces, constraints = build_spaces(spec, NOWHERE, architectures)
+    spec = spec_with(common={"batch_size": 4}, architectures={"mine": entry}, **changes)
+    sweep = check_sweep(spec).with_data({2048: SimulatedData(vocab_size=vocab_size)})
+    factory, spaces = sweep.factory, sweep.spaces
     configurations = spaces["mine"].configurations(100)
     assert configurations
-    data = {2048: SimulatedData(vocab_size=vocab_size)}
-    factory = CandidateFactory(spec, architectures, data, constraints)
     outcome = factory.build("mine", configurations[0], 0)
     assert not isinstance(outcome, Rejection), outcome.reason
     rebuilt = factory.from_config(outcome.config, spaces)
@@ -83,13 +76,11 @@ def test_what_cannot_be_found(entry: dict[str, Any], message: str) -> None:
 
 def test_a_class_that_cannot_be_made_is_rejected_not_fatal() -> None:
     """What a user's constructor raises is the reason why a configuration is left out."""
-    spec = parse_spec(
-        spec_with(
-            common={"batch_size": 4},
-            architectures={"mine": {"model": "tests.sweeps.my_model:Fragile", "width": [3, 4]}},
-        )
+    spec = spec_with(
+        common={"batch_size": 4},
+        architectures={"mine": {"model": "tests.sweeps.my_model:Fragile", "width": [3, 4]}},
     )
-    factory = CandidateFactory(spec, find_architectures(spec, NOWHERE), {2048: SimulatedData()})
+    factory = check_sweep(spec).with_data({2048: SimulatedData()}).factory
     outcome = factory.build("mine", {"width": 3, "batch_size": 4}, 0)
     assert isinstance(outcome, Rejection)
     assert outcome.reason == "the model raised RuntimeError: an odd width"

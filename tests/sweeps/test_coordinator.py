@@ -10,7 +10,8 @@ import pytest
 
 from picosweep.sweeps.search.early_stopping import Asha
 from picosweep.sweeps.store.reader import find_elsewhere
-from tests.sweeps.simulation import SPEC, Process, Simulation, spec_with
+from picosweep.sweeps.workers.simulated import SimulatedTrial, simulated_metrics
+from tests.sweeps.simulation import SPEC, Simulation, spec_with
 
 Simulate = Callable[..., Simulation]
 
@@ -258,13 +259,12 @@ def test_a_lost_process_is_replaced_and_too_many_end_the_trial(
         if attempt:
             assert assignment.checkpoint == b"9 0"
         else:
-            simulation.running[trial_id] = Process.of(assignment, 1.0)
-            metrics = simulation.metrics(assignment, 9)
+            trial = SimulatedTrial(assignment=assignment, step=9, seconds=0.0, pace=1.0)
+            metrics = simulated_metrics(trial, simulation.loss)
             simulation.coordinator.on_report(trial_id, metrics, checkpoint=b"9 0")
         simulation.coordinator.on_lost(trial_id, "killed", retry=True)
     row = simulation.store.trials[trial_id]
     assert (row["status"], row["error"], row["num_attempts"]) == ("failed", "killed", 3)
-    simulation.running.clear()
     assert simulation.run()
 
 

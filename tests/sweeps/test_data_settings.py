@@ -9,33 +9,23 @@ from picosweep.pico.presets import PRESETS
 from picosweep.sweeps.data import SweepData, prepare_all
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.candidates import Candidate, CandidateFactory
-from picosweep.sweeps.spec.architectures import find_architectures
-from picosweep.sweeps.spec.document import Document
-from picosweep.sweeps.spec.load import parse_spec
-from picosweep.sweeps.spec.parameters import Space
-from picosweep.sweeps.spec.schema import Spec
-from picosweep.sweeps.spec.spaces import build_spaces
+from picosweep.sweeps.search.setup import CheckedSweep, check_sweep
 from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.workers.auto_precision import settle_precision
-from tests.sweeps.simulation import SimulatedData, spec_with
+from picosweep.sweeps.workers.simulated import SimulatedData
+from tests.sweeps.simulation import spec_with
 
-NOWHERE = Document(path=Path("spec"), content={}, lines={})
 DATA = {
     300: SimulatedData(fingerprint="data of 300", tokenizer_fingerprint="300", vocab_size=300),
     2048: SimulatedData(fingerprint="data of 2048", tokenizer_fingerprint="2048", vocab_size=2000),
 }
 
 
-def _spec(entry: dict[str, Any], **changes: Any) -> tuple[Spec, dict[str, Space]]:
-    """A spec with one architecture, and its space."""
-    spec = parse_spec(
+def _sweep(entry: dict[str, Any], **changes: Any) -> CheckedSweep:
+    """A sweep with one architecture."""
+    return check_sweep(
         spec_with(common={"batch_size": 4}, architectures={"kgram": entry}, **changes)
     )
-    return spec, build_spaces(spec, NOWHERE, find_architectures(spec, NOWHERE))[0]
-
-
-def _factory(spec: Spec, constraints: tuple[Any, ...] = ()) -> CandidateFactory:
-    return CandidateFactory(spec, find_architectures(spec, NOWHERE), DATA, constraints)
 
 
 def _build(factory: CandidateFactory, **chosen: Any) -> Candidate:
@@ -46,23 +36,23 @@ def _build(factory: CandidateFactory, **chosen: Any) -> Candidate:
 
 def test_a_trial_may_choose_its_block_size() -> None:
     """It changes the steps to a rung, the trial's identity and its row, and is found again."""
-    spec, spaces = _spec({"block_size": [16, 32]})
-    factory = _factory(spec)
+    sweep = _sweep({"block_size": [16, 32]})
+    factory = sweep.with_data(DATA).factory
     short, long = (_build(factory, block_size=size) for size in (16, 32))
     assert [c.trial.block_size for c in (short, long)] == [16, 32]
     assert short.plan.rungs[0] == 2 * long.plan.rungs[0]
     assert short.trial_id != long.trial_id
     assert long.hyperparameters["block_size"] == 32
     assert short.trial_id == _build(factory).trial_id, "16 is what the data section says"
-    again = factory.from_config(long.config, spaces)
+    again = factory.from_config(long.config, sweep.spaces)
     assert again is not None
     assert again.chosen == {"batch_size": 4, "block_size": 32}
 
 
 def test_a_trial_may_choose_its_vocabulary() -> None:
     """It sees the tokens of that vocabulary, and its facts count with its true size."""
-    spec, spaces = _spec({"vocab_size": [300, 2048]})
-    factory = _factory(spec)
+    sweep = _sweep({"vocab_size": [300, 2048]})
+    factory = sweep.with_data(DATA).factory
     small, large = (_build(factory, vocab_size=size) for size in (300, 2048))
     assert small.fingerprints == {
         "data_fingerprint": "data of 300",
@@ -70,7 +60,7 @@ def test_a_trial_may_choose_its_vocabulary() -> None:
     }
     assert large.hyperparameters["vocab_size"] == 2000
     assert small.facts.num_params < large.facts.num_params
-    again = factory.from_config(large.config, spaces)
+    again = factory.from_config(large.config, sweep.spaces)
     assert again is not None
     assert again.chosen["vocab_size"] == 2048, "what was asked for, so that the sampler knows it"
     assert factory.with_seed(small, 7).fingerprints == small.fingerprints
@@ -80,9 +70,7 @@ def test_constraints_may_speak_of_both() -> None:
     """They are hyperparameters like any other."""
     entry = {"block_size": [16, 32], "vocab_size": [300, 2048]}
     constraints = ["block_size * vocab_size < 10_000", "num_params > 0"]
-    spec = parse_spec(spec_with(common={}, architectures={"kgram": entry}, constraints=constraints))
-    parsed = build_spaces(spec, NOWHERE, find_architectures(spec, NOWHERE))[1]
-    factory = _factory(spec, parsed)
+    factory = _sweep(entry, constraints=constraints).with_data(DATA).factory
     assert _build(factory, block_size=16, vocab_size=300)
     refused = factory.build("kgram", {"block_size": 16, "vocab_size": 2048}, 0)
     assert not isinstance(refused, Candidate)
@@ -94,39 +82,35 @@ def test_a_preset_brings_its_block_size() -> None:
     preset = PRESETS["gpt-char-a"]
     budget = {"unit": "steps", "min": 10, "factor": 2, "rungs": 1}
     for own, expected in (({}, preset.block_size), ({"block_size": 32}, 32)):
-        spec = parse_spec(
-            spec_with(
-                common={}, budget=budget, architectures={"big": {"preset": "gpt-char-a"} | own}
-            )
+        spec = spec_with(
+            common={}, budget=budget, architectures={"big": {"preset": "gpt-char-a"} | own}
         )
-        architectures = find_architectures(spec, NOWHERE)
-        spaces, _ = build_spaces(spec, NOWHERE, architectures)
-        (chosen,) = spaces["big"].configurations(10) or [{}]
-        outcome = CandidateFactory(spec, architectures, DATA).build("big", chosen, 0)
+        sweep = check_sweep(spec).with_data(DATA)
+        (chosen,) = sweep.spaces["big"].configurations(10) or [{}]
+        outcome = sweep.factory.build("big", chosen, 0)
         assert isinstance(outcome, Candidate)
         assert outcome.trial.block_size == expected
 
 
-def _text_spec(tmp_path: Path, entry: dict[str, Any], **data: Any) -> tuple[Spec, dict[str, Space]]:
+def _text_sweep(
+    tmp_path: Path, entry: dict[str, Any], objective: str = "bits_per_byte", **data: Any
+) -> CheckedSweep:
     text = "\n\n".join(
         f"Once upon a time there were {n} small foxes and a bear." for n in range(99)
     )
     (tmp_path / "text.txt").write_text(text)
     tokenizer = {"kind": "bpe", "vocab_size": 270} | data
     source = {"source": str(tmp_path / "text.txt"), "block_size": 8, "tokenizer": tokenizer}
-    objectives = [{"metric": "bits_per_byte"}]
-    return _spec(entry, data=source, objectives=objectives)
+    return _sweep(entry, data=source, objectives=[{"metric": objective}])
 
 
 def test_each_vocabulary_is_prepared_once(tmp_path: Path) -> None:
     """One tokenizer a size; the sweep's own is left out where every architecture asks otherwise."""
-    spec, spaces = _text_spec(tmp_path, {"vocab_size": [280, 290]})
-    data = prepare_all(spec, NOWHERE, spaces, tmp_path)
+    data = prepare_all(_text_sweep(tmp_path, {"vocab_size": [280, 290]}), tmp_path)
     assert [meta.vocab_size for meta in data.metas.values()] == [280, 290]
     assert len(data.tokenizers()) == 2
     assert len(data.describe()["other_tokenizers"]) == 1
-    without, spaces = _text_spec(tmp_path, {})
-    own = prepare_all(without, NOWHERE, spaces, tmp_path)
+    own = prepare_all(_text_sweep(tmp_path, {}), tmp_path)
     assert [meta.vocab_size for meta in own.metas.values()] == [270]
     assert list(own.tokenizers()) == ["tokenizer.json"]
     assert "other_tokenizers" not in own.describe()
@@ -134,10 +118,10 @@ def test_each_vocabulary_is_prepared_once(tmp_path: Path) -> None:
 
 def test_sizes_that_a_text_cannot_fill_are_one_vocabulary(tmp_path: Path) -> None:
     """Two sizes beyond what the text holds train the same tokenizer, and so the same trials."""
-    spec, spaces = _text_spec(tmp_path, {"vocab_size": [5000, 6000]})
-    data = prepare_all(spec, NOWHERE, spaces, tmp_path)
+    sweep = _text_sweep(tmp_path, {"vocab_size": [5000, 6000]})
+    data = prepare_all(sweep, tmp_path)
     assert len(data.by_fingerprint) == 1
-    factory = CandidateFactory(spec, find_architectures(spec, NOWHERE), data.metas)
+    factory = sweep.with_data(data.metas).factory
     ids = {_build(factory, vocab_size=size).trial_id for size in (5000, 6000)}
     assert len(ids) == 1
 
@@ -155,28 +139,26 @@ def test_what_the_data_cannot_give(
     tmp_path: Path, entry: dict[str, Any], tokenizer: dict[str, Any], message: str
 ) -> None:
     """A size that cannot be had is refused before anything is trained."""
-    spec, spaces = _text_spec(tmp_path, entry, **tokenizer)
+    sweep = _text_sweep(tmp_path, entry, **tokenizer)
     with pytest.raises(InputError, match=message):
-        prepare_all(spec, NOWHERE, spaces, tmp_path)
+        prepare_all(sweep, tmp_path)
 
 
 def test_losses_under_different_tokenizers_are_not_compared(tmp_path: Path) -> None:
     """Only bits per byte may be the objective then."""
-    spec, spaces = _text_spec(tmp_path, {"vocab_size": [280, 290]})
-    careless = parse_spec(spec.model_dump() | {"objectives": [{"metric": "val_loss"}]})
     with pytest.raises(InputError, match="bits_per_byte"):
-        prepare_all(careless, NOWHERE, spaces, tmp_path)
-    prepare_all(careless, NOWHERE, {"kgram": Space(parameters=())}, tmp_path)
+        prepare_all(_text_sweep(tmp_path, {"vocab_size": [280, 290]}, "val_loss"), tmp_path)
+    prepare_all(_text_sweep(tmp_path, {}, "val_loss"), tmp_path)
 
 
 def test_auto_precision_is_settled_before_the_identity() -> None:
     """The id is that of the answer, and a stored trial is recognised as a choice of `auto`."""
-    spec, spaces = _spec({"precision": "auto"})
-    factory = _factory(spec).with_precisions({"kgram": "bf16"})
+    sweep = _sweep({"precision": "auto"})
+    factory = sweep.with_data(DATA).with_precisions({"kgram": "bf16"}).factory
     automatic = _build(factory, precision="auto")
     assert automatic.trial.training.precision == "bf16"
     assert automatic.trial_id == _build(factory, precision="bf16").trial_id
-    again = factory.from_config(automatic.config, spaces)
+    again = factory.from_config(automatic.config, sweep.spaces)
     assert again is not None
     assert again.chosen["precision"] == "auto"
 
@@ -199,16 +181,14 @@ class _Clock:
 
 def test_auto_precision_is_measured_once_in_a_sweeps_life(tmp_path: Path) -> None:
     """A resumed sweep keeps the answer; architectures that do not ask are not measured."""
-    spec, spaces = _text_spec(tmp_path, {"precision": ["fp32", "auto"]})
-    data: SweepData = prepare_all(spec, NOWHERE, spaces, tmp_path)
-    factory = CandidateFactory(spec, find_architectures(spec, NOWHERE), data.metas)
+    checked = _text_sweep(tmp_path, {"precision": ["fp32", "auto"]})
+    data: SweepData = prepare_all(checked, tmp_path)
+    sweep = checked.with_data(data.metas)
     clock, told = _Clock(), []
     for _ in range(2):
         store = Store(tmp_path / "sweep", {})
         found = settle_precision(
-            spec,
-            spaces,
-            factory,
+            sweep,
             store,
             clock,
             data,

@@ -14,6 +14,7 @@ from picosweep import analysis
 from picosweep.sweeps.decisions.trial import FROM_REPORT
 from picosweep.sweeps.store.reader import find_elsewhere
 from picosweep.sweeps.store.tables import TABLES
+from picosweep.sweeps.workers import simulated
 from tests.sweeps.simulation import Simulation, spec_with
 
 Simulate = Callable[..., Simulation]
@@ -23,10 +24,10 @@ NEW = "training_seconds"
 @contextmanager
 def _older_version() -> Iterator[None]:
     """Rows and tables as they were written before."""
-    measure = Simulation.metrics
+    measure = simulated.simulated_report
 
-    def old_metrics(*args: Any) -> dict[str, Any]:
-        return {name: value for name, value in measure(*args).items() if name != NEW}
+    def old_report(**known: Any) -> dict[str, Any]:
+        return {name: value for name, value in measure(**known).items() if name != NEW}
 
     with pytest.MonkeyPatch.context() as patched:
         for table in ("trials", "reports"):
@@ -37,7 +38,7 @@ def _older_version() -> Iterator[None]:
         patched.setitem(TABLES, "decisions", TABLES["decisions"].set(place, whole))
         old = tuple(name for name in FROM_REPORT if name != NEW)
         patched.setattr(picosweep.sweeps.decisions.trial, "FROM_REPORT", old)
-        patched.setattr(Simulation, "metrics", old_metrics)
+        patched.setattr(simulated, "simulated_report", old_report)
         yield
 
 

@@ -26,7 +26,8 @@ def test_one_trial_is_stopped_and_the_rest_goes_on(simulate: Simulate, tmp_path:
     assert "next report" in stop("simulated", tmp_path, trial_id[:12])
     heartbeat.beat()
     assert take_requests(simulation.store.folder) == []
-    simulation.deliver(trial_id)
+    while trial_id in simulation.running:
+        simulation.run(events=1)
     row = simulation.store.trials[trial_id]
     assert row["status"] == "stopped"
     assert [row["kind"] for row in simulation.store.rows["incidents"][trial_id]] == ["stopped"]

@@ -9,13 +9,13 @@ import yaml
 
 from picosweep.pico.data.config import DataConfig
 from picosweep.sweeps.errors import InputError
-from picosweep.sweeps.search.candidates import CandidateFactory
-from picosweep.sweeps.search.feasibility import check_feasibility
+from picosweep.sweeps.search.setup import check_sweep
 from picosweep.sweeps.spec.architectures import find_architectures
 from picosweep.sweeps.spec.load import load_spec
 from picosweep.sweeps.spec.schema import Samples
 from picosweep.sweeps.spec.spaces import build_spaces
-from tests.sweeps.simulation import SPEC, simulated_data
+from picosweep.sweeps.workers.simulated import simulated_data
+from tests.sweeps.simulation import SPEC
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,11 +30,8 @@ def _refusal(tmp_path: Path, spec: Any) -> str:
 
 
 def _check(path: Path) -> None:
-    parsed, document = load_spec(path)
-    architectures = find_architectures(parsed, document)
-    spaces, constraints = build_spaces(parsed, document, architectures)
-    factory = CandidateFactory(parsed, architectures, simulated_data(parsed), constraints)
-    check_feasibility(parsed, spaces, factory, document)
+    checked = check_sweep(path)
+    checked.with_data(simulated_data(checked.spec))
 
 
 def _changed(*keys: str, to: Any) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""A sweep before it runs: checked when its spec is read, and again when its data is there.
+
+Whoever runs, plans, exports, simulates or replays a sweep begins here, so that all of them mean the
+same sweep.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from picosweep.pico.training_config import PrecisionName, TrainingConfig
+from picosweep.sweeps.search.candidates import CandidateFactory, DataIdentity
+from picosweep.sweeps.search.feasibility import Feasibility, check_feasibility
+from picosweep.sweeps.search.samplers import check_search
+from picosweep.sweeps.spec.architectures import NamedArchitecture, find_architectures
+from picosweep.sweeps.spec.document import Document
+from picosweep.sweeps.spec.expressions import Expression
+from picosweep.sweeps.spec.hyperparameters import DataSettings, column_types
+from picosweep.sweeps.spec.load import load_spec, parse_spec
+from picosweep.sweeps.spec.parameters import Space
+from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.spec.spaces import build_spaces
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedSweep:
+    """A sweep whose spec makes sense, whatever its data is."""
+
+    spec: Spec
+    document: Document
+    """Where the spec stands, for messages."""
+    architectures: Mapping[str, NamedArchitecture]
+    spaces: Mapping[str, Space]
+    """Each architecture's search space."""
+    constraints: tuple[Expression, ...]
+
+    def column_types(self) -> dict[str, pa.DataType]:
+        """Return the Arrow types of the columns that its hyperparameters have in `trials`."""
+        classes = {name: found.config_class for name, found in self.architectures.items()}
+        return column_types(classes | {"training": TrainingConfig, "data": DataSettings})
+
+    def with_data(
+        self, data: Mapping[int, DataIdentity], *, init_from: str | None = None
+    ) -> "ReadySweep":
+        """Complete the sweep by what its trials are identified with.
+
+        Args:
+            data: what the prepared data says of itself, by the vocabulary size it was asked for.
+            init_from: fingerprint of the weights that every trial starts from, if not random ones.
+
+        Raises:
+            InputError: nothing in a space can be trained, or a choice is impossible by itself.
+        """
+        factory = CandidateFactory(self.spec, self.architectures, data, self.constraints, init_from)
+        return ReadySweep(
+            **{field.name: getattr(self, field.name) for field in fields(CheckedSweep)},
+            factory=factory,
+            feasibility=check_feasibility(self.spec, self.spaces, factory, self.document),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadySweep(CheckedSweep):
+    """A sweep that can propose trials: its data is known, its spaces hold what can be trained."""
+
+    factory: CandidateFactory
+    """Completes configurations and gives them their identity."""
+    feasibility: Mapping[str, Feasibility]
+    """How much of each space can be trained."""
+
+    def with_precisions(self, precisions: Mapping[str, PrecisionName]) -> "ReadySweep":
+        """Return the same sweep with `precision: auto` settled, by architecture."""
+        return replace(self, factory=self.factory.with_precisions(precisions))
+
+
+def check_sweep(source: str | Path | Mapping[str, Any]) -> CheckedSweep:
+    """Read a spec and check all of it that can be checked without its data.
+
+    Args:
+        source: a YAML file, or its content.
+
+    Raises:
+        InputError: with one problem for each thing that is wrong.
+    """
+    if isinstance(source, Mapping):
+        document = Document(path=Path("spec"), content=source, lines={})
+        return check_spec(parse_spec(source, document), document)
+    return check_spec(*load_spec(source))
+
+
+def check_spec(spec: Spec, document: Document) -> CheckedSweep:
+    """Check a spec that has been read, such as a stored one.
+
+    Raises:
+        InputError: with one problem for each thing that is wrong.
+    """
+    architectures = find_architectures(spec, document)
+    spaces, constraints = build_spaces(spec, document, architectures)
+    check_search(spec, spaces, document)
+    return CheckedSweep(
+        spec=spec,
+        document=document,
+        architectures=architectures,
+        spaces=spaces,
+        constraints=constraints,
+    )

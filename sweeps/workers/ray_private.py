@@ -1,0 +1,96 @@
+"""Every private name of Ray that Picosweep touches, and why it cannot do without.
+
+A new Ray may move any of them. `moved_names` says which are gone, and a test fails with its answer;
+until then each use does without what is missing.
+
+- What Ray would print on the screen goes to our log: the trials' own messages say it more briefly.
+- Tune keeps each trial to the end of its run, for a snapshot from which it could be restored and
+  for the result that `tune.run` returns. We read neither. Kept, ten thousand trials are 330 MB of
+  the driver's memory; and written into the snapshot when all is done, one after the other, they let
+  the sweep's last minute pass with nothing being trained.
+- A process that is stopped, or stuck in the kernel, can only be ended through its actor's handle.
+"""
+
+import contextlib
+import inspect
+import logging
+from pathlib import Path
+from typing import Any, Final
+
+import ray
+from ray._private import worker
+from ray.tune.execution.tune_controller import TrialRunnerWrapper, TuneController
+from ray.tune.experiment.trial import Trial, _TemporaryTrialState
+
+KEPT_IN: Final = ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache")
+"""The sets of Tune's controller that hold a trial after its end."""
+
+log = logging.getLogger("picosweep")
+
+
+def moved_names() -> list[str]:
+    """Return what this module relies on and this Ray does not have."""
+    attributes = {
+        TuneController: (*KEPT_IN, "_trial_to_actor", "_trial_metadata"),
+        TrialRunnerWrapper: ("_tune_controller",),
+        Trial: ("temporary_state",),
+        _TemporaryTrialState: ("ray_actor",),
+    }
+    moved = [
+        f"{owner.__name__}.{name}"
+        for owner, names in attributes.items()
+        for name in names
+        if f"self.{name}" not in inspect.getsource(owner)
+    ]
+    printing = hasattr(worker, "print_to_stdstream")
+    return moved if printing else [*moved, "ray._private.worker.print_to_stdstream"]
+
+
+def print_to_log() -> None:
+    """Send what Ray prints of its processes to the sweep's log."""
+    worker.print_to_stdstream = _to_log
+
+
+def _to_log(data: Any, ignore_prefix: bool) -> Any:
+    for line in data.get("lines", ()):
+        log.info("ray: %s", line)
+
+
+def kill_process(trial: Trial) -> None:
+    """End the process that trains one of Tune's trials, if it has one."""
+    actor = getattr(getattr(trial, "temporary_state", None), "ray_actor", None)
+    if actor is not None:
+        ray.kill(actor)
+
+
+class EndedTrials:
+    """Trials that have ended since Tune was last made to forget."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Any] = []
+
+    def add(self, trial: Any) -> None:
+        """Take note of a trial whose end Tune is just working off."""
+        self._waiting.append(trial)
+
+    def forget_in(self, controller: Any) -> None:
+        """Take what has ended out of a controller, between two of its steps.
+
+        Where another Ray keeps them elsewhere too, they stay there, as they would without us.
+
+        Args:
+            controller: a `TuneController`, or the view of it that a scheduler is given.
+        """
+        controller = getattr(controller, "_tune_controller", controller)
+        waiting, self._waiting = self._waiting, []
+        for trial in waiting:
+            if not trial.is_finished() or trial in getattr(controller, "_trial_to_actor", ()):
+                self._waiting.append(trial)
+                continue
+            with contextlib.suppress(ValueError):
+                controller.get_trials().remove(trial)
+            for name in KEPT_IN:
+                getattr(controller, name, set()).discard(trial)
+            getattr(controller, "_trial_metadata", {}).pop(trial.trial_id, None)
+            with contextlib.suppress(OSError, TypeError):
+                Path(trial.local_path).rmdir()  # Tune would copy it to its storage

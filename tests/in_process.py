@@ -1,0 +1,76 @@
+"""A sweep that is really trained, one trial after another in this process: without Ray."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from picosweep.pico.data.prepared import PreparedData
+from picosweep.pico.training.process import prepare_process
+from picosweep.pico.training.restore import weights_fingerprint
+from picosweep.pico.training.train import train
+from picosweep.sweeps.data import prepare_all
+from picosweep.sweeps.decisions.coordinator import Coordinator
+from picosweep.sweeps.decisions.trial import Assignment
+from picosweep.sweeps.initial_weights import initial_checkpoint
+from picosweep.sweeps.search.setup import check_sweep
+from picosweep.sweeps.store.store import Store
+
+TEXT = "\n\n".join(f"line {i} says {i * 7 % 31} and {i % 5}." for i in range(2000))
+
+
+class InProcessRunner:
+    """Trains what the coordinator gives out: see `sweeps.workers.runner.Runner`."""
+
+    def __init__(self, initial: bytes | None) -> None:
+        self._initial = initial
+
+    def run(
+        self,
+        coordinator: Coordinator,
+        work_of: Callable[[Assignment], PreparedData],
+        beat: Callable[[], None],
+    ) -> None:
+        """Run until the coordinator has no more work."""
+        while (assignment := coordinator.next()) is not None:
+            candidate = assignment.candidate
+            coordinator.on_start(candidate.trial_id)
+            for report in train(
+                candidate.trial,
+                work_of(assignment),
+                report_steps=candidate.plan.steps,
+                checkpoint=assignment.checkpoint,
+                initial=self._initial,
+            ):
+                stop = coordinator.on_report(
+                    candidate.trial_id,
+                    report.metrics(),
+                    checkpoint=report.checkpoint(),
+                    device="cpu",
+                )
+                beat()
+                if stop:
+                    break
+
+
+def train_sweep(spec: Mapping[str, Any], results: Path) -> dict[str, dict[str, Any]]:
+    """Train a small sweep into a results folder; its trials by id."""
+    checked = check_sweep(spec)
+    prepare_process()
+    data = prepare_all(checked, results)
+    initial = initial_checkpoint(checked.spec, checked.document, results)
+    fingerprint = None if initial is None else weights_fingerprint(initial)
+    sweep = checked.with_data(data.metas, init_from=fingerprint)
+    with closing(Store(results / checked.spec.name, checked.column_types())) as store:
+        coordinator = Coordinator(
+            spec=sweep.spec, spaces=sweep.spaces, factory=sweep.factory, store=store
+        )
+        store.write_json("spec.json", sweep.spec.model_dump(mode="json") | {"comparable": {}})
+        InProcessRunner(initial).run(
+            coordinator,
+            lambda found: data.by_fingerprint[found.candidate.fingerprints["data_fingerprint"]],
+            lambda: None,
+        )
+        assert coordinator.finished
+        store.seal()
+        return dict(store.trials)

@@ -1,0 +1,61 @@
+"""Tune forgets what has ended, and the sweep goes on all the same."""
+
+import gc
+from pathlib import Path
+
+import pytest
+import ray
+from ray.tune.experiment import Trial
+
+from picosweep.sweeps.workers import ray_private
+from picosweep.sweeps.workers.cluster import Cluster
+from picosweep.sweeps.workers.ray_private import moved_names
+from picosweep.sweeps.workers.simulated_actor import SimulatedActor
+from picosweep.sweeps.workers.tune_runner import TuneRunner
+from picosweep.sweeps.workers.work import Shared, WorkMaker
+from tests.sweeps.simulation import Simulation, spec_with
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_ended_trials_leave_the_drivers_memory(tmp_path: Path) -> None:
+    """However many have ended, only those that run and the next ones are held."""
+    content = spec_with(search={"trials_per_architecture": 12, "sampler": "random"})
+    simulation = Simulation(tmp_path, content)
+    held: list[int] = []
+
+    def beat() -> None:
+        if simulation.coordinator.num_ended >= 20:
+            held.append(sum(type(found) is Trial for found in gc.get_objects()))
+
+    spec = simulation.coordinator.spec
+    with Cluster(spec.resources) as cluster:
+        cluster.start()
+        shared = Shared(folder=None, fingerprint="data", reference=None)
+        work = WorkMaker(spec, {"data": shared}, initial=None)
+        runner = TuneRunner(spec, cluster, trainable=SimulatedActor)
+        runner.run(simulation.coordinator, work.work_of, beat)
+        most = 2 * cluster.slots + 2
+    assert simulation.coordinator.finished
+    assert len(simulation.store.trials) == 28
+    assert max(held) <= most
+    simulation.kill()
+
+
+def test_the_private_names_of_ray_are_where_they_were() -> None:
+    """Another Ray may move them: then this says which, and `ray_private` has to follow."""
+    moved = moved_names()
+    assert not moved, (
+        f"Ray {ray.__version__} has no {', '.join(moved)} any more; picosweep.sweeps.workers."
+        "ray_private relies on it, and says what for"
+    )
+
+
+def test_a_moved_name_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each one is looked for, not taken for granted."""
+    monkeypatch.setattr(ray_private, "KEPT_IN", ("_live_trials", "_no_such_set"))
+    monkeypatch.delattr(ray_private.worker, "print_to_stdstream")
+    assert moved_names() == [
+        "TuneController._no_such_set",
+        "ray._private.worker.print_to_stdstream",
+    ]
