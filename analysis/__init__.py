@@ -10,4 +10,7 @@ listed once, in `__init__.pyi`.
 
 import lazy_loader
 
+if __name__ != "picosweep.analysis":
+    raise ImportError("this package is picosweep.analysis: no module has two names")
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
