@@ -32,6 +32,9 @@ class TrialConfig:
     training: TrainingConfig
     """Optimizer, schedule, batch and precision."""
 
+    task: str = "language_modeling"
+    """Name in `pico.tasks.registry.TASKS`."""
+
     block_size: int = 64
     """Tokens in one training sequence."""
 
@@ -77,6 +80,18 @@ class TrialConfig:
         """Returns plain JSON types with every default filled in: what a trial's hash is made of."""
         values: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
         return values | {"model": dict(vars(self.model)), "training": dict(vars(self.training))}
+
+    def equals(self, stored: Mapping[str, object]) -> bool:
+        """Return whether a stored configuration is this one.
+
+        Args:
+            stored: from `to_dict`, perhaps of an older version, which lacks fields that are at
+                their defaults here.
+        """
+        try:
+            return TrialConfig.from_dict(stored) == self
+        except (ValueError, TypeError, KeyError):
+            return False
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> "TrialConfig":

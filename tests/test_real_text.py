@@ -110,4 +110,4 @@ def test_it_trains_for_one_rung(name: str, root: Path, tmp_path: Path) -> None:
     reports = list(train(candidate.trial, prepared, report_steps=candidate.plan.steps))
     assert reports[-1].tokens == num_tokens
     assert reports[-1].val_loss < reports[0].val_loss
-    assert 0 < reports[-1].bits_per_byte < 6
+    assert 0 < reports[-1].evaluation["bits_per_byte"] < 6

@@ -1,8 +1,6 @@
-"""One trial in training: its state, one step, one evaluation, its checkpoint.
+"""One trial in training: its state, one step, one evaluation, its checkpoint."""
 
-Shapes: B sequences, T positions, V vocabulary.
-"""
-
+import math
 import time
 from collections.abc import Callable
 from typing import Final
@@ -10,13 +8,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from picosweep.pico.data.batching.batches import IGNORED, TrainBatches, validation_batches
 from picosweep.pico.data.prepared import PreparedData
 from picosweep.pico.facts import compute_facts
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.models.registry import find_architecture
-from picosweep.pico.tasks.language_evaluation import Evaluation, evaluate
-from picosweep.pico.tasks.language_loss import TrainingLoss, replace_tokens
+from picosweep.pico.tasks.registry import find_task
 from picosweep.pico.training.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -36,10 +32,6 @@ from picosweep.pico.training.report import Report
 from picosweep.pico.training.restore import starting_model, untrained_model
 from picosweep.pico.training.schedule import learning_rate_at
 from picosweep.pico.trial import TRAINING_VERSION, TrialConfig
-
-EVALUATION_TOKENS: Final = 1024
-"""Tokens in one batch of an evaluation: not the trial's batch size, so that the validation loss of
-a model does not depend, in its last bits, on how it was trained."""
 
 ACCELERATOR_SYNC_STEPS: Final = 64
 """Steps between looks at the losses where looking means waiting for the device."""
@@ -83,19 +75,10 @@ class TrainingLoop:
         reset_peak_memory(self.device)
         config, vocab_size = trial.training, data.meta.vocab_size
         self.model = self._first_model(initial, resumed=checkpoint is not None)
-        self._loss = TrainingLoss(
-            self.model,
-            config,
-            num_logits=trial.tokens_per_step // config.accumulation * vocab_size,
-        )
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._optimizers = build_optimizers(self.model, config, vocab_size=vocab_size)
         self._precision = Precision.named(config.precision, self.device)
-        self._batches = TrainBatches(
-            data, block_size=trial.block_size, batch_size=config.batch_size, seed=trial.seed
-        )
-        self._validation = self._validation_batches()
-        self._token_bytes_V = torch.as_tensor(data.token_bytes).to(self.device)
+        self._task = find_task(trial.task)(trial, data, self.model, self.device)
         self._flops_per_step = trial.tokens_per_step * _flops_per_token(trial, vocab_size)
         self._gradient: GradientSize | None = None
         self._unseen_losses: list[Tensor] = []
@@ -142,7 +125,7 @@ class TrainingLoop:
         self._look_at_losses()
         train_loss, tokens_per_second = progress.since_report(self.trial.tokens_per_step)
         evaluation = self._evaluate()
-        progress.note_validation(evaluation.loss, patience=self.trial.training.patience)
+        progress.note_validation(evaluation["val_loss"], patience=self.trial.training.patience)
         gradient = self._gradient or GradientSize.unknown()
         return Report(
             step=progress.step,
@@ -151,10 +134,7 @@ class TrainingLoop:
             seconds=progress.seconds,
             training_seconds=progress.trained_seconds,
             train_loss=train_loss,
-            val_loss=evaluation.loss,
-            val_accuracy=evaluation.accuracy,
-            val_perplexity=evaluation.perplexity,
-            bits_per_byte=evaluation.bits_per_byte,
+            evaluation=evaluation,
             learning_rate=self._learning_rate(progress.step - 1),
             grad_norm=gradient.norm,
             grad_norm_clipped=gradient.norm_clipped,
@@ -196,14 +176,13 @@ class TrainingLoop:
         return model.to(self.device)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        expected = {
-            "training_version": TRAINING_VERSION,
-            "trial": self.trial.to_dict(),
-            "data_fingerprint": self.data.meta.fingerprint,
-        }
-        for name, value in expected.items():
-            if checkpoint.state.get(name) != value:
-                raise CheckpointError(f"a checkpoint of another {name.replace('_', ' ')}")
+        state = checkpoint.state
+        if state.get("training_version") != TRAINING_VERSION:
+            raise CheckpointError("a checkpoint of another training version")
+        if not self.trial.equals(checkpoint.section("trial")):
+            raise CheckpointError("a checkpoint of another trial")
+        if state.get("data_fingerprint") != self.data.meta.fingerprint:
+            raise CheckpointError("a checkpoint of another data fingerprint")
         load_model_tensors(self.model, checkpoint.tensors)
         load_optimizer_tensors(self.model, self._optimizers, checkpoint.tensors)
         self._precision.load_state(checkpoint.section("scaler"))
@@ -211,23 +190,14 @@ class TrainingLoop:
         self._random = {n: t for n, t in checkpoint.tensors.items() if n.startswith("rng.")}
 
     def _accumulate_gradients(self) -> Tensor:
-        """Leaves the gradient of the whole batch's mean loss; returns the plain mean in nats."""
-        config = self.trial.training
-        x_BT, y_BT = self._batches.batch(self.progress.step)
-        x_BT = replace_tokens(self._on_device(x_BT), config.token_dropout)
-        y_BT = self._on_device(y_BT)
-        if config.accumulation == 1:
-            return self._backward(x_BT, y_BT)
-        # One divisor for all micro-batches: padding may be spread unevenly over them.
-        num_targets = (y_BT != IGNORED).sum()
-        parts = zip(x_BT.chunk(config.accumulation), y_BT.chunk(config.accumulation), strict=True)
-        return torch.stack([self._backward(x, y, num_targets) for x, y in parts]).sum()
-
-    def _backward(self, x_BT: Tensor, y_BT: Tensor, num_targets: Tensor | None = None) -> Tensor:
-        with self._precision.autocast():
-            objective, nats = self._loss(x_BT, y_BT, num_targets)
-        self._precision.backward(objective)
-        return nats
+        """Leave the gradient of the whole batch's mean loss; return the plain mean."""
+        losses = []
+        for batch in self._task.batches(self.progress.step):
+            with self._precision.autocast():
+                objective, loss = self._task.objective(batch)
+            self._precision.backward(objective)
+            losses.append(loss)
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _look_at_losses(self) -> None:
         """Brings the losses since the last look to the host: one wait for the device in all."""
@@ -235,38 +205,13 @@ class TrainingLoop:
             self.progress.add_losses(torch.stack(self._unseen_losses).tolist())
             self._unseen_losses.clear()
 
-    def _evaluate(self) -> Evaluation:
+    def _evaluate(self) -> dict[str, float]:
         if self.progress.diverged:
-            return Evaluation.unknown()
+            return dict.fromkeys(self._task.columns, math.nan)
         started = self._now()
-        evaluation = evaluate(
-            self.model,
-            self._validation,
-            token_bytes_V=self._token_bytes_V,
-            autocast=self._precision.autocast,
-        )
+        evaluation = self._task.evaluate(self._precision.autocast)
         self.progress.seconds += self._now() - started
         return evaluation
-
-    def _validation_batches(self) -> list[tuple[Tensor, Tensor]]:
-        batches = validation_batches(
-            self.data,
-            block_size=self.trial.block_size,
-            batch_size=max(1, EVALUATION_TOKENS // self.trial.block_size),
-            max_tokens=self.trial.validation_tokens,
-        )
-        on_device = [(self._on_device(x_BT), self._on_device(y_BT)) for x_BT, y_BT in batches]
-        if not on_device:
-            raise ValueError(
-                f"block_size: found {self.trial.block_size}, but the validation part "
-                f"({self.data.meta.validation_tokens} tokens) has no whole block of that size"
-            )
-        return on_device
-
-    def _on_device(self, ids_BT: Tensor) -> Tensor:
-        if self.device.type == "cpu":
-            return ids_BT
-        return ids_BT.pin_memory().to(self.device, non_blocking=True)
 
     def _learning_rate(self, step: int) -> float:
         return learning_rate_at(step, self.trial.training, self.trial.horizon_steps)

@@ -1,15 +1,15 @@
 """What a trial says about itself at one step."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from typing import Final
 
-METRICS_NOT_IN_TABLE = frozenset({"diverged", "finished", "snapshot"})
+NOT_COLUMNS: Final = frozenset({"evaluation", "diverged", "finished", "snapshot"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One evaluation; every metric is a column of the result tables."""
+    """A trial at one step; every number is a column of the result tables."""
 
     step: int
     """Optimizer steps done."""
@@ -30,17 +30,10 @@ class Report:
     train_loss: float
     """Nats per token, mean over the steps since the report before, without label smoothing."""
 
-    val_loss: float
-    """Nats per token on the fixed validation set; NaN where training itself diverged."""
-
-    val_accuracy: float
-    """Share of next tokens predicted right."""
-
-    val_perplexity: float
-    """Exponential of `val_loss`."""
-
-    bits_per_byte: float
-    """Validation loss in bits per UTF-8 byte."""
+    evaluation: Mapping[str, float]
+    """What the task measured on the fixed validation part, by column: for language modelling
+    `val_loss` (nats per token), `val_accuracy`, `val_perplexity` and `bits_per_byte`. NaN where
+    training itself diverged."""
 
     learning_rate: float
     """Learning rate of this step."""
@@ -84,11 +77,11 @@ class Report:
         return self.snapshot()
 
     def metrics(self) -> dict[str, float | int]:
-        """Returns the columns of the result tables as plain numbers."""
-        names = [f.name for f in fields(self) if f.name not in METRICS_NOT_IN_TABLE]
-        return {name: getattr(self, name) for name in names}
+        """Return the columns of the result tables as plain numbers."""
+        own = [field.name for field in fields(self) if field.name not in NOT_COLUMNS]
+        return {name: getattr(self, name) for name in own} | dict(self.evaluation)
 
     @property
-    def generalization_gap(self) -> float:
-        """Validation loss minus training loss, in nats per token."""
-        return self.val_loss - self.train_loss if math.isfinite(self.val_loss) else math.nan
+    def val_loss(self) -> float:
+        """What the task's validation loss is, in nats per token for language modelling."""
+        return self.evaluation["val_loss"]

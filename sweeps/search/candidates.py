@@ -142,6 +142,7 @@ class CandidateFactory:
                 architecture=named.model,
                 model=model,
                 training=training,
+                task=self._spec.task,
                 block_size=data.block_size,
                 validation_tokens=self._spec.evaluation.tokens,
                 seed=seed,
@@ -254,7 +255,6 @@ class CandidateFactory:
         """
         budget = self._spec.budget
         complete = trial.to_dict() | {
-            "task": self._spec.task,
             "name": named.name,
             "source": named.source_hash,
             "data": identity.fingerprint,

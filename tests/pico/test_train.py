@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_trials import numbers, tiny_trial
 
-import picosweep.pico.training.loop
 from picosweep.pico.data.batching.batches import TrainBatches, validation_batches
 from picosweep.pico.models.registry import MODELS
+from picosweep.pico.tasks import language_modeling
 from picosweep.pico.training.checkpoint import Checkpoint
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.train import train
@@ -48,7 +48,7 @@ def test_the_seed_reaches_the_order_of_the_data(tiny_data, monkeypatch):
         seeds.append(sizes["seed"])
         return TrainBatches(data, **sizes)
 
-    monkeypatch.setattr(picosweep.pico.training.loop, "TrainBatches", spy)
+    monkeypatch.setattr(language_modeling, "TrainBatches", spy)
     for seed in (3, 4):
         TrainingLoop(tiny_trial(seed=seed), tiny_data)
     assert seeds == [3, 4]
@@ -60,7 +60,7 @@ def test_training_learns(architecture, tiny_data):
     trial = tiny_trial(architecture, learning_rate=1e-2, batch_size=8)
     *_, last = train(trial, tiny_data, report_steps=[60])
     assert last.val_loss < 0.8 * math.log(tiny_data.meta.vocab_size)
-    assert last.val_accuracy > 2 / tiny_data.meta.vocab_size
+    assert last.evaluation["val_accuracy"] > 2 / tiny_data.meta.vocab_size
 
 
 def test_a_report_has_the_columns_of_the_table(tiny_data):
@@ -76,8 +76,7 @@ def test_counters_and_gap(tiny_data):
     assert [r.step for r in reports] == [2, 5]
     assert [r.tokens for r in reports] == [2 * 4 * 16, 5 * 4 * 16]
     assert reports[1].flops == pytest.approx(2.5 * reports[0].flops)
-    assert reports[1].val_perplexity == pytest.approx(math.exp(reports[1].val_loss))
-    assert reports[1].generalization_gap == reports[1].val_loss - reports[1].train_loss
+    assert reports[1].evaluation["val_perplexity"] == pytest.approx(math.exp(reports[1].val_loss))
     assert 0 < reports[0].seconds < reports[1].seconds
     assert reports[1].peak_memory_bytes > 1 << 20
     assert [r.finished for r in reports] == [False, True]
@@ -250,7 +249,7 @@ def test_validation_batches_do_not_depend_on_the_training(tiny_data, monkeypatch
         asked.append(sizes)
         return validation_batches(data, **sizes)
 
-    monkeypatch.setattr(picosweep.pico.training.loop, "validation_batches", spy)
+    monkeypatch.setattr(language_modeling, "validation_batches", spy)
     for batch_size in (2, 8):
         TrainingLoop(tiny_trial(batch_size=batch_size), tiny_data)
     assert asked[0] == asked[1]

@@ -13,7 +13,15 @@ TIMES = ("seconds", "training_seconds", "tokens_per_second", "peak_memory_bytes"
 """What two runs of one trial need not share."""
 
 
-def tiny_trial(architecture="kgram", *, seed=0, horizon_steps=None, block_size=16, **fields):
+def tiny_trial(
+    architecture="kgram",
+    *,
+    seed=0,
+    horizon_steps=None,
+    block_size=16,
+    task="language_modeling",
+    **fields,
+):
     fields = {"batch_size": 4, "learning_rate": 3e-3} | SMALL[architecture] | fields
     if fields.get("dropout") == "some":
         del fields["dropout"]
@@ -23,6 +31,7 @@ def tiny_trial(architecture="kgram", *, seed=0, horizon_steps=None, block_size=1
         architecture=architecture,
         model=model,
         training=training,
+        task=task,
         block_size=block_size,
         validation_tokens=512,
         seed=seed,

@@ -1,0 +1,20 @@
+"""The tasks that a trial can name."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from picosweep.pico.tasks.language_modeling import LanguageModeling
+from picosweep.pico.tasks.task import MakeTask
+
+TASKS: Final[Mapping[str, MakeTask]] = {"language_modeling": LanguageModeling}
+
+
+def find_task(name: str) -> MakeTask:
+    """Return what makes the task of that name.
+
+    Raises:
+        ValueError: there is none; the message says which there are.
+    """
+    if name not in TASKS:
+        raise ValueError(f"task is {name!r}; allowed: one of {', '.join(TASKS)}")
+    return TASKS[name]
