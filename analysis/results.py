@@ -4,8 +4,7 @@ Whatever a folder lacks (a column, a table, the spec) is filled with nulls or le
 every question can be asked of every folder; only a folder without a single trial file is an error.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
+from picosweep.sweeps.store.columns import ALL, Column
+from picosweep.sweeps.store.folder import SweepFolder, read_json
 from picosweep.sweeps.store.tables import FIXED_TRIAL_COLUMNS, TABLES, TRIALS
 
 FULL_STATUSES: Final = ("completed", "cached")
@@ -35,14 +36,13 @@ class Metric:
     """What a sentence calls it."""
 
 
+def _metric(column: Column) -> Metric:
+    unit = f" ({column.unit})" if column.unit else ""
+    return Metric(column=column.name, label=f"{column.noun.capitalize()}{unit}", noun=column.noun)
+
+
 METRICS: Final[Mapping[str, Metric]] = {
-    "val_loss": Metric(
-        column="val_loss", label="Validation loss (nats per token)", noun="validation loss"
-    ),
-    "bits_per_byte": Metric(column="bits_per_byte", label="Bits per byte", noun="bits per byte"),
-    "val_perplexity": Metric(
-        column="val_perplexity", label="Validation perplexity", noun="validation perplexity"
-    ),
+    name: _metric(ALL[name]) for name in ("val_loss", "bits_per_byte", "val_perplexity")
 }
 
 
@@ -178,7 +178,7 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         if name != "trials"
     }
     reports = _in_order(_finite(tables["reports"]))
-    specs = _beside(folders, names, "spec.json")
+    specs = _beside(folders, names, lambda files: files.spec)
     decisions = tables["decisions"].unique(["trial_id", "rung"], keep="last")
     return Results(
         trials=trials,
@@ -189,10 +189,10 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         .join(owners, on="trial_id", how="left"),
         incidents=tables["incidents"].unique(maintain_order=True),
         specs=specs,
-        environments=_beside(folders, names, "environment.json"),
+        environments=_beside(folders, names, lambda files: files.environment),
         sessions=_sessions(folders),
         folders=folders,
-        data=_beside(folders, names, "data.json"),
+        data=_beside(folders, names, lambda files: files.data),
         warnings=warnings,
         caveats=tuple(_incomparable(trials, in_seconds=_all_in_seconds(specs)))
         if len(folders) > 1
@@ -253,7 +253,7 @@ def _incomparable(trials: pl.DataFrame, *, in_seconds: bool) -> list[str]:
 def _read_trials(folder: Path) -> pl.DataFrame:
     if not folder.is_dir():
         raise ResultsError(f"{folder}: no such folder; expected a sweep's results folder")
-    if not any((folder / "trials").glob("*.parquet")):
+    if not any(SweepFolder(folder).table("trials").glob("*.parquet")):
         raise ResultsError(
             f"{folder}: no trials/*.parquet in it; expected a sweep's results folder"
         )
@@ -264,7 +264,7 @@ def _read_trials(folder: Path) -> pl.DataFrame:
 def _read_table(folder: Path, name: str, schema: pa.Schema) -> pl.DataFrame:
     """Reads every part of a table; the schema's columns come first, missing ones as nulls."""
     types = pl.DataFrame(schema.empty_table()).schema
-    files = sorted((folder / name).glob("*.parquet"))
+    files = sorted(SweepFolder(folder).table(name).glob("*.parquet"))
     frames = [pl.read_parquet(file, hive_partitioning=False) for file in files]
     frame = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame(schema=types)
     fixed = [
@@ -334,24 +334,18 @@ def _distinct_names(parts: Sequence[pl.DataFrame], folders: Sequence[Path]) -> l
 def _sessions(folders: Sequence[Path]) -> tuple[Mapping[str, object], ...]:
     found: list[Mapping[str, object]] = []
     for folder in folders:
-        try:
-            content = json.loads((folder / "sessions.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
+        content = read_json(SweepFolder(folder).sessions)
         if isinstance(content, list):
             found.extend(session for session in content if isinstance(session, dict))
     return tuple(found)
 
 
 def _beside(
-    folders: Sequence[Path], names: Sequence[str], file: str
+    folders: Sequence[Path], names: Sequence[str], file: Callable[[SweepFolder], Path]
 ) -> dict[str, Mapping[str, object]]:
     found: dict[str, Mapping[str, object]] = {}
     for folder, name in zip(folders, names, strict=True):
-        try:
-            content = json.loads((folder / file).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
+        content = read_json(file(SweepFolder(folder)))
         if isinstance(content, dict):
             found[name] = content
     return found

@@ -16,11 +16,11 @@ from picosweep.sweeps.search.setup import CheckedSweep
 from picosweep.sweeps.spec.document import Document, KeyPath, dotted
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.store.folder import prepared_data_folder
+from picosweep.sweeps.store.tables import PER_TOKEN
 
 MOST_VOCABULARIES: Final = 16
 """Vocabularies that one sweep may search."""
-PER_TOKEN_METRICS: Final = frozenset({"val_loss", "val_perplexity", "val_accuracy", "train_loss"})
-"""Metrics that mean another thing under another tokenizer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +56,15 @@ class SweepData:
         described = asdict(self.own.meta) | {"tokenizer_quality": quality[0]}
         return described | ({"other_tokenizers": quality[1:]} if quality[1:] else {})
 
-    def tokenizers(self) -> dict[str, str]:
-        """Files to keep beside the sweep: their names and contents."""
+    def tokenizers(self) -> dict[str | None, str]:
+        """Return each tokenizer's content by its fingerprint; that of the first one is None.
+
+        See `SweepFolder.tokenizer`.
+        """
         first, *others = self.by_fingerprint.values()
-        return {"tokenizer.json": first.tokenizer_json} | {
-            tokenizer_file(data.meta.tokenizer_fingerprint): data.tokenizer_json for data in others
+        return {None: first.tokenizer_json} | {
+            data.meta.tokenizer_fingerprint: data.tokenizer_json for data in others
         }
-
-
-def tokenizer_file(fingerprint: str) -> str:
-    """Where a tokenizer that is not the sweep's first lies in its folder."""
-    return f"tokenizer-{fingerprint}.json"
 
 
 def prepare_all(
@@ -107,7 +105,7 @@ def prepare_data(
     try:
         return prepare(
             config,
-            results / ".cache" / "data",
+            prepared_data_folder(results),
             progress=lambda stage, share: say(f"preparing the data: {stage} {share:.0%}"),
         )
     except DataError as error:
@@ -206,7 +204,7 @@ def _tokenizer_with(spec: Spec, size: int, document: Document, key: KeyPath) -> 
 def _check_comparable(spec: Spec, document: Document, data: SweepData) -> None:
     tokenizers = {meta.tokenizer_fingerprint for meta in data.metas.values()}
     for place, objective in enumerate(spec.objectives):
-        if len(tokenizers) > 1 and objective.metric in PER_TOKEN_METRICS:
+        if len(tokenizers) > 1 and objective.metric in PER_TOKEN:
             key: KeyPath = ("objectives", place, "metric")
             raise input_error(
                 "under different tokenizers a loss per token compares nothing",

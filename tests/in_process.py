@@ -14,6 +14,7 @@ from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.trial import Assignment
 from picosweep.sweeps.initial_weights import initial_checkpoint
 from picosweep.sweeps.search.setup import check_sweep
+from picosweep.sweeps.store.atomic_write import write_json
 from picosweep.sweeps.store.store import Store
 
 TEXT = "\n\n".join(f"line {i} says {i * 7 % 31} and {i % 5}." for i in range(2000))
@@ -65,7 +66,7 @@ def train_sweep(spec: Mapping[str, Any], results: Path) -> dict[str, dict[str, A
         coordinator = Coordinator(
             spec=sweep.spec, spaces=sweep.spaces, factory=sweep.factory, store=store
         )
-        store.write_json("spec.json", sweep.spec.model_dump(mode="json") | {"comparable": {}})
+        write_json(store.files.spec, sweep.spec.model_dump(mode="json") | {"comparable": {}})
         InProcessRunner(initial).run(
             coordinator,
             lambda found: data.by_fingerprint[found.candidate.fingerprints["data_fingerprint"]],

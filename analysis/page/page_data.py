@@ -9,19 +9,14 @@ import altair as alt
 import polars as pl
 
 from picosweep.analysis.page.figure import Chart
+from picosweep.sweeps.store.columns import ALL
 
 _TRANSFORMER: Final = "picosweep-lifted"
 MAX_ROWS: Final = 20_000
 """More rows than this in one chart is a mistake: aggregate before drawing."""
 
 LABELS: Final[Mapping[str, str]] = {
-    "num_params": "Parameters",
-    "val_loss": "Val. loss",
-    "best_val_loss": "Best val. loss",
-    "val_accuracy": "Accuracy",
-    "bits_per_byte": "Bits/byte",
-    "flops": "FLOP",
-    "trial_id": "Trial",
+    **{name: column.label for name, column in ALL.items() if column.label},
     "mean": "Mean",
     "low": "Low",
     "high": "High",
@@ -36,23 +31,15 @@ LABELS: Final[Mapping[str, str]] = {
     "rise": "Rise",
     "gain": "Last doubling",
     "diagnosis": "Diagnosis",
-    "train_loss": "Train loss",
-    "cohort": "Cohort",
-    "seed": "Seed",
-    "tokens": "Tokens",
     "membership": "On the front",
     "probability": "Probability",
     "p_value": "p",
-    "seconds": "Busy time",
-    "val_perplexity": "Perplexity",
-    "peak_memory_bytes": "Peak memory",
     "sd": "Std. deviation",
     "happened": "What happened",
     "trials": "Trials",
     "source": "Source",
     "key": "Key",
     "content": "Content",
-    "sweep": "Sweep",
     "points": "Points",
     "exponent": "Exponent",
     "exponent_low": "Low",
@@ -73,9 +60,8 @@ LABELS: Final[Mapping[str, str]] = {
     "used_fraction": "In use",
 }
 _LOSSES: Final = (
-    "mean", "low", "high", "val_loss", "best_val_loss", "loss", "gap", "gap_low", "gap_high",
-    "bits_per_byte", "best", "estimate", "train_loss", "expected", "before", "after", "change",
-    "margin", "std_error", "median", "cutoff", "value",
+    "mean", "low", "high", "loss", "gap", "gap_low", "gap_high", "best", "estimate", "expected",
+    "before", "after", "change", "margin", "std_error", "median",
 )  # fmt: skip
 _TEXTS: Final[Mapping[str, str]] = {
     "trial_id": "trial",
@@ -86,15 +72,12 @@ _TEXTS: Final[Mapping[str, str]] = {
     "error": "wide",
 }
 _NUMBERS: Final[Mapping[str, str]] = {
+    **{name: column.shown for name, column in ALL.items() if column.shown != "plain"},
     **dict.fromkeys(_LOSSES, "loss"),
-    **dict.fromkeys(("num_params", "tokens", "flops"), "count"),
     **dict.fromkeys(
-        ("val_accuracy", "rise", "gain", "share", "membership", "probability", "used_fraction"),
-        "percent",
+        ("rise", "gain", "share", "membership", "probability", "used_fraction"), "percent"
     ),
     "p_value": "p",
-    "seconds": "duration",
-    "peak_memory_bytes": "bytes",
 }
 
 

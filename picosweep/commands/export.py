@@ -7,6 +7,7 @@ from picosweep.exports.registry import find_exporter
 from picosweep.exports.rows import read_sweep
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
+from picosweep.sweeps.store.folder import SweepFolder
 
 
 def export(sweep: str, results: Path, to: str, output: Path | None = None) -> Path:
@@ -27,7 +28,7 @@ def export(sweep: str, results: Path, to: str, output: Path | None = None) -> Pa
     exporter = find_exporter(to)
     folder = find_sweep(sweep, results)
     rows = read_sweep(folder)
-    target = output or folder / "export" / to
+    target = output or SweepFolder(folder).export(to)
     if output is not None and target.exists() and any(target.iterdir()):
         raise input_error("this folder is not empty", key="--output", found=str(target))
     shutil.rmtree(target, ignore_errors=True)

@@ -15,10 +15,10 @@ from picosweep.pico.probes.generate import stream_text
 from picosweep.pico.probes.neighbours import nearest_tokens
 from picosweep.pico.probes.samples import prompt_ids, write_samples
 from picosweep.pico.training.restore import restore_model
-from picosweep.sweeps.data import tokenizer_file
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.checkpoints import read_checkpoint
 from picosweep.sweeps.store.find import find_trial
+from picosweep.sweeps.store.folder import SweepFolder
 
 
 class Writer:
@@ -36,9 +36,10 @@ class Writer:
                 "this trial has no checkpoint", where=str(folder), key=self.row["trial_id"]
             )
         self.model: LanguageModel = restore_model(found.content).model
-        path = folder / tokenizer_file(self.row["tokenizer_fingerprint"])
+        files = SweepFolder(folder)
+        path = files.tokenizer(self.row["tokenizer_fingerprint"])
         if not path.exists():
-            path = folder / "tokenizer.json"
+            path = files.tokenizer()
         text = path.read_text(encoding="utf-8")
         self.tokenizer: Tokenizer = tokenizer_from_json(text)
 

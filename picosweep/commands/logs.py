@@ -12,6 +12,7 @@ import psutil
 
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
+from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.lock import running_driver
 
 POLL_SECONDS: Final = 0.5
@@ -42,9 +43,10 @@ def log_to(folder: Path, hear: Callable[[logging.LogRecord], None]) -> Iterator[
         folder: the sweep's folder.
         hear: called with our own warnings and errors.
     """
-    (folder / "logs").mkdir(exist_ok=True)
+    logs = SweepFolder(folder).logs
+    logs.mkdir(exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    path = folder / "logs" / f"{stamp}-{os.getpid()}.log"
+    path = logs / f"{stamp}-{os.getpid()}.log"
     to_file = logging.FileHandler(path, encoding="utf-8")
     formatter = logging.Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
@@ -81,7 +83,7 @@ def log_lines(sweep: str, results: Path, *, follow: bool = False) -> Iterator[st
         InputError: there is no such sweep, or it has no log.
     """
     folder = find_sweep(sweep, results)
-    paths = sorted((folder / "logs").glob("*.log"))
+    paths = sorted(SweepFolder(folder).logs.glob("*.log"))
     if not paths:
         raise input_error("this sweep has no log", where=str(folder))
     with paths[-1].open(encoding="utf-8", errors="replace") as file:

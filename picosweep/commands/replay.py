@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 
@@ -19,11 +19,7 @@ from picosweep.sweeps.search.candidates import stored_trial
 from picosweep.sweeps.spec.load import load_stored_spec
 from picosweep.sweeps.store.find import find_trial
 from picosweep.sweeps.store.reader import read_rows
-
-MEASURED: Final = frozenset(
-    {"seconds", "training_seconds", "tokens_per_second", "peak_memory_bytes"}
-)
-"""Columns that depend on the machine's mood and may differ."""
+from picosweep.sweeps.store.tables import OF_MACHINE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +99,7 @@ def _compare(stored: dict[str, Any], replayed: dict[str, Any]) -> list[Differenc
     return [
         Difference(step=stored["step"], column=name, stored=stored[name], replayed=value)
         for name, value in replayed.items()
-        if name not in MEASURED and not _equal(stored[name], value)
+        if name not in OF_MACHINE and not _equal(stored[name], value)
     ]
 
 

@@ -13,6 +13,7 @@ from picosweep.analysis.results import ResultsError, load
 from picosweep.analysis.watching import watch
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
+from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.lock import running_driver
 
 
@@ -54,7 +55,7 @@ def write(
     except ResultsError as error:
         raise input_error(str(error)) from error
     sections = make_sections(known)
-    page = write_report(known, output or folders[0] / "report.html", sections=sections)
+    page = write_report(known, output or SweepFolder(folders[0]).report, sections=sections)
     drawn = write_images(known, images, mode=mode, sections=sections) if images else []
     return Written(report=page, images=tuple(drawn), summary=summary(known))
 
@@ -97,7 +98,7 @@ def keep_fresh(
 
     watch(
         folders,
-        output or folders[0] / "report.html",
+        output or SweepFolder(folders[0]).report,
         seconds=seconds,
         compare=compare,
         until=ended,
@@ -107,4 +108,4 @@ def keep_fresh(
 
 def _folder(name: str, results: Path) -> Path:
     """A sweep's folder, whether it exists or will."""
-    return Path(name) if (Path(name) / "trials").is_dir() else results / name
+    return Path(name) if SweepFolder(Path(name)).is_sweep else results / name

@@ -25,6 +25,8 @@ from picosweep.sweeps.initial_weights import initial_checkpoint
 from picosweep.sweeps.search.ranking import Ranking
 from picosweep.sweeps.search.setup import CheckedSweep, ReadySweep, check_sweep
 from picosweep.sweeps.spec.user_code import user_modules
+from picosweep.sweeps.store.atomic_write import replace_file, write_json
+from picosweep.sweeps.store.folder import SweepFolder, read_json
 from picosweep.sweeps.store.mirror import Mirror, local_results, open_mirror
 from picosweep.sweeps.store.reader import find_elsewhere
 from picosweep.sweeps.store.store import Store
@@ -132,7 +134,7 @@ class _Sweep:
         preparing = background.submit(prepare_all, checked, self.results, observer.say)
         # What is wrong with the data mostly shows at once: say so before Ray takes its seconds.
         concurrent.futures.wait([preparing], timeout=0.5)
-        if not preparing.done() and not (self.folder / "journal").exists():
+        if not preparing.done() and not SweepFolder(self.folder).journal.exists():
             cluster.start()  # certain to be needed: let it start while the data is prepared
         data = preparing.result()
         log.info("the data is prepared: %s", data.own.meta.source)
@@ -160,7 +162,7 @@ class _Sweep:
         }
 
     def _check_same_sweep(self, store: Store, data: SweepData) -> None:
-        before = store.read_json("spec.json")
+        before = read_json(store.files.spec)
         if not store.trials or before is None:
             return
         now = self._comparable(data)
@@ -174,12 +176,12 @@ class _Sweep:
 
     def _write_beside(self, store: Store, data: SweepData) -> None:
         resolved = self.spec.model_dump(mode="json")
-        store.write_json("spec.json", resolved | {"comparable": self._comparable(data)})
-        store.write_json("environment.json", describe_environment())
-        if store.read_json("data.json") is None:
-            store.write_json("data.json", data.describe())
-            for name, content in data.tokenizers().items():
-                store.write_text(name, content)
+        write_json(store.files.spec, resolved | {"comparable": self._comparable(data)})
+        write_json(store.files.environment, describe_environment())
+        if read_json(store.files.data) is None:
+            write_json(store.files.data, data.describe())
+            for fingerprint, content in data.tokenizers().items():
+                replace_file(store.files.tokenizer(fingerprint), content.encode())
 
     def _train(
         self,
@@ -218,7 +220,7 @@ class _Sweep:
         from picosweep.analysis.report import write_report  # noqa: PLC0415
 
         try:
-            return write_report([self.folder], self.folder / "report.html")
+            return write_report([self.folder], SweepFolder(self.folder).report)
         except Exception:
             log.exception("the report could not be written; the tables are complete")
             return None
@@ -253,8 +255,8 @@ class _Sweep:
             ranking=Ranking.of(self.spec.objectives[0]),
             remarks=coordinator.remarks(),
         )
-        sessions = (store.read_json("sessions.json") or []) + [result.session()]
-        store.write_json("sessions.json", sessions)
+        sessions = (read_json(store.files.sessions) or []) + [result.session()]
+        write_json(store.files.sessions, sessions)
         return result
 
 

@@ -1,13 +1,13 @@
 """Looking at sweeps and trials from any terminal, whether they run or not."""
 
 import collections
-import json
 from pathlib import Path
 from typing import Any, Final
 
 from picosweep.sweeps.search.ranking import Ranking
 from picosweep.sweeps.store.checkpoints import read_checkpoint
 from picosweep.sweeps.store.find import find_sweep, find_trial
+from picosweep.sweeps.store.folder import SweepFolder, read_json
 from picosweep.sweeps.store.lock import running_driver
 from picosweep.sweeps.store.now import read_now
 from picosweep.sweeps.store.reader import read_journal, read_rows, sweep_folders, time_of
@@ -29,7 +29,7 @@ def sweep_status(folder: Path) -> dict[str, Any]:
     unended = counts.pop("running", 0)
     running = min(len(now["running"]), unended) if now else 0
     counts += collections.Counter(running=running, waiting=unended - running)
-    ranking = Ranking.of_stored(_stored_spec(folder))
+    ranking = Ranking.of_stored(read_json(SweepFolder(folder).spec))
     best = [
         winner
         for name in dict.fromkeys(row["architecture"] for row in trials)
@@ -52,13 +52,6 @@ def sweep_status(folder: Path) -> dict[str, Any]:
             for row in incidents[-INCIDENTS_SHOWN:]
         ],
     }
-
-
-def _stored_spec(folder: Path) -> Any:
-    try:
-        return json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def all_statuses(results: Path, name: str | None) -> list[dict[str, Any]]:

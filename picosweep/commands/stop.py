@@ -8,6 +8,7 @@ from typing import Final
 
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
+from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.lock import local_process, running_driver
 from picosweep.sweeps.store.mailbox import WHOLE_SWEEP, ask_for
 from picosweep.sweeps.store.reader import read_journal
@@ -67,7 +68,7 @@ def _stop_trial(folder: Path, trial: str) -> str:
 
 def _holds_lock(process: int, folder: Path) -> bool:
     """Whether a process of this machine is the driver, and not another one with its number."""
-    lock = (folder / ".lock").resolve()
+    lock = SweepFolder(folder).lock.resolve()
     try:
         return any(path.resolve() == lock for path in Path(f"/proc/{process}/fd").iterdir())
     except OSError:

@@ -1,11 +1,11 @@
 """Whether a sweep's tokenizers do their work: `picosweep tokenizer`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
+from picosweep.sweeps.store.folder import SweepFolder, read_json
 
 
 def tokenizer_checks(sweep: str, results: Path) -> list[dict[str, Any]]:
@@ -21,9 +21,9 @@ def tokenizer_checks(sweep: str, results: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: there is no such sweep, or it has no such check.
     """
-    path = find_sweep(sweep, results) / "data.json"
+    path = SweepFolder(find_sweep(sweep, results)).data
+    described = read_json(path)
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
         return [described["tokenizer_quality"], *described.get("other_tokenizers", ())]
-    except (OSError, ValueError, KeyError) as error:
+    except (KeyError, TypeError) as error:
         raise input_error("the check of the tokenizer is missing", where=str(path)) from error

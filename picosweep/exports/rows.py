@@ -5,11 +5,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.journal import Row
 from picosweep.sweeps.store.reader import read_journal
+from picosweep.sweeps.store.tables import SET_BY_DRIVER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +54,10 @@ def read_sweep(folder: Path) -> SweepRows:
     return SweepRows(folder=folder, trials=tables["trials"], **grouped)
 
 
-NOT_METRICS: Final = frozenset({"trial_id", "rung", "step", "time"})
-
-
 def metrics_of(report: Row) -> dict[str, float]:
     """A report's numbers; what was not measured is left out, NaN stays."""
     return {
         name: float(value)
         for name, value in report.items()
-        if name not in NOT_METRICS and isinstance(value, int | float)
+        if name not in SET_BY_DRIVER and name != "step" and isinstance(value, int | float)
     }

@@ -16,7 +16,6 @@ from picosweep.sweeps.decisions.architecture_state import Family
 from picosweep.sweeps.decisions.limits import LimitWatch
 from picosweep.sweeps.decisions.next_trial import Agenda
 from picosweep.sweeps.decisions.trial import (
-    SET_BY_DRIVER,
     Assignment,
     Outcome,
     Trial,
@@ -32,7 +31,7 @@ from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.journal import Entry, Row
 from picosweep.sweeps.store.reader import OtherSweeps
 from picosweep.sweeps.store.store import Store
-from picosweep.sweeps.store.tables import REPORTS
+from picosweep.sweeps.store.tables import REPORTS, SET_BY_DRIVER
 
 BY_USER: Final = "stopped by the user"
 

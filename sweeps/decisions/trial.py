@@ -5,19 +5,13 @@ import random
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from picosweep.sweeps.search.candidates import Candidate
 from picosweep.sweeps.store.journal import Row
-from picosweep.sweeps.store.tables import TERMINAL_STATUSES
+from picosweep.sweeps.store.tables import FROM_REPORT, TERMINAL_STATUSES
 
 Outcome = Literal["completed", "stopped", "diverged", "failed"]
-
-FROM_REPORT: Final = (
-    "step", "tokens", "flops", "seconds", "training_seconds", "val_loss", "val_accuracy",
-    "val_perplexity", "bits_per_byte", "train_loss", "tokens_per_second", "peak_memory_bytes",
-)  # fmt: skip
-"""Columns of a trial's row that repeat its last report."""
 
 
 @dataclass(kw_only=True)
@@ -74,10 +68,6 @@ class Assignment:
     """Those that are known, in the order of training."""
 
 
-SET_BY_DRIVER: Final = frozenset({"trial_id", "rung", "time"})
-"""Columns of `reports` that training does not measure."""
-
-
 def draw_cohort(ordinal: str, exempt_fraction: float) -> str:
     """Whether a trial is exempt from early stopping: by lot, but always the same lot."""
     lot = random.Random(zlib.crc32(f"exempt/{ordinal}".encode())).random()
@@ -90,7 +80,7 @@ def first_row(sweep: str, candidate: Candidate, cohort: str, micros: int) -> Row
     Args:
         sweep: the sweep's name.
         candidate: what is to be trained.
-        cohort: one of `sweeps.store.tables.COHORTS`.
+        cohort: one of the values of its column.
         micros: the time, in microseconds since the epoch.
     """
     return {

@@ -15,7 +15,9 @@ from pydantic_core import ErrorDetails
 
 from picosweep.sweeps.errors import InputError, Problem, input_error, nearest
 from picosweep.sweeps.spec.document import Document, KeyPath, dotted, read_yaml
-from picosweep.sweeps.spec.schema import STATIC_METRICS, Metric, Spec
+from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.store.folder import SweepFolder
+from picosweep.sweeps.store.tables import KNOWN_BEFORE_TRAINING, OBJECTIVES
 
 
 def load_spec(path: str | Path) -> tuple[Spec, Document]:
@@ -68,7 +70,7 @@ def load_stored_spec(folder: Path) -> tuple[Spec, Document]:
     Raises:
         InputError: there is none, or it cannot be read.
     """
-    path = folder / "spec.json"
+    path = SweepFolder(folder).spec
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         content.pop("comparable", None)
@@ -79,12 +81,12 @@ def load_stored_spec(folder: Path) -> tuple[Spec, Document]:
 
 
 def _check_objectives(spec: Spec) -> None:
-    if spec.objectives[0].metric in STATIC_METRICS:
+    if spec.objectives[0].metric in KNOWN_BEFORE_TRAINING:
         raise _ContradictionError(
             "the first objective must be measured in training: early stopping looks at it",
             field="objectives",
             found=spec.objectives[0].metric,
-            allowed=", ".join(m for m in typing.get_args(Metric) if m not in STATIC_METRICS),
+            allowed=", ".join(m for m in OBJECTIVES if m not in KNOWN_BEFORE_TRAINING),
         )
 
 

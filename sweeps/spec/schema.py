@@ -8,7 +8,7 @@ key path, what was found and what is allowed. Defaults live here (the sweep), in
 import dataclasses
 import functools
 import typing
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,20 +20,12 @@ from pydantic import (
 )
 
 from picosweep.pico.data.config import DataConfig
+from picosweep.sweeps.store.tables import OBJECTIVES
 
-Metric = Literal[
-    "val_loss",
-    "val_accuracy",
-    "val_perplexity",
-    "bits_per_byte",
-    "train_loss",
-    "num_params",
-    "flops_per_token",
-    "seconds",
-    "peak_memory_bytes",
-]
-STATIC_METRICS: Final = frozenset({"num_params", "flops_per_token"})
-"""Metrics known before training: no ground for stopping a trial early."""
+if TYPE_CHECKING:
+    Metric = str
+else:
+    Metric = Literal[OBJECTIVES]
 
 
 class _Section(BaseModel):

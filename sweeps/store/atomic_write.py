@@ -1,7 +1,9 @@
 """Writing files so that a reader sees the old content or the new, never a part of it."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -17,6 +19,15 @@ def replace_file(path: Path, content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Put a JSON file in place whole, for people to read too.
+
+    Raises:
+        OSError: as `replace_file`.
+    """
+    replace_file(path, (json.dumps(content, indent=2, default=str) + "\n").encode())
 
 
 def remove_debris(folder: Path) -> None:

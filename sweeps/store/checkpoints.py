@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picosweep.sweeps.store.atomic_write import replace_file
+from picosweep.sweeps.store.folder import SweepFolder
 
 log = logging.getLogger("picosweep")
 
@@ -69,7 +70,7 @@ def read_checkpoint(
 def with_several_checkpoints(folder: Path) -> Iterator[str]:
     """The ids of trials that have more than one checkpoint."""
     try:
-        with os.scandir(folder / "checkpoints") as entries:
+        with os.scandir(SweepFolder(folder).checkpoints()) as entries:
             trials = [entry for entry in entries if entry.is_dir()]
     except FileNotFoundError:
         return
@@ -110,4 +111,4 @@ def _checksum(path: Path) -> int | None:
 
 
 def _folder(folder: Path, trial_id: str) -> Path:
-    return folder / "checkpoints" / trial_id
+    return SweepFolder(folder).checkpoints(trial_id)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from picosweep.sweeps.errors import input_error, nearest
+from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.reader import read_rows, sweep_folders
 
 
@@ -14,7 +15,7 @@ def find_sweep(name: str, results: Path) -> Path:
         InputError: there is none; the message names the ones there are.
     """
     for folder in (results / name, Path(name)):
-        if (folder / "trials").is_dir() or (folder / "journal").is_dir():
+        if SweepFolder(folder).is_sweep:
             return folder
     names = [folder.name for folder in sweep_folders(results)]
     raise input_error(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from picosweep.sweeps.errors import input_error
+from picosweep.sweeps.store.folder import SweepFolder
 
 
 def lock_folder(folder: Path) -> IO[str]:
@@ -16,7 +17,7 @@ def lock_folder(folder: Path) -> IO[str]:
     Raises:
         InputError: another driver holds it, or it cannot be written.
     """
-    path = folder / ".lock"
+    path = SweepFolder(folder).lock
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
@@ -43,7 +44,7 @@ def lock_folder(folder: Path) -> IO[str]:
 def running_driver(folder: Path) -> str | None:
     """Which process is running a sweep, None where none is."""
     try:
-        with (folder / ".lock").open(encoding="utf-8") as file:
+        with SweepFolder(folder).lock.open(encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:

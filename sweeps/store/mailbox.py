@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from picosweep.sweeps.store.atomic_write import replace_file
+from picosweep.sweeps.store.folder import SweepFolder
 
 WHOLE_SWEEP: Final = "sweep"
 
 
 def take_requests(folder: Path) -> list[str]:
     """What was asked for since the last call: ids of trials to stop, or `WHOLE_SWEEP`."""
-    asked = sorted(path for path in _requests(folder).glob("*") if not path.name.startswith("."))
+    left = SweepFolder(folder).requests.glob("*")
+    asked = sorted(path for path in left if not path.name.startswith("."))
     for path in asked:
         path.unlink(missing_ok=True)
     return [path.name for path in asked]
@@ -22,8 +24,4 @@ def take_requests(folder: Path) -> list[str]:
 
 def ask_for(folder: Path, request: str) -> None:
     """Leave a request: the id of a trial to stop, or `WHOLE_SWEEP`."""
-    replace_file(_requests(folder) / request, b"")
-
-
-def _requests(folder: Path) -> Path:
-    return folder / "requests"
+    replace_file(SweepFolder(folder).requests / request, b"")

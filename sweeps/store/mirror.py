@@ -25,12 +25,13 @@ from typing import Any, Final
 
 from picosweep.sweeps.errors import InputError, input_error
 from picosweep.sweeps.store.atomic_write import replace_file
+from picosweep.sweeps.store.folder import CHECKPOINTS, JOURNAL, OF_ITS_DRIVER, SweepFolder
 from picosweep.sweeps.store.lock import running_driver
 
 MARK: Final = ".mirror"
 """The file in a results folder that names where its mirror is."""
 ROUND_SECONDS: Final = 30.0
-LEFT_OUT: Final = frozenset({MARK, ".lock", "now.json", "requests", ".cache"})
+LEFT_OUT: Final = OF_ITS_DRIVER | {MARK, ".cache"}
 
 log = logging.getLogger("picosweep")
 
@@ -155,7 +156,7 @@ class Mirror(contextlib.AbstractContextManager["Mirror"]):
         Raises:
             InputError: the store cannot be read.
         """
-        if any((self._folder / "journal").glob("*.jsonl")):
+        if any(SweepFolder(self._folder).journal.glob("*.jsonl")):
             return 0
         return _download(self._store, self._base, self._folder, self._address)
 
@@ -212,7 +213,7 @@ def refresh(results: Path) -> None:
 
 def _order(name: str) -> tuple[int, str]:
     """Checkpoints first, the journal next, what is made from it last."""
-    kinds = {"checkpoints": 0, "journal": 1}
+    kinds = {CHECKPOINTS: 0, JOURNAL: 1}
     return kinds.get(name.partition("/")[0], 2), name
 
 

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.atomic_write import replace_file
+from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.journal import Row
 from picosweep.sweeps.store.tables import TABLE_VERSION
 
-CHECKSUMS: Final = ".parts.json"
 VERSION_KEY: Final = "picosweep_table_version"
 
 
@@ -34,7 +34,7 @@ class Parts:
         """Name and size of the journal's last segment when the tables were last brought up to
         date; None where that is not known."""
         try:
-            stored = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+            stored = json.loads(SweepFolder(folder).part_checksums.read_text(encoding="utf-8"))
             self._checksums = {str(name): list(found) for name, found in stored["parts"].items()}
             self.sealed_up_to = stored["journal"]
         except (OSError, ValueError, AttributeError, KeyError, TypeError):
@@ -66,7 +66,7 @@ class Parts:
         """
         self.sealed_up_to = sealed_up_to
         noted = {"journal": sealed_up_to, "parts": self._checksums}
-        replace_file(self._folder / CHECKSUMS, json.dumps(noted, indent=1).encode())
+        replace_file(SweepFolder(self._folder).part_checksums, json.dumps(noted, indent=1).encode())
 
     def num_rows(self, table: str, segment: int) -> int | None:
         """Rows of a part, None where it is missing or damaged."""

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from picosweep.sweeps.store.checkpoints import StoredCheckpoint, read_checkpoint
+from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.journal import Journal, Row, journal_position
 from picosweep.sweeps.store.parquet import Parts
 from picosweep.sweeps.store.tables import TABLES, TERMINAL_STATUSES
@@ -45,7 +46,7 @@ def read_journal(folder: Path) -> dict[str, list[Row]]:
     """Every table of a sweep as its journal has it, times in microseconds since the epoch."""
     trials: dict[str, Row] = {}
     tables: dict[str, list[Row]] = collections.defaultdict(list)
-    for transaction in Journal(folder / "journal", create=False).read(repair=False):
+    for transaction in Journal(SweepFolder(folder).journal, create=False).read(repair=False):
         for table, row in transaction.entries:
             if table == "trials":
                 trials[row["trial_id"]] = row
@@ -77,7 +78,7 @@ def _time(micros: int | None) -> datetime.datetime | None:
 
 def _is_stale(folder: Path, table: str) -> bool:
     """Whether the journal holds rows that a table lacks, or the table is damaged."""
-    position = journal_position(folder / "journal")
+    position = journal_position(SweepFolder(folder).journal)
     if position is None:
         return False
     parts = Parts(folder)
@@ -99,10 +100,8 @@ def find_elsewhere(results: Path, sweep: str) -> dict[str, Path]:
 
 
 def sweep_folders(results: Path) -> list[Path]:
-    """The folders of all sweeps below a results folder, by name."""
-    return sorted(
-        {path.parent for name in ("trials", "journal") for path in results.glob(f"*/{name}")}
-    )
+    """Return the folders of all sweeps below a results folder, by name."""
+    return sorted(path for path in results.glob("*") if SweepFolder(path).is_sweep)
 
 
 class OtherSweeps:

@@ -5,19 +5,10 @@ file system after a power cut, by a flipped bit, by a person. Such rows go back 
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 from picosweep.sweeps.store.journal import Entry, Row
 from picosweep.sweeps.store.parquet import Parts
-from picosweep.sweeps.store.tables import FIXED_TRIAL_COLUMNS, TERMINAL_STATUSES
-
-KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "reports": ("trial_id", "step"),
-    "decisions": ("trial_id", "rung"),
-    "samples": ("trial_id", "step", "decoder", "prompt"),
-    "incidents": ("time", "trial_id", "kind"),
-}
-"""What tells the rows of an appended table apart."""
+from picosweep.sweeps.store.tables import FIXED_TRIAL_COLUMNS, KEYS, TERMINAL_STATUSES
 
 
 def lost_rows(

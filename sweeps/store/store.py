@@ -4,21 +4,21 @@
 Parquet from time to time, so that a report can be made while the sweep runs.
 """
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
-from picosweep.sweeps.store.atomic_write import remove_debris, replace_file
+from picosweep.sweeps.store.atomic_write import remove_debris
 from picosweep.sweeps.store.checkpoints import (
     drop_others,
     read_checkpoint,
     save_checkpoint,
     with_several_checkpoints,
 )
+from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.journal import Entry, Journal, Row, journal_position
 from picosweep.sweeps.store.lock import lock_folder
 from picosweep.sweeps.store.parquet import Parts, check_version, refuse_version
@@ -53,6 +53,7 @@ class Store:
 
     def __init__(self, folder: Path, hyperparameters: Mapping[str, pa.DataType]) -> None:
         self.folder = folder
+        self.files = SweepFolder(folder)
         check_version(folder)
         self._lock = lock_folder(folder)
         try:
@@ -75,7 +76,7 @@ class Store:
         for place in (self.folder, *(self.folder / table for table in TABLES)):
             remove_debris(place)
         self._parts = Parts(self.folder)
-        self._journal = Journal(self.folder / "journal")
+        self._journal = Journal(self.files.journal)
         is_new = True
         for transaction in self._journal.read():
             is_new = False
@@ -190,7 +191,7 @@ class Store:
         Raises:
             OSError: the disk is full or gone; the journal has everything all the same.
         """
-        position = journal_position(self.folder / "journal")
+        position = journal_position(self.files.journal)
         for table, segment in sorted(self._unsealed):
             rows = self._by_segment[table][segment]
             self._parts.write(table, segment, rows, TABLES[table])
@@ -246,21 +247,6 @@ class Store:
         reports = self.reports_of(trial_id)
         found = read_checkpoint(self.folder, trial_id, reports[-1]["step"] if reports else 0)
         return None if found is None else found.content
-
-    def write_json(self, name: str, content: Any) -> None:
-        """Write a file such as `spec.json` beside the tables."""
-        self.write_text(name, json.dumps(content, indent=2, default=str) + "\n")
-
-    def write_text(self, name: str, content: str) -> None:
-        """Write a text file beside the tables."""
-        replace_file(self.folder / name, content.encode())
-
-    def read_json(self, name: str) -> Any:
-        """A file written by `write_json`; None where it is missing or damaged."""
-        try:
-            return json.loads((self.folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
 
     def close(self) -> None:
         """Bring the journal to disk and let another driver in."""

@@ -9,6 +9,8 @@ from picosweep.sweeps.search.candidates import Candidate
 from picosweep.sweeps.search.feasibility import feasible_candidates, typical
 from picosweep.sweeps.search.setup import ReadySweep
 from picosweep.sweeps.spec.parameters import Space
+from picosweep.sweeps.store.atomic_write import write_json
+from picosweep.sweeps.store.folder import read_json
 from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.workers.cluster import Cluster
 
@@ -36,7 +38,7 @@ def settle_precision(
         initial: the checkpoint whose weights all trials start from.
         say: told what is being done.
     """
-    known: dict[str, PrecisionName] = store.read_json("precision.json") or {}
+    known: dict[str, PrecisionName] = read_json(store.files.precision) or {}
     for name, space in sweep.spaces.items():
         if name in known or not _offers_auto(space):
             continue
@@ -49,7 +51,7 @@ def settle_precision(
             say(f"measuring number formats for {name}")
             known[name] = _measure(typical(candidates), cluster, data, initial)
             log.info("precision auto means %s for %s", known[name], name)
-            store.write_json("precision.json", known)
+            write_json(store.files.precision, known)
     return known
 
 

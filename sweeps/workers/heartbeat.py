@@ -4,15 +4,13 @@ It tells other terminals how far it is, hears what they ask for, and brings the 
 date; all of it from Tune's own loop, so that no thread is needed.
 """
 
-import json
 import logging
 import time
 from typing import Any, Final
 
 from picosweep.sweeps.decisions.coordinator import Coordinator
-from picosweep.sweeps.store.atomic_write import replace_file
 from picosweep.sweeps.store.mailbox import WHOLE_SWEEP, take_requests
-from picosweep.sweeps.store.now import NOW
+from picosweep.sweeps.store.now import write_now
 from picosweep.sweeps.store.store import Store
 
 SEAL_SECONDS: Final = 15.0
@@ -71,7 +69,7 @@ class Heartbeat:
         if now != self._told:
             self._told = now
             try:
-                replace_file(self._store.folder / NOW, json.dumps(now).encode())
+                write_now(self._store.folder, now)
             except OSError as error:
                 log.info("cannot say how far the sweep is: %s", error)
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from picosweep.sweeps.decisions.coordinator import Coordinator
-from picosweep.sweeps.decisions.trial import SET_BY_DRIVER, Assignment
+from picosweep.sweeps.decisions.trial import Assignment
 from picosweep.sweeps.search.candidates import Candidate
 from picosweep.sweeps.search.setup import check_sweep
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.store import Store
-from picosweep.sweeps.store.tables import REPORTS
+from picosweep.sweeps.store.tables import REPORTS, SET_BY_DRIVER
 
 Loss = Callable[[Candidate, int], float]
 """The validation loss of a configuration after so many optimizer steps."""

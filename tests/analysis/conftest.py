@@ -5,10 +5,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from handmade import EVIL, write_sweep
 
 from picosweep.analysis.report import render_report
 from picosweep.analysis.results import Results, load
+from tests.analysis.handmade import EVIL, write_sweep
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from picosweep.sweeps.store.tables import DECISIONS, INCIDENTS, REPORTS, SAMPLES, TRIALS
+from picosweep.sweeps.store.tables import REPORTS, TABLES, TRIALS
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&"
 """Markup that must stay text wherever it stands."""
@@ -261,11 +261,11 @@ def write_tables(folder: Path, rows: Rows) -> None:
         ),
     ]
     tables = {
-        "incidents": pa.Table.from_pylist(incidents, schema=INCIDENTS),
+        "incidents": pa.Table.from_pylist(incidents, schema=TABLES["incidents"]),
         "trials": trials,
         "reports": pa.Table.from_pylist(rows.reports, schema=REPORTS),
-        "decisions": pa.Table.from_pylist(rows.decisions, schema=DECISIONS),
-        "samples": pa.Table.from_pylist(rows.samples, schema=SAMPLES),
+        "decisions": pa.Table.from_pylist(rows.decisions, schema=TABLES["decisions"]),
+        "samples": pa.Table.from_pylist(rows.samples, schema=TABLES["samples"]),
     }
     for name, table in tables.items():
         (folder / name).mkdir(parents=True, exist_ok=True)

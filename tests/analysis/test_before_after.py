@@ -5,11 +5,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from handmade import write_sweep
 
 from picosweep.analysis.answer.before_after import before_after_table, change_table
 from picosweep.analysis.answer.change import change_answer, change_verdict
 from picosweep.analysis.results import load
+from tests.analysis.handmade import write_sweep
 
 SMALL = {"trials_per_architecture": 3, "architectures": ("kgram", "lstm")}
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Browser, find_browser
 
 from picosweep.analysis.report import write_report
+from tests.analysis.browser import Browser, find_browser
 
 pytestmark = [
     pytest.mark.browser,

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from handmade import write_sweep
 
 from picosweep.analysis import watching
 from picosweep.analysis.answer.spend import figure
@@ -11,6 +10,7 @@ from picosweep.analysis.chapters import CHAPTERS
 from picosweep.analysis.images import fixed_width, render_image, write_images
 from picosweep.analysis.results import Results, load
 from picosweep.analysis.watching import signature, watch
+from tests.analysis.handmade import write_sweep
 
 
 def test_a_chart_becomes_an_image(results: Results) -> None:

@@ -7,11 +7,11 @@ import altair as alt
 import numpy as np
 import polars as pl
 import pytest
-from handmade import SPACES, write_sweep
 
 from picosweep.analysis.answer.answer import answer
 from picosweep.analysis.chapters import CHAPTERS, ask
 from picosweep.analysis.results import load
+from tests.analysis.handmade import SPACES, write_sweep
 
 QUESTIONS = [question for chapter in CHAPTERS for question in chapter.questions]
 Change = Callable[[pl.DataFrame], pl.DataFrame]

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from handmade import write_sweep
 from typer.testing import CliRunner
 
 from picosweep.analysis.chapters import CHAPTERS
 from picosweep.cli import app
 from picosweep.commands import report as reporting
 from picosweep.sweeps.errors import InputError
+from tests.analysis.handmade import write_sweep
 
 SMALL = {"trials_per_architecture": 3, "architectures": ("kgram", "lstm")}
 

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from handmade import write_sweep
 
 from picosweep.analysis.results import Results, ResultsError, load
 from picosweep.sweeps.store.tables import TRIALS
+from tests.analysis.handmade import write_sweep
 
 
 def write_trials(folder: Path, frame: pl.DataFrame) -> Path:

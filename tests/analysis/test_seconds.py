@@ -5,12 +5,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from handmade import RUNGS, write_sweep
 
 from picosweep.analysis.report import render_report, subtitle
 from picosweep.analysis.results import Results, load
 from picosweep.analysis.statistics.common_rung import comparisons
 from picosweep.analysis.stopping.savings import savings_sentence, savings_table
+from tests.analysis.handmade import RUNGS, write_sweep
 
 
 def _clocked(folder: Path, *, name: str = "clocked", seconds: float = 5.0, seed: int = 0) -> Path:

@@ -2,10 +2,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from handmade import write_sweep
-
 from picosweep.analysis.results import Results, load
 from picosweep.analysis.trials.tokenizer_check import figure, tokenizer_sentence, tokenizer_table
+from tests.analysis.handmade import write_sweep
 
 GOOD = {
     "kind": "bpe", "vocab_size": 1024, "num_texts": 204, "num_round_trips": 204,

@@ -5,11 +5,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from handmade import write_sweep
 
 from picosweep import analysis
 from picosweep.analysis.report import write_report
 from picosweep.analysis.results import ResultsError
+from tests.analysis.handmade import write_sweep
 
 
 def test_one_file_holds_the_whole_report(demo: Path, tmp_path: Path) -> None:

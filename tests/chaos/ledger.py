@@ -10,13 +10,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from picosweep.sweeps.store.tables import OF_MACHINE
 from tests.chaos.attempts import History, Life, read_attempts
 from tests.chaos.disk import TERMINAL, Disk, Key, Row, keys_twice, only_in_one, read_disk
-
-MEASURED = frozenset(
-    {"seconds", "training_seconds", "tokens_per_second", "peak_memory_bytes", "time"}
-)
-"""Columns that depend on the machine's mood: other bits when a step is trained again."""
 
 
 @dataclass
@@ -198,6 +194,6 @@ def _same(first: Row, second: Row) -> bool:
     for name, value in first.items():
         other = second.get(name)
         both_nan = all(isinstance(x, float) and math.isnan(x) for x in (value, other))
-        if name not in MEASURED and value != other and not both_nan:
+        if name not in OF_MACHINE | {"time"} and value != other and not both_nan:
             return False
     return True

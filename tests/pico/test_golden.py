@@ -10,10 +10,10 @@ import os
 from pathlib import Path
 
 import pytest
-from tiny_trials import numbers, tiny_trial
 
 from picosweep.pico.models.registry import MODELS
 from picosweep.pico.training.train import TRAINING_VERSION, train
+from tests.pico.tiny_trials import numbers, tiny_trial
 
 GOLDEN = Path(__file__).parent / "golden" / "first_steps.json"
 ADVICE = "training gives other numbers: raise TRAINING_VERSION and write the golden file anew"

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_trials import numbers, tiny_trial
 from torch import nn
 
 import picosweep.pico.training.auto_precision
@@ -15,6 +14,7 @@ from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.memory import keep_freed_memory, peak_memory_bytes, reset_peak_memory
 from picosweep.pico.training.precision import Precision
 from picosweep.pico.training.train import train
+from tests.pico.tiny_trials import numbers, tiny_trial
 
 CPU = torch.device("cpu")
 

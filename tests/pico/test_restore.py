@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_trials import numbers, tiny_trial
 
 from picosweep.pico.models.registry import MODELS
 from picosweep.pico.training.checkpoint import Checkpoint, CheckpointError
 from picosweep.pico.training.restore import restore_model, weights_fingerprint
 from picosweep.pico.training.train import train
+from tests.pico.tiny_trials import numbers, tiny_trial
 
 
 def trained(trial, data, steps=4, **kwargs):

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_trials import numbers, tiny_trial
 
 from picosweep.pico.data.batching.batches import TrainBatches, validation_batches
 from picosweep.pico.models.registry import MODELS
@@ -13,6 +12,7 @@ from picosweep.pico.training.checkpoint import Checkpoint
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.train import train
 from picosweep.sweeps.store.tables import REPORTS
+from tests.pico.tiny_trials import numbers, tiny_trial
 
 
 def final_weights(report):

@@ -1,11 +1,11 @@
 import pytest
 import torch
-from tiny_trials import numbers, tiny_trial
 
 from picosweep.pico.models.registry import MODELS
 from picosweep.pico.training.checkpoint import Checkpoint, CheckpointError
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.train import train
+from tests.pico.tiny_trials import numbers, tiny_trial
 
 
 def state_of(loop_or_report):

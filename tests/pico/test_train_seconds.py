@@ -3,12 +3,12 @@
 import math
 
 import pytest
-from tiny_trials import numbers, tiny_trial
 
 from picosweep.pico.training.checkpoint import Checkpoint
 from picosweep.pico.training.clock import TrainingClock
 from picosweep.pico.training.progress import Progress
 from picosweep.pico.training.train import train
+from tests.pico.tiny_trials import numbers, tiny_trial
 
 
 class FakeClock:

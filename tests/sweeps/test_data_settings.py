@@ -112,7 +112,7 @@ def test_each_vocabulary_is_prepared_once(tmp_path: Path) -> None:
     assert len(data.describe()["other_tokenizers"]) == 1
     own = prepare_all(_text_sweep(tmp_path, {}), tmp_path)
     assert [meta.vocab_size for meta in own.metas.values()] == [270]
-    assert list(own.tokenizers()) == ["tokenizer.json"]
+    assert list(own.tokenizers()) == [None]
     assert "other_tokenizers" not in own.describe()
 
 

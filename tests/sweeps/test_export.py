@@ -14,6 +14,7 @@ import pytest
 from picosweep.commands.export import export
 from picosweep.exports.rows import read_sweep
 from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.store.atomic_write import write_json
 from tests.sweeps.simulation import SPEC, Simulation
 
 Simulate = Callable[..., Simulation]
@@ -24,7 +25,7 @@ def sweep(simulate: Simulate, tmp_path: Path) -> Path:
     """A finished sweep with every kind of end but failure."""
     simulation = simulate(tmp_path, diverging=0.6)
     assert simulation.run()
-    simulation.store.write_json("spec.json", SPEC)
+    write_json(simulation.store.files.spec, SPEC)
     simulation.kill()
     return simulation.store.folder
 

@@ -11,9 +11,8 @@ import pytest
 
 import picosweep.sweeps.decisions.trial
 from picosweep import analysis
-from picosweep.sweeps.decisions.trial import FROM_REPORT
 from picosweep.sweeps.store.reader import find_elsewhere
-from picosweep.sweeps.store.tables import TABLES
+from picosweep.sweeps.store.tables import FROM_REPORT, TABLES
 from picosweep.sweeps.workers import simulated
 from tests.sweeps.simulation import Simulation, spec_with
 

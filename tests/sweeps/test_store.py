@@ -12,7 +12,7 @@ from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.store.atomic_write import replace_file
 from picosweep.sweeps.store.reader import find_elsewhere
 from picosweep.sweeps.store.store import Store
-from picosweep.sweeps.store.tables import DECISIONS, REPORTS, TRIALS
+from picosweep.sweeps.store.tables import REPORTS, TABLES, TRIALS
 
 TYPES = {"embed_size": pa.int64(), "activation": pa.string(), "dropout": pa.float64()}
 
@@ -28,7 +28,7 @@ def test_tables_have_their_schema_even_when_empty(tmp_path: Path) -> None:
     store = Store(tmp_path, TYPES)
     store.seal()
     store.close()
-    for name, schema in (("reports", REPORTS), ("decisions", DECISIONS)):
+    for name, schema in (("reports", REPORTS), ("decisions", TABLES["decisions"])):
         assert pq.read_table(tmp_path / name).schema.equals(schema)
     trials = pq.read_table(tmp_path / "trials").schema
     assert trials.equals(pa.schema([*TRIALS, *TYPES.items()]))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, strategies as st
-from numbered import END_OF_TEXT_ID, numbered_data
 
 from picosweep.pico.data.batching.batches import IGNORED, TrainBatches, validation_batches
 from picosweep.pico.errors import DataError
+from tests.pico.data.numbered import END_OF_TEXT_ID, numbered_data
 
 lengths = st.lists(st.integers(1, 30), min_size=1, max_size=12)
 

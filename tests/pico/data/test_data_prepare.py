@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from stories import STORIES
 
 from picosweep.pico.data.config import DataConfig, TokenizerConfig
 from picosweep.pico.data.preparation.prepare import prepare
 from picosweep.pico.errors import DataError
+from tests.pico.data.stories import STORIES
 
 CHARACTERS = TokenizerConfig(kind="char")
 

@@ -1,10 +1,10 @@
 import pytest
-from stories import STORIES
 from tokenizers import Tokenizer as Engine, models, pre_tokenizers
 
 from picosweep.pico.data.config import TokenizerConfig
 from picosweep.pico.data.tokenizer_quality import PROBES, check_prepared, check_tokenizer
 from picosweep.pico.data.tokenizers.tokenizer import CharacterTokenizer
+from tests.pico.data.stories import STORIES
 
 
 class Broken(CharacterTokenizer):

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
-from stories import STORIES
 from tokenizers import Tokenizer as Engine, pre_tokenizers
 
 from picosweep.pico.data.config import TokenizerConfig
@@ -16,6 +15,7 @@ from picosweep.pico.data.tokenizers.pretokens import split_pieces, thinned_piece
 from picosweep.pico.data.tokenizers.registry import make_tokenizer, tokenizer_from_json
 from picosweep.pico.data.tokenizers.tokenizer import CharacterTokenizer, IntegerTokenizer
 from picosweep.pico.errors import DataError
+from tests.pico.data.stories import STORIES
 
 # Every kind of neighbour the pre-tokenizer's pattern knows, and white space Python and Unicode
 # disagree about.

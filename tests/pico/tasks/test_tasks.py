@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from tiny_trials import tiny_trial
 from torch.nn import functional
 
 from picosweep.pico.tasks import registry
@@ -13,6 +12,7 @@ from picosweep.pico.training.checkpoint import Checkpoint
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.train import train
 from picosweep.sweeps.store.tables import REPORTS
+from tests.pico.tiny_trials import tiny_trial
 
 
 class Copying:

@@ -1,0 +1,353 @@
+"""Every column of the result tables, once: type, meaning, unit, and what may be done with it.
+
+Writer, reader, replay, exports, the report's headings and the generated reference derive what they
+know of a column from here. It imports neither Ray nor Torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import pyarrow as pa
+
+Shown = Literal["loss", "count", "percent", "duration", "bytes", "plain"]
+"""How a reader is shown a number."""
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a result table."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    """What it holds, without a full stop at the end."""
+    unit: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Where it holds one of a few names: each with its meaning."""
+    by_driver: bool = False
+    """In `reports`: whether the driver adds it, and training does not measure it."""
+    of_machine: bool = False
+    """Whether it depends on the machine and the moment, so that a replay may differ in it."""
+    per_token: bool = False
+    """Whether it means another thing under another tokenizer."""
+    goal: Literal["minimize", "maximize"] | None = None
+    """Which way is better; None where it cannot be an objective."""
+    before_training: bool = False
+    """Whether it is known before training, so that early stopping cannot look at it."""
+    label: str = ""
+    """A short heading; its name, where there is none."""
+    noun: str = ""
+    """What a sentence calls it."""
+    shown: Shown = "plain"
+
+
+_TRIAL_ID: Final = Column(
+    name="trial_id",
+    type=pa.string(),
+    meaning="hash of the complete configuration: equal ids are equal trials",
+    by_driver=True,
+    label="Trial",
+)
+_RUNG: Final = Column(
+    name="rung",
+    type=pa.int64(),
+    meaning="highest rung reached, from 0; null for a report between two rungs, and in `trials` "
+    "before the first",
+    by_driver=True,
+)
+_STEP: Final = Column(name="step", type=pa.int64(), meaning="optimizer steps so far")
+
+_REPORTED: Final = (
+    _STEP,
+    Column(
+        name="tokens",
+        type=pa.int64(),
+        meaning="training tokens so far: steps · sequences · block size",
+        label="Tokens",
+        shown="count",
+    ),
+    Column(
+        name="flops",
+        type=pa.float64(),
+        meaning="floating-point operations of training so far, forward and backward",
+        label="FLOP",
+        shown="count",
+    ),
+    Column(
+        name="seconds",
+        type=pa.float64(),
+        meaning="busy time in training and evaluation so far",
+        unit="s",
+        of_machine=True,
+        goal="minimize",
+        label="Busy time",
+        shown="duration",
+    ),
+    Column(
+        name="training_seconds",
+        type=pa.float64(),
+        meaning="busy time in training alone, the clock of a budget in seconds; null in rows of "
+        "older versions",
+        unit="s",
+        of_machine=True,
+    ),
+    Column(
+        name="train_loss",
+        type=pa.float64(),
+        meaning="mean over the steps since the report before, without label smoothing",
+        unit="nats per token",
+        per_token=True,
+        goal="minimize",
+        label="Train loss",
+        noun="training loss",
+        shown="loss",
+    ),
+    Column(
+        name="val_loss",
+        type=pa.float64(),
+        meaning="on the fixed validation set",
+        unit="nats per token",
+        per_token=True,
+        goal="minimize",
+        label="Val. loss",
+        noun="validation loss",
+        shown="loss",
+    ),
+    Column(
+        name="val_accuracy",
+        type=pa.float64(),
+        meaning="share of next tokens predicted right",
+        per_token=True,
+        goal="maximize",
+        label="Accuracy",
+        noun="validation accuracy",
+        shown="percent",
+    ),
+    Column(
+        name="val_perplexity",
+        type=pa.float64(),
+        meaning="exponential of `val_loss`",
+        per_token=True,
+        goal="minimize",
+        label="Perplexity",
+        noun="validation perplexity",
+    ),
+    Column(
+        name="bits_per_byte",
+        type=pa.float64(),
+        meaning="validation loss in bits per UTF-8 byte: comparable across tokenizers",
+        goal="minimize",
+        label="Bits/byte",
+        noun="bits per byte",
+        shown="loss",
+    ),
+    Column(name="learning_rate", type=pa.float64(), meaning="of this step"),
+    Column(
+        name="grad_norm",
+        type=pa.float64(),
+        meaning="Euclidean norm of this step's gradient, before clipping",
+    ),
+    Column(name="grad_norm_clipped", type=pa.float64(), meaning="the same after clipping"),
+    Column(
+        name="weight_norm",
+        type=pa.float64(),
+        meaning="Euclidean norm of all trainable parameters after this step",
+    ),
+    Column(
+        name="max_param_grad",
+        type=pa.float64(),
+        meaning="largest absolute entry of this step's gradient, before clipping",
+    ),
+    Column(
+        name="tokens_per_second",
+        type=pa.float64(),
+        meaning="in training alone, since the report before",
+        of_machine=True,
+    ),
+    Column(
+        name="peak_memory_bytes",
+        type=pa.int64(),
+        meaning="most memory in use in this process since it began the trial: the accelerator's, "
+        "or resident memory",
+        unit="bytes",
+        of_machine=True,
+        goal="minimize",
+        label="Peak memory",
+        shown="bytes",
+    ),
+)
+"""What training measures at a report."""
+
+_BY_NAME: Final = {column.name: column for column in _REPORTED}
+
+_TRIALS: Final = (
+    _TRIAL_ID,
+    Column(name="sweep", type=pa.string(), meaning="the sweep's name", label="Sweep"),
+    Column(name="architecture", type=pa.string(), meaning="its name in the spec"),
+    Column(
+        name="status",
+        type=pa.string(),
+        meaning="how it ended, or that it has not",
+        values={
+            "completed": "it reached the last rung",
+            "stopped": "early stopping, its patience or the user ended it",
+            "diverged": "a loss was not finite",
+            "failed": "it raised, or lost its process too often",
+            "cached": "another sweep in the same results folder answered it",
+            "running": "it has not ended yet",
+        },
+    ),
+    Column(
+        name="cohort",
+        type=pa.string(),
+        meaning="why it was trained",
+        values={
+            "searched": "the sampler chose it, and it may be stopped early",
+            "exempt": "it is never stopped: the control group of the early-stopping audit",
+            "confirm": "it re-runs a winner on a fresh seed at full budget",
+        },
+        label="Cohort",
+    ),
+    Column(name="seed", type=pa.int64(), meaning="of its training", label="Seed"),
+    Column(
+        name="num_params",
+        type=pa.int64(),
+        meaning="trained numbers; a tied head counts once",
+        goal="minimize",
+        before_training=True,
+        label="Parameters",
+        shown="count",
+    ),
+    Column(
+        name="flops_per_token",
+        type=pa.float64(),
+        meaning="in training, forward and backward",
+        goal="minimize",
+        before_training=True,
+    ),
+    _RUNG,
+    *(_BY_NAME[name] for name in ("step", "tokens", "flops", "seconds", "training_seconds")),
+    Column(
+        name="best_val_loss",
+        type=pa.float64(),
+        meaning="the least `val_loss` of any of its reports",
+        unit="nats per token",
+        per_token=True,
+        label="Best val. loss",
+        shown="loss",
+    ),
+    *(
+        _BY_NAME[name]
+        for name in (
+            "val_loss", "val_accuracy", "val_perplexity", "bits_per_byte", "train_loss",
+            "tokens_per_second", "peak_memory_bytes",
+        )
+    ),
+    Column(name="start_time", type=_TIME, meaning="when it was admitted to the sweep"),
+    Column(name="end_time", type=_TIME, meaning="when it ended; null while it runs"),
+    Column(name="node", type=pa.string(), meaning="the host that trained it last"),
+    Column(name="device", type=pa.string(), meaning="`cpu` or `cuda`"),
+    Column(
+        name="num_attempts",
+        type=pa.int64(),
+        meaning="processes that worked on it; 0 where another sweep answered it",
+    ),
+    Column(
+        name="source_sweep", type=pa.string(), meaning="where a cached trial's rows were found"
+    ),
+    Column(name="error", type=pa.string(), meaning="why it failed, in one line"),
+    Column(name="data_fingerprint", type=pa.string(), meaning="hash of the prepared data"),
+    Column(name="tokenizer_fingerprint", type=pa.string(), meaning="hash of the tokenizer"),
+    Column(
+        name="config",
+        type=pa.string(),
+        meaning="the complete configuration as canonical JSON: its hash is `trial_id`, and "
+        "`picosweep replay` reads it",
+    ),
+)  # fmt: skip
+"""The fixed columns; after them comes one for each hyperparameter of the sweep."""
+
+_REPORTS: Final = (
+    _TRIAL_ID,
+    _RUNG,
+    *_REPORTED,
+    Column(name="time", type=_TIME, meaning="when the driver saw it", by_driver=True),
+)
+
+_DECISIONS: Final = (
+    _TRIAL_ID,
+    _RUNG,
+    Column(name="milestone", type=pa.float64(), meaning="the rung, in the budget's unit"),
+    Column(
+        name="value", type=pa.float64(), meaning="the first objective at that rung", shown="loss"
+    ),
+    Column(
+        name="cutoff",
+        type=pa.float64(),
+        meaning="what it had to reach; null where too few trials came before it",
+        shown="loss",
+    ),
+    Column(
+        name="action",
+        type=pa.string(),
+        meaning="what early stopping decided",
+        values={
+            "continue": "the trial goes on",
+            "stop": "the trial ends here",
+            "exempt": "a stop that was not carried out: the trial is exempt",
+        },
+    ),
+    Column(name="time", type=_TIME, meaning="when it was decided"),
+)
+
+_SAMPLES: Final = (
+    _TRIAL_ID,
+    _RUNG,
+    _STEP,
+    Column(name="decoder", type=pa.string(), meaning="`greedy`, or the sampling settings in words"),
+    Column(name="prompt", type=pa.string(), meaning="what the text starts with"),
+    Column(name="text", type=pa.string(), meaning="the continuation alone"),
+)
+
+_INCIDENTS: Final = (
+    Column(name="time", type=_TIME, meaning="when the driver noticed it"),
+    Column(
+        name="trial_id",
+        type=pa.string(),
+        meaning="null where it concerns the whole sweep",
+        label="Trial",
+    ),
+    Column(
+        name="kind",
+        type=pa.string(),
+        meaning="what happened",
+        values={
+            "lost": "a process died",
+            "node": "its node left the cluster, which costs the trial no attempt",
+            "hung": "a process was ended for its silence",
+            "failed": "a trial raised",
+            "stopped": "the user ended a trial",
+            "repaired": "damage to the results was found, and mended as far as possible",
+            "interrupted": "the user ended the driver",
+            "limit": "a limit of the spec ended the driver",
+        },
+    ),
+    Column(name="text", type=pa.string(), meaning="the same in words"),
+)
+
+COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
+    "trials": _TRIALS,
+    "reports": _REPORTS,
+    "decisions": _DECISIONS,
+    "samples": _SAMPLES,
+    "incidents": _INCIDENTS,
+}
+"""The columns of each table, in their order."""
+
+ALL: Final[Mapping[str, Column]] = {
+    column.name: column for columns in reversed(tuple(COLUMNS.values())) for column in columns
+}
+"""Every column by its name; where tables share one, that of `trials` or `reports`."""
