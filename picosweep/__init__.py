@@ -1,23 +1,16 @@
-"""Registry of the names that scripts and notebooks use; each is imported when first asked for."""
+"""Hyperparameter sweeps over very small language models.
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+    import picosweep
 
-if TYPE_CHECKING:
-    from picosweep.commands.result import SweepResult
-    from picosweep.commands.run import run
-    from picosweep.sweeps.errors import InputError
+    result = picosweep.run("shakespeare.yaml")
+    results = picosweep.load(result.folder)
+    picosweep.pareto_chart(picosweep.pareto_table(results.full_budget, "num_params"), …)
 
-__all__ = ["InputError", "SweepResult", "run"]
+Whatever the command line does is a function here, and so is every table and chart of the report.
+Names are imported when they are first used, so `import picosweep` costs nothing; they are listed
+once, in `__init__.pyi`.
+"""
 
-_HOMES: Final = {
-    "InputError": "picosweep.sweeps.errors",
-    "SweepResult": "picosweep.commands.run",
-    "run": "picosweep.commands.run",
-}
+import lazy_loader
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

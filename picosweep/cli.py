@@ -27,20 +27,10 @@ app = typer.Typer(
 )
 
 
-def _local(context: typer.Context, results: Path) -> Path:
-    from picosweep.sweeps.store.mirror import local_results, refresh  # noqa: PLC0415
-
-    folder = local_results(results)
-    if context.info_name != "run":  # which takes its own sweep alone, and only where it is missing
-        refresh(folder)
-    return folder
-
-
 ResultsOption = Annotated[
     Path,
     typer.Option(
         "--results",
-        callback=_local,
         help="The folder in which sweeps land, one folder each; or s3://bucket/folder.",
     ),
 ]
@@ -67,10 +57,10 @@ def run_command(
     The same command resumes an interrupted sweep, and extends one whose spec asks for more.
     """
     if dry_run:
-        from picosweep.commands.plan import plan_sweep  # noqa: PLC0415
+        from picosweep.commands.plan import plan  # noqa: PLC0415
         from picosweep.terminal.plan import print_plan  # noqa: PLC0415
 
-        print_plan(Console(), plan_sweep(spec, results))
+        print_plan(Console(), plan(spec, results=results))
         return
     from picosweep.commands.logs import seconds_since_process_start  # noqa: PLC0415
     from picosweep.commands.run import run  # noqa: PLC0415 - takes seconds, and help must not wait
@@ -114,7 +104,7 @@ def report_command(
     as_json: JsonOption = False,
 ) -> None:
     """Write the HTML report of one sweep, or of several in one."""
-    from picosweep.commands.report import keep_fresh, write  # noqa: PLC0415 - seconds to import
+    from picosweep.commands.report import report, watch_report  # noqa: PLC0415 - seconds to import
 
     console = Console(stderr=as_json, soft_wrap=True, highlight=False)
     if watch:
@@ -122,13 +112,21 @@ def report_command(
             raise input_error("--watch writes the page alone, without --images and --json")
         console.print("Watching; Ctrl-C ends it.")
         try:
-            keep_fresh(sweeps, results, output, compare=compare, seconds=every,
-                       written=console.print)  # fmt: skip
+            watch_report(
+                *sweeps,
+                output=output,
+                compare=compare,
+                seconds=every,
+                written=console.print,
+                results=results,
+            )
         except KeyboardInterrupt:
             console.print("No longer watching.")
         return
     mode: Literal["light", "dark"] = "dark" if dark else "light"
-    found = write(sweeps, results, output, compare=compare, images=images, mode=mode)
+    found = report(
+        *sweeps, output=output, compare=compare, images=images, mode=mode, results=results
+    )
     if as_json:
         _print_json(found.summary | {"report": found.report, "images": found.images})
         return
@@ -145,15 +143,11 @@ def status_command(
     address: ElsewhereOption = None,
 ) -> None:
     """Say how far sweeps are, and whether they are running."""
-    if address is not None:
-        from picosweep.remote.fetch import on_head  # noqa: PLC0415
-
-        words = ["status", *filter(None, [sweep]), *(["--json"] if as_json else [])]
-        sys.exit(on_head(address, *words))
-    from picosweep.commands.status import all_statuses  # noqa: PLC0415
+    _if_elsewhere(address, "status", *filter(None, [sweep]), *(["--json"] if as_json else []))
+    from picosweep.commands.status import status  # noqa: PLC0415
     from picosweep.terminal.tables import print_statuses  # noqa: PLC0415
 
-    found = all_statuses(results, sweep)
+    found = status(sweep, results=results)
     if as_json:
         _print_json(found)
     else:
@@ -170,13 +164,11 @@ def stop_command(
     address: ElsewhereOption = None,
 ) -> None:
     """Stop a running sweep, to be resumed by the command that started it, or one of its trials."""
-    if address is not None:
-        from picosweep.remote.fetch import on_head  # noqa: PLC0415
-
-        sys.exit(on_head(address, "stop", sweep, *(["--trial", trial] if trial else [])))
+    _if_elsewhere(address, "stop", sweep, *(["--trial", trial] if trial else []))
     from picosweep.commands.stop import stop  # noqa: PLC0415
 
-    Console().print(stop(sweep, results, trial), soft_wrap=True, highlight=False)
+    said = stop(sweep, trial=trial, results=results)
+    Console().print(said, soft_wrap=True, highlight=False)
 
 
 @app.command("export")
@@ -191,7 +183,8 @@ def export_command(
     """Write a sweep in the format of another tool, offline."""
     from picosweep.commands.export import export  # noqa: PLC0415
 
-    Console().print(export(sweep, results, to, output), soft_wrap=True, highlight=False)
+    target = export(sweep, to=to, output=output, results=results)
+    Console().print(target, soft_wrap=True, highlight=False)
 
 
 @app.command("logs")
@@ -208,9 +201,9 @@ def logs_command(
         from picosweep.remote.fetch import show_logs  # noqa: PLC0415
 
         sys.exit(show_logs(address, sweep, keep_on=follow))
-    from picosweep.commands.logs import log_lines  # noqa: PLC0415
+    from picosweep.commands.logs import logs  # noqa: PLC0415
 
-    for line in log_lines(sweep, results, follow=follow):
+    for line in logs(sweep, results=results, follow=follow):
         sys.stdout.write(line)
         sys.stdout.flush()
 
@@ -220,10 +213,10 @@ def show_command(
     trial: TrialArgument, results: ResultsOption = Path("results"), as_json: JsonOption = False
 ) -> None:
     """Show everything that is known of one trial."""
-    from picosweep.commands.status import describe_trial  # noqa: PLC0415
+    from picosweep.commands.status import show  # noqa: PLC0415
     from picosweep.terminal.tables import print_trial  # noqa: PLC0415
 
-    found = describe_trial(trial, results)
+    found = show(trial, results=results)
     if as_json:
         _print_json(found)
     else:
@@ -240,7 +233,7 @@ def replay_command(
 
     console = Console(stderr=as_json)
     with console.status("training it again"):
-        found = replay(trial, results)
+        found = replay(trial, results=results)
     if as_json:
         _print_json({"trial_id": found.trial_id, "same": found.same, **asdict(found)})
     else:
@@ -269,31 +262,25 @@ def generate_command(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Let a trained model write."""
-    from picosweep.commands.generate import Writer, write_interactively, write_once  # noqa: PLC0415
-    from picosweep.pico.probes.decoding import Decoding  # noqa: PLC0415 - imports torch
+    from picosweep.commands.generate import Writer, make_decoding  # noqa: PLC0415 - imports torch
+    from picosweep.terminal import writing  # noqa: PLC0415
 
-    try:
-        decoding = Decoding(
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            repetition_penalty=repetition_penalty,
-        )
-    except ValueError as error:
-        raise input_error(str(error)) from error
+    decoding = make_decoding(
+        temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty
+    )
     console = Console()
     writer = Writer(trial, results)
     prompts = prompt or [""]
     if table:
-        console.print(writer.decoder_table(prompts, num_tokens=tokens, seed=seed))
+        writing.print_samples(console, writer.samples(prompts, num_tokens=tokens, seed=seed))
     elif interactive:
-        write_interactively(writer, console, decoding, num_tokens=tokens, seed=seed)
+        writing.write_interactively(writer, console, decoding, num_tokens=tokens, seed=seed)
     else:
         for text in prompts:
-            write_once(writer, console, text, decoding, num_tokens=tokens, seed=seed)
+            writing.write_once(writer, console, text, decoding, num_tokens=tokens, seed=seed)
     if neighbours:
         for text in prompts:
-            console.print(writer.neighbours(text))
+            writing.print_neighbours(console, writer.neighbours(text))
 
 
 @app.command("tokenizer")
@@ -306,7 +293,7 @@ def tokenizer_command(
     from picosweep.commands.tokenizer import tokenizer_checks  # noqa: PLC0415
     from picosweep.terminal.tables import print_tokenizer_checks  # noqa: PLC0415
 
-    checks = tokenizer_checks(sweep, results)
+    checks = tokenizer_checks(sweep, results=results)
     if as_json:
         _print_json(checks)
     else:
@@ -331,6 +318,14 @@ def schema_command() -> None:
 
 
 add_cluster_commands(app)
+
+
+def _if_elsewhere(address: str | None, *words: str) -> None:
+    """Run this command on a cluster's head, and end with its exit code, where one is named."""
+    if address is not None:
+        from picosweep.remote.fetch import on_head  # noqa: PLC0415
+
+        sys.exit(on_head(address, *words))
 
 
 def _print_json(content: Any) -> None:

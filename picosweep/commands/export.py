@@ -8,9 +8,12 @@ from picosweep.exports.rows import read_sweep
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
 from picosweep.sweeps.store.folder import SweepFolder
+from picosweep.sweeps.store.mirror import open_results
 
 
-def export(sweep: str, results: Path, to: str, output: Path | None = None) -> Path:
+def export(
+    sweep: str, *, to: str, output: str | Path | None = None, results: str | Path = "results"
+) -> Path:
     """Write a sweep in the format of another tool; an earlier export there is replaced.
 
     Args:
@@ -26,9 +29,9 @@ def export(sweep: str, results: Path, to: str, output: Path | None = None) -> Pa
         InputError: there is no such sweep or format, or its library is not installed.
     """
     exporter = find_exporter(to)
-    folder = find_sweep(sweep, results)
+    folder = find_sweep(sweep, open_results(results))
     rows = read_sweep(folder)
-    target = output or SweepFolder(folder).export(to)
+    target = SweepFolder(folder).export(to) if output is None else Path(output)
     if output is not None and target.exists() and any(target.iterdir()):
         raise input_error("this folder is not empty", key="--output", found=str(target))
     shutil.rmtree(target, ignore_errors=True)

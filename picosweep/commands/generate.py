@@ -1,11 +1,8 @@
 """Letting a trained trial write: `picosweep generate`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from picosweep.pico.data.tokenizers.registry import tokenizer_from_json
 from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
@@ -13,23 +10,37 @@ from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.generate import stream_text
 from picosweep.pico.probes.neighbours import nearest_tokens
-from picosweep.pico.probes.samples import prompt_ids, write_samples
+from picosweep.pico.probes.samples import Sample, prompt_ids, write_samples
 from picosweep.pico.training.restore import restore_model
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.checkpoints import read_checkpoint
 from picosweep.sweeps.store.find import find_trial
 from picosweep.sweeps.store.folder import SweepFolder
+from picosweep.sweeps.store.mirror import open_results
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenNeighbours:
+    """A token of a text, and the tokens nearest to it in the model's own space."""
+
+    text: str
+    neighbours: tuple[tuple[str, float], ...]
+    """Text and cosine similarity of each, the nearest first."""
 
 
 class Writer:
     """A trial's model with its tokenizer.
 
+    Args:
+        trial_id: its id, or a beginning of it.
+        results: where sweeps land.
+
     Raises:
         InputError: there is no such trial, or it has no checkpoint.
     """
 
-    def __init__(self, trial_id: str, results: Path) -> None:
-        folder, self.row = find_trial(trial_id, results)
+    def __init__(self, trial_id: str, results: str | Path = "results") -> None:
+        folder, self.row = find_trial(trial_id, open_results(results))
         found = read_checkpoint(folder, self.row["trial_id"])
         if found is None:
             raise input_error(
@@ -46,7 +57,7 @@ class Writer:
     def stream(
         self, prompt: str, decoding: Decoding, *, num_tokens: int, seed: int
     ) -> Iterator[str]:
-        """What the model writes after a prompt, piece by piece."""
+        """Return what the model writes after a prompt, piece by piece."""
         return stream_text(
             self.model,
             self.tokenizer,
@@ -57,49 +68,76 @@ class Writer:
             stop_ids=(self.tokenizer.end_of_text_id,),
         )
 
-    def decoder_table(self, prompts: list[str], *, num_tokens: int, seed: int) -> Table:
-        """Every prompt continued from the surest decoder to the freest."""
-        samples = write_samples(
-            self.model, self.tokenizer, prompts, num_tokens=num_tokens, seed=seed
-        )
-        table = Table(show_lines=True)
-        for name in ("decoder", "prompt", "text"):
-            table.add_column(name, overflow="fold")
-        for sample in samples:
-            table.add_row(sample.decoder, *map(Text, (sample.prompt, sample.text)))
-        return table
+    def samples(self, prompts: Sequence[str], *, num_tokens: int, seed: int) -> list[Sample]:
+        """Continue every prompt by every decoder, from the surest to the freest."""
+        return write_samples(self.model, self.tokenizer, prompts, num_tokens=num_tokens, seed=seed)
 
-    def neighbours(self, text: str) -> Table:
-        """Each token of a text with the tokens nearest to it in the model's own space."""
+    def neighbours(self, text: str) -> list[TokenNeighbours]:
+        """Return each token of a text with the tokens nearest to it."""
         ids = prompt_ids(self.tokenizer, text)
-        table = Table("token", "nearest in the model's embedding space")
-        for token, near in zip(ids, nearest_tokens(self.model, ids), strict=True):
-            told = "  ".join(
-                f"{self.tokenizer.decode([other.token])!r} {other.similarity:.2f}" for other in near
+        return [
+            TokenNeighbours(
+                text=self.tokenizer.decode([token]),
+                neighbours=tuple(
+                    (self.tokenizer.decode([other.token]), other.similarity) for other in near
+                ),
             )
-            table.add_row(Text(repr(self.tokenizer.decode([token]))), Text(told))
-        return table
+            for token, near in zip(ids, nearest_tokens(self.model, ids), strict=True)
+        ]
 
 
-def write_interactively(
-    writer: Writer, console: Console, decoding: Decoding, **options: int
-) -> None:
-    """Continue what is typed, until an empty line or the end of input."""
-    while True:
-        try:
-            prompt = console.input("[bold]prompt>[/bold] ")
-        except EOFError:
-            return
-        if not prompt:
-            return
-        write_once(writer, console, prompt, decoding, **options)
+def generate(
+    trial_id: str,
+    prompt: str = "",
+    *,
+    num_tokens: int = 100,
+    temperature: float = 0.75,
+    top_k: int | None = None,
+    top_p: float = 1.0,
+    repetition_penalty: float = 1.0,
+    seed: int = 0,
+    results: str | Path = "results",
+) -> str:
+    """Let a trained trial continue a prompt.
+
+    Args:
+        trial_id: its id, or a beginning of it.
+        prompt: what the text starts with; empty for the start of a document.
+        num_tokens: most tokens to write.
+        temperature: 0 always takes the likeliest token.
+        top_k: draw from this many likeliest tokens only.
+        top_p: draw from the fewest likeliest tokens whose probabilities reach this sum.
+        repetition_penalty: above 1, tokens already written become less likely.
+        seed: the same seed gives the same text.
+        results: where sweeps land.
+
+    Returns:
+        The continuation alone.
+
+    Raises:
+        InputError: there is no such trial, it has no checkpoint, or a setting is out of range.
+    """
+    decoding = make_decoding(
+        temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty
+    )
+    writer = Writer(trial_id, results)
+    return "".join(writer.stream(prompt, decoding, num_tokens=num_tokens, seed=seed))
 
 
-def write_once(
-    writer: Writer, console: Console, prompt: str, decoding: Decoding, **options: int
-) -> None:
-    """Print a prompt and, as it is written, what the model makes of it."""
-    console.print(prompt, end="", style="dim", markup=False, highlight=False, soft_wrap=True)
-    for piece in writer.stream(prompt, decoding, **options):
-        console.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
-    console.print()
+def make_decoding(
+    *, temperature: float, top_k: int | None, top_p: float, repetition_penalty: float
+) -> Decoding:
+    """Return how tokens are chosen.
+
+    Raises:
+        InputError: a setting is out of range.
+    """
+    try:
+        return Decoding(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            repetition_penalty=repetition_penalty,
+        )
+    except ValueError as error:
+        raise input_error(str(error)) from error

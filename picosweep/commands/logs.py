@@ -14,6 +14,7 @@ from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
 from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.lock import running_driver
+from picosweep.sweeps.store.mirror import open_results
 
 POLL_SECONDS: Final = 0.5
 FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
@@ -43,10 +44,10 @@ def log_to(folder: Path, hear: Callable[[logging.LogRecord], None]) -> Iterator[
         folder: the sweep's folder.
         hear: called with our own warnings and errors.
     """
-    logs = SweepFolder(folder).logs
-    logs.mkdir(exist_ok=True)
+    beside = SweepFolder(folder).logs
+    beside.mkdir(exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    path = logs / f"{stamp}-{os.getpid()}.log"
+    path = beside / f"{stamp}-{os.getpid()}.log"
     to_file = logging.FileHandler(path, encoding="utf-8")
     formatter = logging.Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
@@ -71,7 +72,7 @@ def seconds_since_process_start() -> float:
     return max(0.0, time.time() - psutil.Process().create_time())
 
 
-def log_lines(sweep: str, results: Path, *, follow: bool = False) -> Iterator[str]:
+def logs(sweep: str, *, results: str | Path = "results", follow: bool = False) -> Iterator[str]:
     """The log of a sweep's last driver, line by line.
 
     Args:
@@ -82,7 +83,7 @@ def log_lines(sweep: str, results: Path, *, follow: bool = False) -> Iterator[st
     Raises:
         InputError: there is no such sweep, or it has no log.
     """
-    folder = find_sweep(sweep, results)
+    folder = find_sweep(sweep, open_results(results))
     paths = sorted(SweepFolder(folder).logs.glob("*.log"))
     if not paths:
         raise input_error("this sweep has no log", where=str(folder))

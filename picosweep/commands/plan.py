@@ -6,10 +6,10 @@ steps on this machine, tokens from arithmetic.
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from picosweep.pico.training.process import prepare_process
 from picosweep.pico.training.restore import weights_fingerprint
@@ -24,6 +24,7 @@ from picosweep.sweeps.search.feasibility import (
 )
 from picosweep.sweeps.search.setup import ReadySweep, check_sweep
 from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.store.mirror import open_results
 from picosweep.sweeps.workers.machine import usable_cpus
 
 TIMED_STEPS: Final = 6
@@ -65,24 +66,24 @@ class Plan:
         return sum(plan.expected_tokens / plan.tokens_per_second for plan in self.architectures)
 
 
-def plan_sweep(path: Path, results: Path) -> Plan:
+def plan(spec: str | Path | Mapping[str, Any], *, results: str | Path = "results") -> Plan:
     """Work out what a spec would do; prepares the data, writes nothing else.
 
     Raises:
         InputError: the spec or the data cannot be used.
     """
-    checked = check_sweep(path)
-    spec = checked.spec
-    initial = initial_checkpoint(spec, checked.document, results)
-    data = prepare_all(checked, results)
+    checked = check_sweep(spec)
+    folder = open_results(results)
+    initial = initial_checkpoint(checked.spec, checked.document, folder)
+    data = prepare_all(checked, folder)
     fingerprint = None if initial is None else weights_fingerprint(initial)
     sweep = checked.with_data(data.metas, init_from=fingerprint)
     prepare_process()
-    slots = max(1, math.floor(usable_cpus() / spec.resources.cpu))
+    slots = max(1, math.floor(usable_cpus() / checked.spec.resources.cpu))
     return Plan(
-        rungs=spec.budget.milestones,
-        unit=spec.budget.unit,
-        slots=min(slots, spec.resources.max_concurrent or slots),
+        rungs=checked.spec.budget.milestones,
+        unit=checked.spec.budget.unit,
+        slots=min(slots, checked.spec.resources.max_concurrent or slots),
         architectures=tuple(_plan(sweep, name, data, initial) for name in sweep.spaces),
     )
 

@@ -18,6 +18,7 @@ from picosweep.sweeps.initial_weights import initial_checkpoint_of
 from picosweep.sweeps.search.candidates import stored_trial
 from picosweep.sweeps.spec.load import load_stored_spec
 from picosweep.sweeps.store.find import find_trial
+from picosweep.sweeps.store.mirror import open_results
 from picosweep.sweeps.store.reader import read_rows
 from picosweep.sweeps.store.tables import OF_MACHINE
 
@@ -46,7 +47,7 @@ class Replay:
         return not self.differences
 
 
-def replay(trial_id: str, results: Path) -> Replay:
+def replay(trial_id: str, *, results: str | Path = "results") -> Replay:
     """Train a trial again, on the kind of device that trained it, and compare every stored number.
 
     Args:
@@ -57,7 +58,8 @@ def replay(trial_id: str, results: Path) -> Replay:
         InputError: there is no such trial, this version of the code trains it otherwise, or its
             data, the weights it started from or its kind of device are not here.
     """
-    folder, row = find_trial(trial_id, results)
+    local = open_results(results)
+    folder, row = find_trial(trial_id, local)
     stored = json.loads(row["config"])
     if stored["training_version"] != TRAINING_VERSION:
         raise input_error(
@@ -73,8 +75,8 @@ def replay(trial_id: str, results: Path) -> Replay:
     device = _device_of(row)
     trial = stored_trial(stored)
     spec, document = load_stored_spec(folder)
-    data = data_of_trial(row, spec, document, results)
-    initial = initial_checkpoint_of(trial, spec, document, results)
+    data = data_of_trial(row, spec, document, local)
+    initial = initial_checkpoint_of(trial, spec, document, local)
     prepare_process()
     by_step = {report["step"]: report for report in reports}
     differences = []

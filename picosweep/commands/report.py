@@ -7,14 +7,15 @@ from typing import Any
 
 from picosweep.analysis.images import write_images
 from picosweep.analysis.page.style import Mode
-from picosweep.analysis.plain_summary import summary
 from picosweep.analysis.report import make_sections, write_report
 from picosweep.analysis.results import ResultsError, load
-from picosweep.analysis.watching import watch
+from picosweep.analysis.summary import summary
+from picosweep.analysis.watch import watch
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
 from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.lock import running_driver
+from picosweep.sweeps.store.mirror import open_results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,66 +28,66 @@ class Written:
     """See `analysis.summary`."""
 
 
-def write(
-    names: Sequence[str],
-    results: Path,
-    output: Path | None,
-    *,
+def report(
+    *sweeps: str,
+    output: str | Path | None = None,
     compare: bool = False,
-    images: Path | None = None,
+    images: str | Path | None = None,
     mode: Mode = "light",
+    results: str | Path = "results",
 ) -> Written:
     """Write the page of one sweep or several, and every chart as a file where asked for.
 
     Args:
-        names: Sweeps' names or folders.
-        results: The folder in which named sweeps lie.
-        output: The page; `report.html` in the first sweep's folder when null.
-        compare: Whether two sweeps are to be read as before and after.
-        images: Where the charts go; none are drawn when null.
-        mode: The images' theme.
+        sweeps: their names or folders.
+        output: the page; by default `report.html` in the first sweep's folder.
+        compare: whether two sweeps are to be read as before and after.
+        images: the folder for the charts; without one, none are drawn.
+        mode: the images' theme, `light` or `dark`.
+        results: where sweeps land.
 
     Raises:
-        InputError: There is no such sweep, it has no trials yet, or there are not two to compare.
+        InputError: there is no such sweep, it has no trials yet, or there are not two to compare.
     """
-    folders = [find_sweep(name, results) for name in names]
+    local = open_results(results)
+    folders = [find_sweep(name, local) for name in sweeps]
     try:
         known = load(folders, compare=compare)
     except ResultsError as error:
         raise input_error(str(error)) from error
     sections = make_sections(known)
-    page = write_report(known, output or SweepFolder(folders[0]).report, sections=sections)
-    drawn = write_images(known, images, mode=mode, sections=sections) if images else []
+    page = write_report(known, _page(output, folders), sections=sections)
+    drawn = write_images(known, Path(images), mode=mode, sections=sections) if images else []
     return Written(report=page, images=tuple(drawn), summary=summary(known))
 
 
-def keep_fresh(
-    names: Sequence[str],
-    results: Path,
-    output: Path | None,
-    *,
+def watch_report(
+    *sweeps: str,
+    output: str | Path | None = None,
     compare: bool = False,
     seconds: float = 10.0,
     written: Callable[[Path], None] = lambda _: None,
+    results: str | Path = "results",
 ) -> None:
     """Rewrite the page while the sweeps run, until their driver has come and gone.
 
     A sweep that has not begun is waited for, so this may be started before it.
 
     Args:
-        names: Sweeps' names or folders.
-        results: The folder in which named sweeps lie.
-        output: The page; `report.html` in the first sweep's folder when null.
-        compare: Whether two sweeps are to be read as before and after.
-        seconds: Pause between two looks.
-        written: Told of each new page.
+        sweeps: their names or folders.
+        output: the page; by default `report.html` in the first sweep's folder.
+        compare: whether two sweeps are to be read as before and after.
+        seconds: pause between two looks.
+        written: called with each new page.
+        results: where sweeps land.
 
     Raises:
-        InputError: There are not two sweeps to compare.
+        InputError: there are not two sweeps to compare.
     """
-    if compare and len(names) != 2:
-        raise input_error("a comparison is of two sweeps", found=str(len(names)))
-    folders = [_folder(name, results) for name in names]
+    if compare and len(sweeps) != 2:
+        raise input_error("a comparison is of two sweeps", found=str(len(sweeps)))
+    local = open_results(results)
+    folders = [_folder(name, local) for name in sweeps]
     has_run = False
 
     def ended() -> bool:
@@ -98,7 +99,7 @@ def keep_fresh(
 
     watch(
         folders,
-        output or SweepFolder(folders[0]).report,
+        _page(output, folders),
         seconds=seconds,
         compare=compare,
         until=ended,
@@ -106,6 +107,10 @@ def keep_fresh(
     )
 
 
+def _page(output: str | Path | None, folders: Sequence[Path]) -> Path:
+    return SweepFolder(folders[0]).report if output is None else Path(output)
+
+
 def _folder(name: str, results: Path) -> Path:
-    """A sweep's folder, whether it exists or will."""
+    """Return a sweep's folder, whether it exists or will."""
     return Path(name) if SweepFolder(Path(name)).is_sweep else results / name

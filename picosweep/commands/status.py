@@ -9,6 +9,7 @@ from picosweep.sweeps.store.checkpoints import read_checkpoint
 from picosweep.sweeps.store.find import find_sweep, find_trial
 from picosweep.sweeps.store.folder import SweepFolder, read_json
 from picosweep.sweeps.store.lock import running_driver
+from picosweep.sweeps.store.mirror import open_results
 from picosweep.sweeps.store.now import read_now
 from picosweep.sweeps.store.reader import read_journal, read_rows, sweep_folders, time_of
 
@@ -54,15 +55,39 @@ def sweep_status(folder: Path) -> dict[str, Any]:
     }
 
 
-def all_statuses(results: Path, name: str | None) -> list[dict[str, Any]]:
-    """The status of one sweep, or of all."""
-    folders = sweep_folders(results) if name is None else [find_sweep(name, results)]
+def status(sweep: str | None = None, *, results: str | Path = "results") -> list[dict[str, Any]]:
+    """Say how far one sweep is, or each of them.
+
+    Args:
+        sweep: its name, or its folder; None for all.
+        results: where sweeps land.
+
+    Returns:
+        What `sweep_status` returns of each.
+
+    Raises:
+        InputError: there is no such sweep.
+    """
+    local = open_results(results)
+    folders = sweep_folders(local) if sweep is None else [find_sweep(sweep, local)]
     return [sweep_status(folder) for folder in folders]
 
 
-def describe_trial(trial_id: str, results: Path) -> dict[str, Any]:
-    """Everything that is known of one trial."""
-    folder, row = find_trial(trial_id, results)
+def show(trial_id: str, *, results: str | Path = "results") -> dict[str, Any]:
+    """Return everything that is known of one trial.
+
+    Args:
+        trial_id: its id, or a beginning of it.
+        results: where sweeps land.
+
+    Returns:
+        `trial`, its row; the rows of `reports`, `decisions`, `samples` and `incidents`; and
+        `checkpoint`, where its newest one lies.
+
+    Raises:
+        InputError: there is no such trial, or several begin like that.
+    """
+    folder, row = find_trial(trial_id, open_results(results))
     tables = {
         name: [r for r in read_rows(folder, name) if r["trial_id"] == row["trial_id"]]
         for name in ("reports", "decisions", "samples", "incidents")

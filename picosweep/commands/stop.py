@@ -6,24 +6,27 @@ import time
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
 from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.lock import local_process, running_driver
 from picosweep.sweeps.store.mailbox import WHOLE_SWEEP, ask_for
+from picosweep.sweeps.store.mirror import open_results
 from picosweep.sweeps.store.reader import read_journal
 
 PATIENCE_SECONDS: Final = 120.0
 POLL_SECONDS: Final = 0.2
 
 
-def stop(sweep: str, results: Path, trial: str | None = None) -> str:
-    """Stop a running sweep in good order, or one of its trials.
+def stop(sweep: str, *, trial: str | None = None, results: str | Path = "results") -> str:
+    """Stop a running sweep, its tables sealed and its report written, or one of its trials.
 
     Args:
         sweep: its name, or its folder.
-        results: where sweeps land.
         trial: a trial's id or a beginning of it; the whole sweep without it.
+        results: where sweeps land.
 
     Returns:
         What has come of it, in a sentence.
@@ -31,7 +34,7 @@ def stop(sweep: str, results: Path, trial: str | None = None) -> str:
     Raises:
         InputError: there is no such sweep or trial, or it is not running.
     """
-    folder = find_sweep(sweep, results)
+    folder = find_sweep(sweep, open_results(results))
     driver = running_driver(folder)
     if driver is None:
         raise input_error("this sweep is not running", where=str(folder))
@@ -70,6 +73,7 @@ def _holds_lock(process: int, folder: Path) -> bool:
     """Whether a process of this machine is the driver, and not another one with its number."""
     lock = SweepFolder(folder).lock.resolve()
     try:
-        return any(path.resolve() == lock for path in Path(f"/proc/{process}/fd").iterdir())
-    except OSError:
+        opened = psutil.Process(process).open_files()
+    except psutil.Error:
         return False
+    return any(Path(file.path) == lock for file in opened)

@@ -6,9 +6,10 @@ from typing import Any
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
 from picosweep.sweeps.store.folder import SweepFolder, read_json
+from picosweep.sweeps.store.mirror import open_results
 
 
-def tokenizer_checks(sweep: str, results: Path) -> list[dict[str, Any]]:
+def tokenizer_checks(sweep: str, *, results: str | Path = "results") -> list[dict[str, Any]]:
     """Return what was found when the sweep's data was prepared, a mapping for each tokenizer.
 
     Args:
@@ -21,7 +22,7 @@ def tokenizer_checks(sweep: str, results: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: there is no such sweep, or it has no such check.
     """
-    path = SweepFolder(find_sweep(sweep, results)).data
+    path = SweepFolder(find_sweep(sweep, open_results(results))).data
     described = read_json(path)
     try:
         return [described["tokenizer_quality"], *described.get("other_tokenizers", ())]

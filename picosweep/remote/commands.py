@@ -38,7 +38,7 @@ def submit_command(
 
     console = Console(highlight=False, soft_wrap=True)
     with console.status("asking the cluster"):
-        found = submit(spec, address)
+        found = submit(spec, address=address)
     hosts = ", ".join(f"{node['host']} ({_has(node)})" for node in found.nodes)
     console.print(f"{len(found.nodes)} nodes: {hosts}")
     option = "" if address == "cluster.yaml" else f" --address {address}"
@@ -69,7 +69,7 @@ def fetch_command(
     """Bring the results of a submitted sweep home, also while it runs."""
     from picosweep.remote.fetch import fetch  # noqa: PLC0415 - pyarrow takes its time
 
-    folder = fetch(address, sweep, results, checkpoints=checkpoints)
+    folder = fetch(sweep, address=address, results=results, checkpoints=checkpoints)
     Console(highlight=False, soft_wrap=True).print(folder)
 
 

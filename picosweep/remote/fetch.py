@@ -59,12 +59,18 @@ def show_logs(address: str, sweep: str, *, keep_on: bool) -> int:
     return code
 
 
-def fetch(address: str, sweep: str, results: Path, *, checkpoints: bool) -> Path:
+def fetch(
+    sweep: str,
+    *,
+    address: str = "cluster.yaml",
+    results: str | Path = "results",
+    checkpoints: bool = True,
+) -> Path:
     """Bring a sweep's results home, also while it runs; again, and only what is new comes.
 
     Args:
-        address: the cluster.
         sweep: its name.
+        address: the cluster's file, or `user@host` of its head.
         results: the local results folder.
         checkpoints: whether the trials' checkpoints come, too.
 
@@ -76,7 +82,7 @@ def fetch(address: str, sweep: str, results: Path, *, checkpoints: bool) -> Path
             that name here.
     """
     head = find_head(address)
-    remote, local = f"{RESULTS}/{sweep}", results / sweep
+    remote, local = f"{RESULTS}/{sweep}", Path(results) / sweep
     _check_same(head, remote, local)
     local.mkdir(parents=True, exist_ok=True)
     left_out = [f"--exclude={name}" for name in ("/.lock", "/requests", "/now.json", ".*.tmp")]

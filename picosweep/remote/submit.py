@@ -33,30 +33,30 @@ class Submitted:
     """What a sweep that has ended printed."""
 
 
-def submit(spec_path: Path, address: str) -> Submitted:
+def submit(spec: str | Path, *, address: str = "cluster.yaml") -> Submitted:
     """Start a sweep on a cluster; it goes on without this machine.
 
     Args:
-        spec_path: the sweep's YAML file. Files that it names go along.
+        spec: the sweep's YAML file. Files that it names go along.
         address: the cluster's file, or `user@host` of its head.
 
     Raises:
         InputError: the spec, the cluster or what is installed there cannot be used.
     """
-    spec, document = load_spec(spec_path)
-    files = local_files(spec, document)
+    parsed, document = load_spec(spec)
+    files = local_files(parsed, document)
     head = find_head(address)
     check_head(head)
-    folder = SWEEPS / spec.name
+    folder = SWEEPS / parsed.name
     ask(head, "mkdir", "-p", str(folder))
-    copy(str(spec_path), f"head:{folder}/{SPEC_FILE}", head)
+    copy(str(spec), f"head:{folder}/{SPEC_FILE}", head)
     for name in files:
         copy(f"./{name}", f"head:{folder}/", head, "--relative", "--copy-links")
-    for module in user_modules(spec):
+    for module in user_modules(parsed):
         copy(str(module), f"head:{folder}/", head, "--copy-links", "--exclude=__pycache__")
-    answer = agent(head, "start", spec.name)
+    answer = agent(head, "start", parsed.name)
     return Submitted(
-        sweep=spec.name,
+        sweep=parsed.name,
         head=head,
         nodes=answer["nodes"],
         state=answer["state"],

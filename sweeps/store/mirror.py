@@ -195,6 +195,20 @@ def open_mirror(folder: Path) -> Mirror | None:
     return mirror
 
 
+def open_results(results: str | Path) -> Path:
+    """Return the local folder of a results path, brought up to date where it is a mirror of one.
+
+    Args:
+        results: a folder, or `s3://bucket/folder`.
+
+    Raises:
+        InputError: the address cannot be used, or the store cannot be read.
+    """
+    folder = local_results(Path(results))
+    refresh(folder)
+    return folder
+
+
 def refresh(results: Path) -> None:
     """Bring a mirrored results folder up to date for reading; sweeps that run here are.
 

@@ -4,12 +4,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from picosweep.analysis import watching
+from picosweep.analysis import watch as watching
 from picosweep.analysis.answer.spend import figure
 from picosweep.analysis.chapters import CHAPTERS
 from picosweep.analysis.images import fixed_width, render_image, write_images
 from picosweep.analysis.results import Results, load
-from picosweep.analysis.watching import signature, watch
+from picosweep.analysis.watch import signature, watch
 from tests.analysis.handmade import write_sweep
 
 

@@ -98,7 +98,7 @@ def test_watching_ends_when_the_driver_has_come_and_gone(
 
     monkeypatch.setattr(reporting, "running_driver", running)
     written: list[Path] = []
-    reporting.keep_fresh(["late"], two, None, seconds=0, written=written.append)
+    reporting.watch_report("late", seconds=0, written=written.append, results=two)
     assert len(looks) == 4
     assert written == [two / "late" / "report.html"]
     assert written[0].exists()

@@ -1,12 +1,8 @@
 import re
-import subprocess
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from picosweep import analysis
 from picosweep.analysis.report import write_report
 from picosweep.analysis.results import ResultsError
 from tests.analysis.handmade import write_sweep
@@ -32,17 +28,6 @@ def test_a_folder_without_trials_is_refused_in_words(tmp_path: Path) -> None:
         write_report(tmp_path / "absent", tmp_path / "report.html")
 
 
-def test_importing_the_package_imports_nothing_heavy() -> None:
-    """`import analysis` leaves Polars, Altair, Torch and Ray alone; a report needs no engine."""
-    code = (
-        "import sys; from picosweep import analysis; names = set(sys.modules);"
-        "assert not names & {'polars', 'altair', 'torch', 'ray'}, names;"
-        "assert callable(analysis.load) and callable(analysis.write_report);"
-        "assert not set(sys.modules) & {'torch', 'ray', 'statsmodels', 'optuna'}"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def test_two_sweeps_share_a_page(tmp_path: Path) -> None:
     """Several folders give one page with both names in its title and a comparison."""
     both = [
@@ -56,11 +41,3 @@ def test_two_sweeps_share_a_page(tmp_path: Path) -> None:
     assert "before + after" in text
     assert "Sweeps compared" in text
     assert "the mean validation loss over fresh seeds changed: lstm −0." in text
-
-
-def test_every_public_name_can_be_had() -> None:
-    """The registry of lazily imported names has no stale entry and hides no module."""
-    for name in dir(analysis):
-        assert not isinstance(getattr(analysis, name), ModuleType), name
-    with pytest.raises(AttributeError, match="attribute nonsense"):
-        _ = analysis.nonsense

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from picosweep.commands.plan import plan_sweep
+from picosweep.commands.plan import plan
 from picosweep.commands.replay import replay
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.store.find import find_trial
@@ -52,8 +52,8 @@ def _ids(results: Path, sweep: str) -> list[str]:
 
 def test_the_plan_finds_feasible_what_the_sweep_trains(results: Path) -> None:
     """A rank of a low-rank change goes with weights to start from, which the plan knows too."""
-    plan = plan_sweep(results.parent / "lora.yaml", results)
-    (lstm,) = plan.architectures
+    found = plan(results.parent / "lora.yaml", results=results)
+    (lstm,) = found.architectures
     assert (lstm.feasibility.num_checked, lstm.feasibility.num_feasible) == (2, 2)
     assert lstm.tokens_per_second > 0
 
@@ -63,7 +63,7 @@ def test_a_trial_that_goes_on_from_another_is_replayed(results: Path) -> None:
     ids = _ids(results, "lora")
     assert len(ids) == 2
     for trial_id in ids:
-        found = replay(trial_id, results)
+        found = replay(trial_id, results=results)
         assert found.same
         assert found.num_reports == 4
 
@@ -76,7 +76,7 @@ def test_weights_that_are_gone_are_said_to_be(results: Path) -> None:
     checkpoint.unlink()
     try:
         with pytest.raises(InputError, match="no checkpoint to start from"):
-            replay(_ids(results, "lora")[0], results)
+            replay(_ids(results, "lora")[0], results=results)
     finally:
         checkpoint.write_bytes(content)
 
@@ -94,4 +94,4 @@ def test_a_trial_of_an_accelerator_is_not_replayed_on_the_processor(
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("picosweep.commands.replay.find_trial", found)
     with pytest.raises(InputError, match="trained on cuda"):
-        replay(base, results)
+        replay(base, results=results)

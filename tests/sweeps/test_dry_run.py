@@ -7,7 +7,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from picosweep.commands.plan import plan_sweep
+from picosweep.commands.plan import plan
 from picosweep.sweeps.errors import InputError
 from picosweep.terminal.plan import print_plan
 
@@ -37,9 +37,9 @@ def _write(folder: Path, **changes: Any) -> Path:
 
 def test_the_plan_counts_what_is_feasible(tmp_path: Path) -> None:
     """Half of a finite space breaks a constraint: the plan says so, and trains nothing."""
-    plan = plan_sweep(_write(tmp_path), tmp_path / "results")
-    (kgram,) = plan.architectures
-    assert plan.rungs == (512, 1536, 4608)
+    found = plan(_write(tmp_path), results=tmp_path / "results")
+    (kgram,) = found.architectures
+    assert found.rungs == (512, 1536, 4608)
     assert kgram.num_configurations == 8
     assert (kgram.feasibility.num_checked, kgram.feasibility.num_feasible) == (8, 4)
     assert kgram.num_trials == 4
@@ -48,21 +48,21 @@ def test_the_plan_counts_what_is_feasible(tmp_path: Path) -> None:
     assert kgram.tokens_per_second > 0
     assert not (tmp_path / "results" / "planned").exists()
     console = Console(record=True, width=100)
-    print_plan(console, plan)
+    print_plan(console, found)
     assert "50% rejected by context_size * embed_size != 8" in console.export_text()
 
 
 def test_a_plan_in_seconds_knows_the_time(tmp_path: Path) -> None:
     """What is known is the time; how much text that is depends on the speed of the moment."""
     budget = {"unit": "seconds", "min": 0.5, "factor": 4, "rungs": 3}
-    plan = plan_sweep(_write(tmp_path, budget=budget), tmp_path / "results")
-    (kgram,) = plan.architectures
-    assert plan.rungs == (0.5, 2, 8)
+    found = plan(_write(tmp_path, budget=budget), results=tmp_path / "results")
+    (kgram,) = found.architectures
+    assert found.rungs == (0.5, 2, 8)
     assert kgram.num_trials == 4
     assert kgram.worst_tokens == pytest.approx(4 * 8 * kgram.tokens_per_second)
-    assert plan.expected_seconds == pytest.approx(4 * (0.5 + 1.5 / 4 + 6 / 16))
+    assert found.expected_seconds == pytest.approx(4 * (0.5 + 1.5 / 4 + 6 / 16))
     console = Console(record=True, width=100)
-    print_plan(console, plan)
+    print_plan(console, found)
     text = console.export_text()
     assert "rungs at 0.5, 2, 8 seconds" in text
     assert "the tokens are a guess from the speeds measured now" in text
@@ -72,4 +72,4 @@ def test_bad_data_is_told_with_its_place(tmp_path: Path) -> None:
     """A plan for a missing file is refused like the sweep itself."""
     path = _write(tmp_path, data={"source": "none.txt"})
     with pytest.raises(InputError, match=r"spec.yaml:\d+: data.source"):
-        plan_sweep(path, tmp_path / "results")
+        plan(path, results=tmp_path / "results")

@@ -32,7 +32,7 @@ def sweep(simulate: Simulate, tmp_path: Path) -> Path:
 
 def test_optuna(sweep: Path, tmp_path: Path) -> None:
     """Optuna reads a study for each architecture, with states and values on the way told true."""
-    target = export("simulated", tmp_path, "optuna")
+    target = export("simulated", to="optuna", results=tmp_path)
     storage = optuna.storages.RDBStorage(f"sqlite:///{target / 'optuna.db'}")
     rows = read_sweep(sweep)
     seen = set()
@@ -54,7 +54,7 @@ def test_optuna(sweep: Path, tmp_path: Path) -> None:
 
 def test_csv(sweep: Path, tmp_path: Path) -> None:
     """Every row with every column."""
-    target = export("simulated", tmp_path, "csv")
+    target = export("simulated", to="csv", results=tmp_path)
     rows = read_sweep(sweep)
     with (target / "trials.csv").open() as file:
         trials = list(csv.DictReader(file))
@@ -67,7 +67,7 @@ def test_csv(sweep: Path, tmp_path: Path) -> None:
 
 def test_tensorboard(sweep: Path, tmp_path: Path) -> None:
     """TensorBoard's own reader finds every scalar."""
-    target = export("simulated", tmp_path, "tensorboard")
+    target = export("simulated", to="tensorboard", results=tmp_path)
     rows = read_sweep(sweep)
     assert len(list(target.glob("*/events.out.tfevents.*"))) == len(rows.trials)
     pytest.importorskip("tensorboard", reason="picosweep[export] is not installed")
@@ -92,7 +92,7 @@ def test_tensorboard(sweep: Path, tmp_path: Path) -> None:
 def test_mlflow(sweep: Path, tmp_path: Path) -> None:
     """MLflow's own client finds every run, its settings and its curves."""
     pytest.importorskip("mlflow", reason="picosweep[export] is not installed")
-    target = export("simulated", tmp_path, "mlflow")
+    target = export("simulated", to="mlflow", results=tmp_path)
     code = (
         "import json, sys\n"
         "from mlflow import MlflowClient\n"
@@ -123,7 +123,7 @@ def test_mlflow(sweep: Path, tmp_path: Path) -> None:
 def test_wandb(sweep: Path, tmp_path: Path) -> None:
     """An offline run for each trial, as `wandb sync` takes it."""
     pytest.importorskip("wandb", reason="picosweep[export] is not installed")
-    target = export("simulated", tmp_path, "wandb")
+    target = export("simulated", to="wandb", results=tmp_path)
     runs = list(target.glob("wandb/offline-run-*/run-*.wandb"))
     ids = {path.stem.removeprefix("run-") for path in runs}
     assert ids == {row["trial_id"] for row in read_sweep(sweep).trials}
@@ -134,9 +134,9 @@ def test_what_cannot_be_exported(
 ) -> None:
     """An unknown format, a missing library, a folder with somebody's files in it."""
     with pytest.raises(InputError, match="unknown format"):
-        export("simulated", tmp_path, "excel")
+        export("simulated", to="excel", results=tmp_path)
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(InputError, match="mlflow-skinny is not installed"):
-        export("simulated", tmp_path, "mlflow")
+        export("simulated", to="mlflow", results=tmp_path)
     with pytest.raises(InputError, match="not empty"):
-        export("simulated", tmp_path, "csv", sweep)
+        export("simulated", to="csv", output=sweep, results=tmp_path)

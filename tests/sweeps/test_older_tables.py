@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import picosweep.sweeps.decisions.trial
-from picosweep import analysis
+from picosweep.analysis.results import load
 from picosweep.sweeps.store.reader import find_elsewhere
 from picosweep.sweeps.store.tables import FROM_REPORT, TABLES
 from picosweep.sweeps.workers import simulated
@@ -101,7 +101,7 @@ def test_an_older_folder_is_read_beside_a_newer_one(simulate: Simulate, tmp_path
     new = simulate(tmp_path, spec_with(name="other", seed=50))
     new.run()
     new.store.seal()
-    results = analysis.load([old, new.store.folder])
+    results = load([old, new.store.folder])
     known = results.trials.filter(pl.col(NEW).is_not_null())
     assert set(known["sweep"]) == {"other"}
     assert results.reports[NEW].null_count() == _read(old, "reports").height

@@ -23,7 +23,7 @@ def test_one_trial_is_stopped_and_the_rest_goes_on(simulate: Simulate, tmp_path:
     simulation.run(events=1)
     trial_id = next(iter(simulation.running))
     architecture = simulation.store.trials[trial_id]["architecture"]
-    assert "next report" in stop("simulated", tmp_path, trial_id[:12])
+    assert "next report" in stop("simulated", trial=trial_id[:12], results=tmp_path)
     heartbeat.beat()
     assert take_requests(simulation.store.folder) == []
     while trial_id in simulation.running:
@@ -34,7 +34,7 @@ def test_one_trial_is_stopped_and_the_rest_goes_on(simulate: Simulate, tmp_path:
     study = simulation.coordinator.families[architecture].sampler.study
     assert "PRUNED" in {trial.state.name for trial in study.trials}
     with pytest.raises(InputError, match="already ended"):
-        stop("simulated", tmp_path, trial_id)
+        stop("simulated", trial=trial_id, results=tmp_path)
     assert simulation.run()
     simulation.kill()
     again = simulate(tmp_path)
@@ -75,7 +75,7 @@ def test_a_sweep_that_does_not_run_cannot_be_stopped(simulate: Simulate, tmp_pat
     """The message says so."""
     simulate(tmp_path).kill()
     with pytest.raises(InputError, match="not running"):
-        stop("simulated", tmp_path)
+        stop("simulated", results=tmp_path)
 
 
 def test_status_tells_trained_from_waiting_trials(simulate: Simulate, tmp_path: Path) -> None:
