@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from picosweep.sweeps.spec.schema import Objective
+if TYPE_CHECKING:  # it needs Pydantic, and `picosweep status` does without
+    from picosweep.sweeps.spec.schema import Objective
 
 Row = Mapping[str, Any]
 
@@ -18,7 +19,7 @@ class Ranking:
     goal: str = "minimize"
 
     @classmethod
-    def of(cls, objective: Objective) -> "Ranking":
+    def of(cls, objective: "Objective") -> "Ranking":
         """That of an objective."""
         return cls(metric=objective.metric, goal=objective.goal)
 

@@ -36,12 +36,12 @@ def find_trial(trial_id: str, results: Path) -> tuple[Path, dict[str, Any]]:
         InputError: there is none, or several begin like that.
     """
     found = [
-        (folder, row)
+        (row["status"] == "cached", folder, row["trial_id"])
         for folder in sweep_folders(results)
-        for row in read_rows(folder, "trials")
+        for row in read_rows(folder, "trials", ["trial_id", "status"])
         if row["trial_id"].startswith(trial_id)
     ]
-    ids = sorted({row["trial_id"] for _, row in found})
+    ids = sorted({found_id for _, _, found_id in found})
     if not ids:
         raise input_error("no such trial", where=str(results), found=trial_id)
     if len(ids) > 1:
@@ -51,4 +51,6 @@ def find_trial(trial_id: str, results: Path) -> tuple[Path, dict[str, Any]]:
             found=trial_id,
             allowed=", ".join(ids[:5]),
         )
-    return min(found, key=lambda pair: pair[1]["status"] == "cached")
+    _, folder, whole_id = min(found)
+    row = next(row for row in read_rows(folder, "trials") if row["trial_id"] == whole_id)
+    return folder, row

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from picosweep.sweeps.store.checkpoints import StoredCheckpoint, read_checkpoint
 from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.journal import Journal, Row, journal_position
-from picosweep.sweeps.store.parquet import Parts
+from picosweep.sweeps.store.parquet import Parts, read_part
 from picosweep.sweeps.store.tables import TABLES, TERMINAL_STATUSES
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -34,12 +33,17 @@ def read_rows(folder: Path, table: str, columns: list[str] | None = None) -> lis
         rows: list[Row] = []
         try:
             for path in sorted((folder / table).glob("part-*.parquet")):
-                rows += pq.read_table(path, columns=columns, partitioning=None).to_pylist()
+                rows += read_part(path, columns)
         except (OSError, pa.ArrowInvalid, KeyError):
             pass
         else:
-            return rows
+            return _with_times(rows, table)
     return _from_journal(folder, table, columns)
+
+
+def _with_times(rows: list[Row], table: str) -> list[Row]:
+    times = [field.name for field in TABLES[table] if pa.types.is_timestamp(field.type)]
+    return [row | {name: _time(row[name]) for name in times if name in row} for row in rows]
 
 
 def read_journal(folder: Path) -> dict[str, list[Row]]:
@@ -60,11 +64,7 @@ def _from_journal(folder: Path, table: str, columns: list[str] | None) -> list[R
     names = columns or list(
         dict.fromkeys([*TABLES[table].names, *(k for row in rows for k in row)])
     )
-    times = {field.name for field in TABLES[table] if pa.types.is_timestamp(field.type)}
-    return [
-        {name: _time(row.get(name)) if name in times else row.get(name) for name in names}
-        for row in rows
-    ]
+    return _with_times([{name: row.get(name) for name in names} for row in rows], table)
 
 
 def time_of(micros: int) -> datetime.datetime:
