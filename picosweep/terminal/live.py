@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from picosweep.commands.observer import Observer
-from picosweep.sweeps.decisions.architecture_state import Family
+from picosweep.sweeps.decisions.architecture_state import ArchitectureState
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.trial import Trial
 from picosweep.sweeps.search.ranking import Ranking
@@ -110,8 +110,8 @@ def render(coordinator: Coordinator, slots: int, elapsed: float) -> Group:
         table.add_column(name, justify="right")
     table.add_column(f"best {ranking.metric}", justify="right")
     table.add_column("of trial")
-    for family in coordinator.families.values():
-        table.add_row(*_family_row(family, coordinator, ranking))
+    for state in coordinator.architectures.values():
+        table.add_row(*_row_of(state, coordinator, ranking))
     total = _total_trials(coordinator.spec)
     ended = coordinator.num_ended
     bar = Table.grid(padding=(0, 1))
@@ -130,14 +130,14 @@ def _total_trials(spec: Spec) -> int:
     return len(spec.architectures) * (spec.search.trials_per_architecture + confirm)
 
 
-def _family_row(family: Family, coordinator: Coordinator, ranking: Ranking) -> list[str]:
-    status = [str(trial.row["status"]) for trial in family.trials]
-    running = len(_running(family, coordinator))
-    rows = [trial.row for trial in family.trials]
+def _row_of(state: ArchitectureState, coordinator: Coordinator, ranking: Ranking) -> list[str]:
+    status = [str(trial.row["status"]) for trial in state.trials]
+    running = len(_running(state, coordinator))
+    rows = [trial.row for trial in state.trials]
     best = min((r for r in rows if ranking.key(r) < math.inf), key=ranking.key, default=None)
     return [
-        family.name,
-        str(sum(trial.ended for trial in family.trials)),
+        state.name,
+        str(sum(trial.ended for trial in state.trials)),
         str(running),
         *(str(status.count(name)) for name in ("stopped", "diverged", "failed")),
         "–" if best is None else f"{best[ranking.metric]:.4f}",
@@ -145,21 +145,21 @@ def _family_row(family: Family, coordinator: Coordinator, ranking: Ranking) -> l
     ]
 
 
-def _running(family: Family, coordinator: Coordinator) -> list[Trial]:
+def _running(state: ArchitectureState, coordinator: Coordinator) -> list[Trial]:
     """An architecture's trials that are being trained: Ray has one more in hand than slots."""
     given_out = [coordinator.assigned[trial_id] for trial_id in coordinator.started]
-    return [trial for trial in given_out if trial.candidate.architecture == family.name]
+    return [trial for trial in given_out if trial.candidate.architecture == state.name]
 
 
 def _seconds_left(coordinator: Coordinator, slots: int) -> float | None:
     """A guess at the time to the end, None before every architecture was measured."""
     total = 0.0
-    for family in coordinator.families.values():
-        mean = family.mean_seconds()
+    for state in coordinator.architectures.values():
+        mean = state.mean_seconds()
         if mean is None:
             return None
-        running = len(_running(family, coordinator))
-        total += mean * (coordinator.remaining(family) + 0.5 * running)
+        running = len(_running(state, coordinator))
+        total += mean * (coordinator.remaining(state) + 0.5 * running)
     return total / max(1, slots)
 
 

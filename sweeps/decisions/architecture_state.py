@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from picosweep.sweeps.decisions.trial import Outcome, Trial
 from picosweep.sweeps.search.early_stopping import Stopper
 from picosweep.sweeps.search.ranking import Ranking
-from picosweep.sweeps.search.study import ArchitectureSampler, objective_values
+from picosweep.sweeps.search.study import ArchitectureStudy, objective_values
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Objective
 from picosweep.sweeps.store.journal import Row
 
 
 @dataclass(kw_only=True)
-class Family:
+class ArchitectureState:
     """One architecture's part of the sweep."""
 
     name: str
     space: Space
-    sampler: ArchitectureSampler
+    study: ArchitectureStudy
     stopper: Stopper
     objectives: Sequence[Objective]
     milestones: Sequence[float]
@@ -61,12 +61,12 @@ class Family:
             self._num_unended -= 1
             completed = outcome == "completed"
             values = objective_values(self.objectives, trial.row) if completed else None
-            self.sampler.tell(trial.trial_id, outcome, values)
+            self.study.tell(trial.trial_id, outcome, values)
 
     def judge(self, trial: Trial, report: Row, micros: int) -> Row:
         """Ask early stopping about a trial at a rung before the last; a row of `decisions`."""
         value = float(report[self.objectives[0].metric])
-        self.sampler.report(trial.trial_id, report["rung"], value)
+        self.study.report(trial.trial_id, report["rung"], value)
         verdict = self.stopper.judge(trial.trial_id, report["rung"], value)
         stop = "exempt" if trial.row["cohort"] == "exempt" else "stop"
         return {
@@ -82,7 +82,7 @@ class Family:
     def recall(self, trial: Trial, report: Row) -> None:
         """Take in a report at a rung before the last, about which was decided."""
         value = float(report[self.objectives[0].metric])
-        self.sampler.report(trial.trial_id, report["rung"], value)
+        self.study.report(trial.trial_id, report["rung"], value)
         self.stopper.recall(trial.trial_id, report["rung"], value)
 
     def ranked(self, rung: int) -> list[Trial]:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from picosweep.sweeps.decisions.architecture_state import Family
+from picosweep.sweeps.decisions.architecture_state import ArchitectureState
 from picosweep.sweeps.decisions.limits import LimitWatch
-from picosweep.sweeps.decisions.next_trial import Agenda
+from picosweep.sweeps.decisions.next_trial import TrialChooser
 from picosweep.sweeps.decisions.trial import (
     Assignment,
     Outcome,
@@ -25,7 +25,7 @@ from picosweep.sweeps.decisions.trial import (
 )
 from picosweep.sweeps.search.candidates import CandidateFactory
 from picosweep.sweeps.search.early_stopping import make_stopper
-from picosweep.sweeps.search.study import ArchitectureSampler
+from picosweep.sweeps.search.study import ArchitectureStudy
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.journal import Entry, Row
@@ -80,16 +80,16 @@ class Coordinator:
         self.busy_seconds = 0.0
         """Time in training and evaluation that this driver has seen."""
         self.new_tokens = 0
-        self.families = {name: self._family(name, space) for name, space in spaces.items()}
-        self._agenda = Agenda(spec, factory, self.families)
+        self.architectures = {name: self._new_state(name, space) for name, space in spaces.items()}
+        self._chooser = TrialChooser(spec, factory, self.architectures)
         self._resume()
-        for family in self.families.values():
-            family.exhausted = family.sampler.is_exhausted
+        for state in self.architectures.values():
+            state.exhausted = state.study.is_exhausted
         self._check_limits()
 
-    def _family(self, name: str, space: Space) -> Family:
+    def _new_state(self, name: str, space: Space) -> ArchitectureState:
         known = sum(row["architecture"] == name for row in self._store.trials.values())
-        sampler = ArchitectureSampler(
+        study = ArchitectureStudy(
             architecture=name,
             space=space,
             search=self.spec.search,
@@ -97,10 +97,10 @@ class Coordinator:
             build=lambda chosen: self._factory.build(name, chosen, self.spec.seed),
             known=known,
         )
-        return Family(
+        return ArchitectureState(
             name=name,
             space=space,
-            sampler=sampler,
+            study=study,
             stopper=make_stopper(self.spec),
             objectives=self.spec.objectives,
             milestones=self.spec.budget.milestones,
@@ -116,21 +116,21 @@ class Coordinator:
         """Trials that were admitted, have not ended, and are not being trained."""
         return len(self._waiting) + len(self.assigned) - len(self.started)
 
-    def _family_of(self, trial: Trial) -> Family:
-        return self.families[trial.candidate.architecture]
+    def _state_of(self, trial: Trial) -> ArchitectureState:
+        return self.architectures[trial.candidate.architecture]
 
     # What an earlier driver left
 
     def _resume(self) -> None:
         for row in list(self._store.trials.values()):
             candidate = self._factory.from_config(row["config"], self._spaces)
-            if candidate is None or candidate.architecture not in self.families:
+            if candidate is None or candidate.architecture not in self.architectures:
                 continue  # a spec that has changed: the row stays, this sweep goes on without it
             trial = Trial(candidate=candidate, row=dict(row))
             self._trials[trial.trial_id] = trial
-            self._family_of(trial).add(trial)
+            self._state_of(trial).add(trial)
             if not trial.is_confirmation:
-                self._family_of(trial).sampler.restore(candidate)
+                self._state_of(trial).study.restore(candidate)
         for report in self._store.reports_in_order():
             if report["trial_id"] in self._trials:
                 self._recall(self._trials[report["trial_id"]], report)
@@ -143,11 +143,11 @@ class Coordinator:
             if outcome is None:
                 trial.row["status"] = "running"
                 self._waiting.append(trial)
-                self._family_of(trial).sampler.go_on(trial.trial_id)
+                self._state_of(trial).study.go_on(trial.trial_id)
                 continue
             if trial.row["status"] not in (outcome, "cached"):
                 # The row is older than the report that ended it, or of a budget with other rungs.
-                trial.row |= {"status": outcome, "end_time": reports[-1]["time"]}
+                trial.end(outcome, reports[-1]["time"])
                 self._store.commit(("trials", dict(trial.row)))
             self._take_end(trial, outcome)
 
@@ -158,11 +158,11 @@ class Coordinator:
             return
         if trial.candidate.plan.is_last(rung) or not is_finite(report):
             return
-        family = self._family_of(trial)
+        state = self._state_of(trial)
         if any(row["rung"] == rung for row in self._store.decisions_of(trial.trial_id)):
-            family.recall(trial, report)
+            state.recall(trial, report)
         else:  # it was the last rung of a budget that has grown since
-            self._store.commit(("decisions", family.judge(trial, report, self._micros())))
+            self._store.commit(("decisions", state.judge(trial, report, self._micros())))
 
     # Giving out work
 
@@ -200,15 +200,15 @@ class Coordinator:
         """Whether no work is given out and none will come."""
         if self.assigned:
             return False
-        return self.stop_reason is not None or (not self._waiting and self._agenda.is_done)
+        return self.stop_reason is not None or (not self._waiting and self._chooser.is_done)
 
-    def remaining(self, family: Family) -> int:
+    def remaining(self, state: ArchitectureState) -> int:
         """Trials of an architecture not admitted yet, as far as can be known."""
-        return self._agenda.remaining(family)
+        return self._chooser.remaining(state)
 
     def remarks(self) -> list[str]:
         """What the user should know of how the search went, in sentences."""
-        return self._agenda.remarks()
+        return self._chooser.remarks()
 
     @property
     def too_many_failed(self) -> bool:
@@ -221,15 +221,15 @@ class Coordinator:
         )
 
     def _admit_next(self) -> Trial | None:
-        proposed = self._agenda.propose()
+        proposed = self._chooser.propose()
         if proposed is None:
             return None
-        family, candidate, cohort = proposed
+        state, candidate, cohort = proposed
         row = first_row(self.spec.name, candidate, cohort, self._micros())
         trial = Trial(candidate=candidate, row=row)
         self._store.commit(("trials", dict(row)))
         self._trials[trial.trial_id] = trial
-        family.add(trial)
+        state.add(trial)
         folder = self._others.folder_of(trial.trial_id)
         if folder is not None:
             self._answer_from(folder, trial)
@@ -335,14 +335,13 @@ class Coordinator:
         elif plan.is_over(metrics):
             outcome = "completed"
         elif rung is not None and not trial.is_confirmation:
-            decision = self._family_of(trial).judge(trial, report, self._micros())
+            decision = self._state_of(trial).judge(trial, report, self._micros())
             entries.append(("decisions", decision))
             outcome = "stopped" if decision["action"] == "stop" else None
         if outcome is None and finished:
             outcome = "stopped"
         if outcome is not None:
-            trial.row["status"] = "cached" if cached else outcome
-            trial.row["end_time"] = self._micros()
+            trial.end("cached" if cached else outcome, self._micros())
             entries.append(("trials", dict(trial.row)))
         self._store.commit(*entries)
         if outcome is not None:
@@ -352,7 +351,7 @@ class Coordinator:
     def _take_end(self, trial: Trial, outcome: Outcome) -> None:
         self.num_ended += 1
         self._num_failed += outcome == "failed"
-        self._family_of(trial).on_end(trial, outcome)
+        self._state_of(trial).on_end(trial, outcome)
 
     def on_lost(self, trial_id: str, error: str, *, retry: bool, kind: str = "lost") -> None:
         """Hear that a trial's process died, or that training raised.
@@ -380,7 +379,7 @@ class Coordinator:
 
     def _end(self, trial: Trial, outcome: Outcome) -> None:
         """End a trial otherwise than by a report."""
-        trial.row |= {"status": outcome, "end_time": self._micros()}
+        trial.end(outcome, self._micros())
         self._store.commit(("trials", dict(trial.row)))
         self._store.keep_checkpoint(trial.trial_id, trial.row["step"] or 0, alone=True)
         self._take_end(trial, outcome)

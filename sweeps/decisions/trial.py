@@ -42,6 +42,15 @@ class Trial:
         if rung is not None:
             self.row["rung"] = rung
 
+    def end(self, status: str, micros: int) -> None:
+        """Note in the row that nothing more is to be done.
+
+        Args:
+            status: one of `sweeps.store.tables.TERMINAL_STATUSES`.
+            micros: the time, in microseconds since the epoch.
+        """
+        self.row |= {"status": status, "end_time": micros}
+
     def catch_up(self, reports: Iterable[Row]) -> None:
         """Bring the row up to date with stored reports.
 

@@ -31,7 +31,7 @@ Direction = Literal["minimize", "maximize"]
 Build = Callable[[Mapping[str, Value]], Candidate | Rejection]
 
 
-class ArchitectureSampler:
+class ArchitectureStudy:
     """Proposes configurations of one architecture, each at most once.
 
     Args:
@@ -72,11 +72,6 @@ class ArchitectureSampler:
         self._seen: set[str] = set()
         self.num_rejected = 0
         self.num_duplicates = 0
-
-    @property
-    def study(self) -> optuna.Study:
-        """The Optuna study, for export and importance."""
-        return self._study
 
     def propose(self) -> Candidate | None:
         """A new configuration that breaks no constraint; None when none is left."""

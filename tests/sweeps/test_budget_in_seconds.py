@@ -242,8 +242,8 @@ def test_a_search_over_schedules_takes_those_that_can_be(
     simulation = simulate(tmp_path, spec)
     assert simulation.run()
     assert {row["schedule"] for row in simulation.store.trials.values()} == {"constant"}
-    sampler = simulation.coordinator.families["kgram"].sampler
-    assert sampler.num_rejected > 0
+    study = simulation.coordinator.architectures["kgram"].study
+    assert study.num_rejected > 0
     chosen = {"schedule": "cosine", "context_size": 1, "embed_size": 8}
     refused = simulation.coordinator._factory.build("kgram", chosen, seed=0)
     assert isinstance(refused, Rejection)

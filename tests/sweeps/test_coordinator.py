@@ -128,7 +128,7 @@ def test_early_stopping_remembers_across_drivers(simulate: Simulate, tmp_path: P
     first.kill()
     rungs = []
     for simulation in (first, simulate(tmp_path)):
-        stoppers = [family.stopper for family in simulation.coordinator.families.values()]
+        stoppers = [state.stopper for state in simulation.coordinator.architectures.values()]
         assert all(isinstance(stopper, Asha) for stopper in stoppers)
         rungs.append([stopper._rungs for stopper in stoppers])
     assert rungs[0] == rungs[1]
@@ -234,7 +234,7 @@ def test_a_small_space_ends_early(simulate: Simulate, tmp_path: Path) -> None:
     simulation = simulate(tmp_path, small)
     assert simulation.run()
     assert len(simulation.store.trials) == 4
-    assert simulation.coordinator.families["kgram"].exhausted
+    assert simulation.coordinator.architectures["kgram"].exhausted
 
 
 def test_a_constraint_keeps_configurations_out(simulate: Simulate, tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_constraint_keeps_configurations_out(simulate: Simulate, tmp_path: Pat
     assert simulation.run()
     rows = simulation.store.trials.values()
     assert all(row["embed_size"] * row["batch_size"] <= 64 for row in rows)
-    assert simulation.coordinator.families["kgram"].sampler.num_rejected > 0
+    assert simulation.coordinator.architectures["kgram"].study.num_rejected > 0
 
 
 def test_a_lost_process_is_replaced_and_too_many_end_the_trial(

@@ -31,7 +31,7 @@ def test_one_trial_is_stopped_and_the_rest_goes_on(simulate: Simulate, tmp_path:
     row = simulation.store.trials[trial_id]
     assert row["status"] == "stopped"
     assert [row["kind"] for row in simulation.store.rows["incidents"][trial_id]] == ["stopped"]
-    study = simulation.coordinator.families[architecture].sampler.study
+    study = simulation.coordinator.architectures[architecture].study._study
     assert "PRUNED" in {trial.state.name for trial in study.trials}
     with pytest.raises(InputError, match="already ended"):
         stop("simulated", trial=trial_id, results=tmp_path)

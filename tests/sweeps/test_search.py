@@ -59,7 +59,7 @@ def test_several_objectives(simulate: Simulate, tmp_path: Path, sampler: str) ->
     search = {"sampler": sampler, "trials_per_architecture": 12, "startup_trials": 3}
     simulation = simulate(tmp_path, spec_with(objectives=objectives, search=search))
     assert simulation.run()
-    study = simulation.coordinator.families["kgram"].sampler.study
+    study = simulation.coordinator.architectures["kgram"].study._study
     complete = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
     assert complete
     rows = [r for r in simulation.store.trials.values() if r["status"] == "completed"]
@@ -81,7 +81,7 @@ def test_a_grid_is_searched_whole_and_once(simulate: Simulate, tmp_path: Path) -
         (r["context_size"], r["embed_size"], r["token_dropout"], r["batch_size"]) for r in rows
     }
     assert len(rows) == len(tried) == 3 * 2 * 3 * 2
-    assert second.coordinator.families["kgram"].exhausted
+    assert second.coordinator.architectures["kgram"].exhausted
     assert second.coordinator.remarks() == [
         "kgram: its space has nothing left to try after 36 trials; 100 were asked for"
     ]
