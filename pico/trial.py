@@ -49,7 +49,7 @@ class TrialConfig:
     budget continues the same trial instead of being another."""
 
     init_from: str | None = None
-    """The weights to start from, as `pico.training.restore.weights_fingerprint` names those of a
+    """The weights to start from, as `pico.weights.restore.weights_fingerprint` names those of a
     checkpoint; `None` starts from random ones."""
 
     def __post_init__(self) -> None:

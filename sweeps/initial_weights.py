@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from picosweep.pico.training.restore import weights_fingerprint
 from picosweep.pico.trial import TrialConfig
+from picosweep.pico.weights.restore import weights_fingerprint
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.spec.document import Document
 from picosweep.sweeps.spec.schema import Spec

@@ -7,8 +7,8 @@ from typing import Any
 
 from picosweep.pico.data.prepared import PreparedData
 from picosweep.pico.training.process import prepare_process
-from picosweep.pico.training.restore import weights_fingerprint
 from picosweep.pico.training.train import train
+from picosweep.pico.weights.restore import weights_fingerprint
 from picosweep.sweeps.data import prepare_all
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.trial import Assignment

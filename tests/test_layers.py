@@ -24,7 +24,7 @@ ROOMS: Mapping[str, str] = {
     "sweeps.store sweeps.workers",
     "picosweep.commands": "picosweep.exports analysis.images analysis.page analysis.report "
     "analysis.results analysis.summary analysis.watch pico.data.tokenizers pico.models "
-    "pico.probes pico.training pico.trial sweeps.data sweeps.decisions sweeps.errors "
+    "pico.probes pico.training pico.trial pico.weights sweeps.data sweeps.decisions sweeps.errors "
     "sweeps.initial_weights sweeps.search sweeps.spec sweeps.store sweeps.workers",
     "picosweep.exports": "sweeps.errors sweeps.search sweeps.spec sweeps.store",
     # What it means: of a sweep, the tables alone
@@ -48,13 +48,13 @@ ROOMS: Mapping[str, str] = {
     "analysis.page": "sweeps.store",
     # Decides, remembers, hands out
     "sweeps.workers": "pico.data.prepared pico.probes pico.training pico.training_config "
-    "pico.trial sweeps.data sweeps.decisions sweeps.errors sweeps.search sweeps.spec "
-    "sweeps.store",
+    "pico.trial pico.weights sweeps.data sweeps.decisions sweeps.errors sweeps.search "
+    "sweeps.spec sweeps.store",
     "sweeps.decisions": "sweeps.search sweeps.spec sweeps.store",
     "sweeps.data": "pico.data.config pico.data.preparation pico.data.prepared "
     "pico.data.tokenizer_quality pico.errors sweeps.errors sweeps.search sweeps.spec "
     "sweeps.store",
-    "sweeps.initial_weights": "pico.training pico.trial sweeps.errors sweeps.spec sweeps.store",
+    "sweeps.initial_weights": "pico.trial pico.weights sweeps.errors sweeps.spec sweeps.store",
     "sweeps.search": "pico.facts pico.models pico.training_config pico.trial sweeps.errors "
     "sweeps.spec",
     "sweeps.spec": "pico.data.config pico.facts pico.models pico.presets pico.training_config "
@@ -62,8 +62,9 @@ ROOMS: Mapping[str, str] = {
     "sweeps.store": "sweeps.errors",
     "sweeps.errors": "",
     # Trains one model
-    "pico.training": "pico.data.prepared pico.facts pico.field_checks pico.models pico.tasks "
-    "pico.training_config pico.trial",
+    "pico.training": "pico.data.prepared pico.facts pico.models pico.tasks "
+    "pico.training_config pico.trial pico.weights",
+    "pico.weights": "pico.field_checks pico.models pico.trial",
     "pico.tasks": "pico.data.batching pico.data.prepared pico.models pico.models.layers "
     "pico.training_config pico.trial",
     "pico.probes": "pico.data.tokenizers pico.field_checks pico.models",

@@ -8,10 +8,10 @@ from typing import Final
 import torch
 
 from picosweep.pico.data.prepared import PreparedData
-from picosweep.pico.training.checkpoint import Checkpoint
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training_config import PrecisionName
 from picosweep.pico.trial import TrialConfig
+from picosweep.pico.weights.checkpoint import Checkpoint
 
 WARM_UP_STEPS: Final = 3
 TIMED_STEPS: Final = 8

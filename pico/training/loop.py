@@ -13,7 +13,15 @@ from picosweep.pico.facts import compute_facts
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.models.registry import find_architecture
 from picosweep.pico.tasks.registry import find_task
-from picosweep.pico.training.checkpoint import (
+from picosweep.pico.training.clock import TrainingClock
+from picosweep.pico.training.memory import peak_memory_bytes, reset_peak_memory
+from picosweep.pico.training.optim import GradientSize, build_optimizers, clip_gradients, joint_norm
+from picosweep.pico.training.precision import Precision
+from picosweep.pico.training.progress import Progress
+from picosweep.pico.training.report import Report
+from picosweep.pico.training.schedule import learning_rate_at
+from picosweep.pico.trial import TRAINING_VERSION, TrialConfig
+from picosweep.pico.weights.checkpoint import (
     Checkpoint,
     CheckpointError,
     load_model_tensors,
@@ -23,15 +31,7 @@ from picosweep.pico.training.checkpoint import (
     optimizer_tensors,
     random_tensors,
 )
-from picosweep.pico.training.clock import TrainingClock
-from picosweep.pico.training.memory import peak_memory_bytes, reset_peak_memory
-from picosweep.pico.training.optim import GradientSize, build_optimizers, clip_gradients, joint_norm
-from picosweep.pico.training.precision import Precision
-from picosweep.pico.training.progress import Progress
-from picosweep.pico.training.report import Report
-from picosweep.pico.training.restore import starting_model, untrained_model
-from picosweep.pico.training.schedule import learning_rate_at
-from picosweep.pico.trial import TRAINING_VERSION, TrialConfig
+from picosweep.pico.weights.restore import starting_model, untrained_model
 
 ACCELERATOR_SYNC_STEPS: Final = 64
 """Steps between looks at the losses where looking means waiting for the device."""

@@ -11,7 +11,7 @@ from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.generate import stream_text
 from picosweep.pico.probes.neighbours import nearest_tokens
 from picosweep.pico.probes.samples import Sample, prompt_ids, write_samples
-from picosweep.pico.training.restore import restore_model
+from picosweep.pico.weights.restore import restore_model
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.checkpoints import read_checkpoint
 from picosweep.sweeps.store.find import find_trial

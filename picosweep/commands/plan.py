@@ -9,26 +9,22 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from picosweep.pico.training.process import prepare_process
-from picosweep.pico.training.restore import weights_fingerprint
-from picosweep.pico.training.train import train
+from picosweep.pico.training.process import prepare_timing
+from picosweep.pico.training.speed import tokens_per_second
+from picosweep.pico.weights.restore import weights_fingerprint
 from picosweep.sweeps.data import SweepData, prepare_all
 from picosweep.sweeps.initial_weights import initial_checkpoint
 from picosweep.sweeps.search.candidates import Candidate
 from picosweep.sweeps.search.feasibility import (
     Feasibility,
-    feasible_candidates,
     typical,
 )
 from picosweep.sweeps.search.setup import ReadySweep, check_sweep
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.mirror import open_results
 from picosweep.sweeps.workers.machine import usable_cpus
-
-TIMED_STEPS: Final = 6
-"""Steps of the timed training, the first half of which warms up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +74,7 @@ def plan(spec: str | Path | Mapping[str, Any], *, results: str | Path = "results
     data = prepare_all(checked, folder)
     fingerprint = None if initial is None else weights_fingerprint(initial)
     sweep = checked.with_data(data.metas, init_from=fingerprint)
-    prepare_process()
+    prepare_timing()
     slots = max(1, math.floor(usable_cpus() / checked.spec.resources.cpu))
     return Plan(
         rungs=checked.spec.budget.milestones,
@@ -90,7 +86,7 @@ def plan(spec: str | Path | Mapping[str, Any], *, results: str | Path = "results
 
 def _plan(sweep: ReadySweep, name: str, data: SweepData, initial: bytes | None) -> ArchitecturePlan:
     spec, space, feasibility = sweep.spec, sweep.spaces[name], sweep.feasibility[name]
-    candidates = feasible_candidates(spec, name, space, sweep.factory)
+    candidates = feasibility.candidates
     listed = space.configurations(1_000_000)
     num_trials = spec.search.trials_per_architecture
     if listed is not None:
@@ -138,6 +134,4 @@ def _expected_tokens(
 
 def _measure_speed(candidate: Candidate, data: SweepData, initial: bytes | None) -> float:
     prepared = data.by_fingerprint[candidate.fingerprints["data_fingerprint"]]
-    steps = (TIMED_STEPS // 2, TIMED_STEPS)
-    *_, last = train(candidate.trial, prepared, report_steps=steps, initial=initial)
-    return last.tokens_per_second
+    return tokens_per_second(candidate.trial, prepared, initial=initial)

@@ -17,7 +17,7 @@ from picosweep.commands.environment import describe_environment
 from picosweep.commands.logs import log_to
 from picosweep.commands.observer import Observer
 from picosweep.commands.result import Status, SweepResult
-from picosweep.pico.training.restore import weights_fingerprint
+from picosweep.pico.weights.restore import weights_fingerprint
 from picosweep.sweeps.data import SweepData, prepare_all
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.errors import input_error

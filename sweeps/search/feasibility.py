@@ -6,8 +6,6 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import optuna
-
 from picosweep.sweeps.errors import InputError, Problem
 from picosweep.sweeps.search.candidates import Candidate, CandidateFactory, Rejection
 from picosweep.sweeps.spec.document import Document, KeyPath, dotted
@@ -28,6 +26,8 @@ class Feasibility:
     """Whether every configuration of the space was checked, or a random sample."""
     reasons: collections.Counter[str]
     """Why configurations were rejected, and how often."""
+    candidates: tuple[Candidate, ...]
+    """Those that can be trained."""
 
 
 def check_feasibility(
@@ -42,13 +42,15 @@ def check_feasibility(
     problems: list[Problem] = []
     for name, space in spaces.items():
         checked, complete = _checked(space)
-        outcomes = [_reason(factory.build(name, chosen, spec.seed)) for chosen in checked]
+        built = [factory.build(name, chosen, spec.seed) for chosen in checked]
+        outcomes = [_reason(outcome) for outcome in built]
         reasons = collections.Counter(reason for reason in outcomes if reason is not None)
         results[name] = Feasibility(
             num_checked=len(checked),
             num_feasible=len(checked) - reasons.total(),
             complete=complete,
             reasons=reasons,
+            candidates=tuple(outcome for outcome in built if isinstance(outcome, Candidate)),
         )
         if results[name].num_feasible == 0:
             key: KeyPath = ("architectures", name)
@@ -70,14 +72,6 @@ def check_feasibility(
     return results
 
 
-def feasible_candidates(
-    spec: Spec, name: str, space: Space, factory: CandidateFactory
-) -> list[Candidate]:
-    """The candidates among the configurations that `check_feasibility` tries out."""
-    outcomes = [factory.build(name, chosen, spec.seed) for chosen in _checked(space)[0]]
-    return [outcome for outcome in outcomes if isinstance(outcome, Candidate)]
-
-
 def typical(candidates: Sequence[Candidate]) -> Candidate:
     """The configuration in the middle by training cost."""
     return sorted(candidates, key=lambda candidate: candidate.predicted_flops)[len(candidates) // 2]
@@ -86,7 +80,10 @@ def typical(candidates: Sequence[Candidate]) -> Candidate:
 def _checked(space: Space) -> tuple[list[dict[str, Value]], bool]:
     """Configurations to try out, and whether they are all there are."""
     listed = space.configurations(CHECKED)
-    return (listed, True) if listed is not None else (_sample(space), False)
+    if listed is not None:
+        return listed, True
+    chance = random.Random(0)
+    return [space.draw(chance) for _ in range(CHECKED)], False
 
 
 def _reason(outcome: Candidate | Rejection) -> str | None:
@@ -118,10 +115,3 @@ def _impossible_choices(
                 )
             )
     return problems
-
-
-def _sample(space: Space) -> list[dict[str, Value]]:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    seed = random.Random(0).randrange(2**31)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    return [space.suggest(study.ask()) for _ in range(CHECKED)]

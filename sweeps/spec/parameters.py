@@ -10,6 +10,7 @@ num_heads: {choices: [2, 4], when: "attention == 'softmax'"}    only where it ap
 
 import itertools
 import math
+import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,18 @@ class Space:
                 chosen[parameter.name] = _ask(trial, parameter.name, parameter.distribution)
         return chosen
 
+    def draw(self, chance: random.Random) -> dict[str, Value]:
+        """Draw one configuration, without the bookkeeping of a study."""
+        chosen: dict[str, Value] = {}
+        for parameter in self.parameters:
+            if not _applies(parameter, chosen):
+                continue
+            if parameter.fixed is not None:
+                chosen[parameter.name] = parameter.fixed
+            elif parameter.distribution is not None:
+                chosen[parameter.name] = _draw(parameter.distribution, chance)
+        return chosen
+
     def configurations(self, limit: int) -> list[dict[str, Value]] | None:
         """Every configuration of a finite space, or None past `limit` or where it is infinite."""
         counts = [parameter.values() for parameter in self.parameters]
@@ -148,6 +161,28 @@ def _ask(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Valu
         case FloatDistribution(low=low, high=high, step=fstep, log=log):
             return trial.suggest_float(name, low, high, step=fstep, log=log)
     raise AssertionError(f"no such distribution in a spec: {distribution!r}")
+
+
+def _draw(distribution: BaseDistribution, chance: random.Random) -> Value:
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            choice = chance.choice(choices)
+            assert choice is not None
+            return choice
+        case IntDistribution(low=low, high=high, step=step, log=False):
+            return chance.randrange(low, high + 1, step)
+        case IntDistribution(low=low, high=high):
+            return min(high, max(low, round(_log_uniform(low - 0.5, high + 0.5, chance))))
+        case FloatDistribution(low=low, high=high, step=float(step)):
+            number = chance.randrange(math.floor((high - low) / step + 1e-9) + 1)
+            return min(high, low + step * number)
+        case FloatDistribution(low=low, high=high, log=log):
+            return _log_uniform(low, high, chance) if log else chance.uniform(low, high)
+    raise AssertionError(f"no such distribution in a spec: {distribution!r}")
+
+
+def _log_uniform(low: float, high: float, chance: random.Random) -> float:
+    return min(high, max(low, math.exp(chance.uniform(math.log(low), math.log(high)))))
 
 
 def _applies(parameter: Parameter, chosen: Mapping[str, Value]) -> bool:

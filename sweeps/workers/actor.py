@@ -21,10 +21,10 @@ from ray import tune
 from picosweep.pico.probes.samples import write_samples
 from picosweep.pico.training.auto_precision import resolve_precision
 from picosweep.pico.training.process import prepare_process
-from picosweep.pico.training.restore import restore_model
 from picosweep.pico.training.train import train
 from picosweep.pico.training_config import PrecisionName
 from picosweep.pico.trial import TrialConfig
+from picosweep.pico.weights.restore import restore_model
 from picosweep.sweeps.workers.work import Delivery, Shared, Work
 
 log = logging.getLogger("picosweep")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from picosweep.pico.training_config import PrecisionName
 from picosweep.sweeps.data import SweepData
 from picosweep.sweeps.search.candidates import Candidate
-from picosweep.sweeps.search.feasibility import feasible_candidates, typical
+from picosweep.sweeps.search.feasibility import typical
 from picosweep.sweeps.search.setup import ReadySweep
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.store.atomic_write import write_json
@@ -44,7 +44,7 @@ def settle_precision(
             continue
         candidates = [
             candidate
-            for candidate in feasible_candidates(sweep.spec, name, space, sweep.factory)
+            for candidate in sweep.feasibility[name].candidates
             if candidate.trial.training.precision == "auto"
         ]
         if candidates:

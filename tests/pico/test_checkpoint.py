@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from picosweep.pico.models.registry import MODELS
-from picosweep.pico.training.checkpoint import (
+from picosweep.pico.weights.checkpoint import (
     Checkpoint,
     CheckpointError,
     load_model_tensors,

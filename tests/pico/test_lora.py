@@ -9,7 +9,7 @@ from torch.nn import functional
 from picosweep.pico.models.interface import HeadedModel, LanguageModel
 from picosweep.pico.models.layers.head_loss import head_loss
 from picosweep.pico.models.registry import MODELS
-from picosweep.pico.training.lora import LoRAConfig, add_lora, lora_state, merge_lora
+from picosweep.pico.weights.lora import LoRAConfig, add_lora, lora_state, merge_lora
 
 VOCAB_SIZE, BLOCK_SIZE = 19, 8
 CASES = [

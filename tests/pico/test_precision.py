@@ -9,11 +9,11 @@ from torch import nn
 
 import picosweep.pico.training.auto_precision
 from picosweep.pico.training.auto_precision import candidates, resolve_precision
-from picosweep.pico.training.checkpoint import Checkpoint
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.memory import keep_freed_memory, peak_memory_bytes, reset_peak_memory
 from picosweep.pico.training.precision import Precision
 from picosweep.pico.training.train import train
+from picosweep.pico.weights.checkpoint import Checkpoint
 from tests.pico.tiny_trials import numbers, tiny_trial
 
 CPU = torch.device("cpu")

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from picosweep.pico.models.registry import MODELS
-from picosweep.pico.training.checkpoint import Checkpoint, CheckpointError
-from picosweep.pico.training.restore import restore_model, weights_fingerprint
 from picosweep.pico.training.train import train
+from picosweep.pico.weights.checkpoint import Checkpoint, CheckpointError
+from picosweep.pico.weights.restore import restore_model, weights_fingerprint
 from tests.pico.tiny_trials import numbers, tiny_trial
 
 

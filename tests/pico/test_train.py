@@ -8,9 +8,9 @@ import torch
 from picosweep.pico.data.batching.batches import TrainBatches, validation_batches
 from picosweep.pico.models.registry import MODELS
 from picosweep.pico.tasks import language_modeling
-from picosweep.pico.training.checkpoint import Checkpoint
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.train import train
+from picosweep.pico.weights.checkpoint import Checkpoint
 from picosweep.sweeps.store.tables import REPORTS
 from tests.pico.tiny_trials import numbers, tiny_trial
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from picosweep.pico.models.registry import MODELS
-from picosweep.pico.training.checkpoint import Checkpoint, CheckpointError
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.train import train
+from picosweep.pico.weights.checkpoint import Checkpoint, CheckpointError
 from tests.pico.tiny_trials import numbers, tiny_trial
 
 

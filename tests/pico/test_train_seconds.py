@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from picosweep.pico.training.checkpoint import Checkpoint
 from picosweep.pico.training.clock import TrainingClock
 from picosweep.pico.training.progress import Progress
 from picosweep.pico.training.train import train
+from picosweep.pico.weights.checkpoint import Checkpoint
 from tests.pico.tiny_trials import numbers, tiny_trial
 
 

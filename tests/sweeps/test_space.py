@@ -1,5 +1,6 @@
 """Search spaces: how they are written and what they contain."""
 
+import random
 from typing import Any
 
 import optuna
@@ -86,3 +87,32 @@ def test_infinite_and_huge_spaces_are_not_listed() -> None:
     """Listing stops at a continuous range and at the limit."""
     assert _space(x={"uniform": [0, 1]}).configurations(100) is None
     assert _space(x={"int_uniform": [1, 101]}).configurations(100) is None
+
+
+def test_what_is_drawn_lies_in_the_space() -> None:
+    """Every kind of range, its ends included, and conditions obeyed."""
+    space = Space(
+        parameters=tuple(
+            parse_parameter(name, written)
+            for name, written in {
+                "kind": ["a", "b"],
+                "whole": {"int_uniform": [1, 7], "step": 3},
+                "large": {"log_int_uniform": [1, 3]},
+                "share": {"uniform": [0.0, 0.3], "step": 0.1},
+                "rate": {"log_uniform": [1e-4, 1e-2]},
+                "plain": {"uniform": [-1.0, 1.0]},
+                "only": {"choices": [True, False], "when": "kind == 'a'"},
+                "fixed": 5,
+            }.items()
+        )
+    )
+    chance = random.Random(0)
+    drawn = [space.draw(chance) for _ in range(500)]
+    assert all(space.holds(chosen) for chosen in drawn)
+    assert {chosen["whole"] for chosen in drawn} == {1, 4, 7}
+    assert {chosen["large"] for chosen in drawn} == {1, 2, 3}
+    assert len({round(float(chosen["share"]), 9) for chosen in drawn}) == 4
+    assert {("only" in chosen, chosen["kind"]) for chosen in drawn} == {(True, "a"), (False, "b")}
+    assert {chosen["fixed"] for chosen in drawn} == {5}
+    low = sum(float(chosen["rate"]) < 1e-3 for chosen in drawn)
+    assert 200 < low < 300

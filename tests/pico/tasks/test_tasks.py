@@ -8,9 +8,9 @@ import torch
 from torch.nn import functional
 
 from picosweep.pico.tasks import registry
-from picosweep.pico.training.checkpoint import Checkpoint
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.train import train
+from picosweep.pico.weights.checkpoint import Checkpoint
 from picosweep.sweeps.store.tables import REPORTS
 from tests.pico.tiny_trials import tiny_trial
 

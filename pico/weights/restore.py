@@ -9,14 +9,14 @@ from torch import Tensor
 
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.models.registry import find_architecture
-from picosweep.pico.training.checkpoint import (
+from picosweep.pico.trial import TrialConfig
+from picosweep.pico.weights.checkpoint import (
     Checkpoint,
     CheckpointError,
     load_model_tensors,
     model_tensors,
 )
-from picosweep.pico.training.lora import LoRAConfig, add_lora, merge_lora
-from picosweep.pico.trial import TrialConfig
+from picosweep.pico.weights.lora import LoRAConfig, add_lora, merge_lora
 
 
 @dataclass(frozen=True, kw_only=True)
