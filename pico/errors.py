@@ -1,7 +1,5 @@
 """The one error that bad data or a bad data setting raises."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

@@ -3,8 +3,6 @@
 Every default lives here and nowhere else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Tokens ready for training: two flat arrays, what they mean, and the tokenizer that made them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -119,7 +117,7 @@ class Meta:
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
-    def from_json(cls, text: str) -> Meta:
+    def from_json(cls, text: str) -> "Meta":
         """Read what `to_json` wrote."""
         values = json.loads(text)
         for key in ("train_parts", "validation_parts"):
@@ -171,7 +169,7 @@ class PreparedData:
         return {name: self.__dict__[name] for name in self.__dataclass_fields__}
 
     @classmethod
-    def open(cls, folder: Path) -> PreparedData:
+    def open(cls, folder: Path) -> "PreparedData":
         """Open what `prepare` wrote; the tokens stay on disk until they are used.
 
         Raises:

@@ -4,8 +4,6 @@ A sign of a broken tokenizer is spacing that was not there: "O n ce upon a time"
 tokens that were joined with blanks. It is counted by comparing words, not by looking for it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice

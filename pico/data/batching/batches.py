@@ -3,8 +3,6 @@
 Shape letters: B rows, T tokens of a row, R rows looked up together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -6,8 +6,6 @@ first `count` as input and the last `count` as targets.
 Shape letters: R rows, D documents.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +31,7 @@ class Rows:
     opens: BoolArray
     """Whether the row is the beginning of one document, shape [R]."""
 
-    def take(self, indices: IntArray) -> Rows:
+    def take(self, indices: IntArray) -> "Rows":
         """The rows at `indices`."""
         return Rows(
             start=self.start[indices],

@@ -4,8 +4,6 @@ A row of training data is looked up as (seed, source, epoch, place in the epoch)
 at any step and no permutation of a large data set is ever held in memory.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

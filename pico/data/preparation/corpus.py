@@ -1,7 +1,5 @@
 """A source's documents as they are used: not empty, within the limits, read once where they fit."""
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Iterator
 

@@ -4,8 +4,6 @@ Reading, splitting, training the tokenizer on the training part alone, and encod
 holds a bounded amount of text, so a source may be larger than memory.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -4,8 +4,6 @@ The same text never lands on both sides, in whichever sources of a mixture it ap
 its blanks differ.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

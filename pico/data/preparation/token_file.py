@@ -1,7 +1,5 @@
 """Write one split's tokens to disk a batch of documents at a time."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from types import TracebackType

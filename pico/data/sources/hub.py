@@ -5,8 +5,6 @@ see the same documents, the network is used once, and a later run needs none. No
 set's repository is ever run: the library reads data files only.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import uuid
@@ -45,7 +43,7 @@ class HubName:
     """Part of the data set."""
 
     @classmethod
-    def parse(cls, name: str) -> HubName:
+    def parse(cls, name: str) -> "HubName":
         """Read a name.
 
         Raises:

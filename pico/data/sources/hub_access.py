@@ -4,8 +4,6 @@ Its client retries for half a minute and logs each try before it gives up; a mac
 network is told so at once.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 from urllib.parse import urlsplit

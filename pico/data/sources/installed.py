@@ -1,7 +1,5 @@
 """Real text that comes with every Python: the standard library's code and the language manual."""
 
-from __future__ import annotations
-
 import os
 import platform
 import sysconfig

@@ -4,8 +4,6 @@ Each family is a function of a random generator that draws one sequence; `number
 three classic ones in equal parts. Words are separated by spaces, ready for the `int` tokenizer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 

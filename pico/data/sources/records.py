@@ -1,7 +1,5 @@
 """Rows with a text column as documents: JSONL, Parquet and the Arrow files of `save_to_disk`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From the name a user wrote to a source of documents."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable, Iterator
 from pathlib import Path

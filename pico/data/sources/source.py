@@ -1,7 +1,5 @@
 """What a source of documents is: something that can be read, again and again, in one order."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

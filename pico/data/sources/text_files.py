@@ -4,8 +4,6 @@ A long text must not become one document, or train and validation could not be t
 must not be cut in mid-paragraph where a better place is near.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path

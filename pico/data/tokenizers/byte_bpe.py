@@ -1,7 +1,5 @@
 """Byte-level byte-pair encoding, and how to train one."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property

@@ -13,8 +13,6 @@ one piece, so that the pattern itself decides about them. Python's `\s` knows mo
 Unicode's, so a piece only ever ends before an ASCII blank.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """Byte-level BPE that someone else trained: a `tokenizer.json`, or GPT-2's own."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

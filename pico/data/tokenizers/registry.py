@@ -1,7 +1,5 @@
 """Tokenizers by kind: made from a configuration, or read back from `tokenizer.json`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path

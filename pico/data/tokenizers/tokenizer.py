@@ -1,7 +1,5 @@
 """What every tokenizer can do, and the vocabularies that are plain lists of strings."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from abc import ABC, abstractmethod
@@ -106,7 +104,7 @@ class CharacterTokenizer(ListTokenizer):
     kind = "char"
 
     @classmethod
-    def train(cls, texts: Iterable[str]) -> CharacterTokenizer:
+    def train(cls, texts: Iterable[str]) -> "CharacterTokenizer":
         """Give an id to every character in `texts`, in the order of their code points."""
         characters: set[str] = set()
         for text in texts:
@@ -159,7 +157,7 @@ class IntegerTokenizer(ListTokenizer):
     kind = "int"
 
     @classmethod
-    def train(cls, texts: Iterable[str]) -> IntegerTokenizer:
+    def train(cls, texts: Iterable[str]) -> "IntegerTokenizer":
         """Give an id to every number in `texts`, smallest first."""
         words: set[str] = set()
         for text in texts:
