@@ -1,4 +1,4 @@
-"""Every question of the report, in its order: the registry to add a question to."""
+"""Registry of the report's questions, in the order of the report: add a new question here."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -131,13 +131,13 @@ CHAPTERS: Final = (
 
 
 def ask(questions: Sequence[Question], results: Results, *, strict: bool = False) -> list[Figure]:
-    """Figures of the questions that apply.
+    """Return the figures of the questions that apply.
 
     Args:
-        questions: Functions from results to a figure, or to null where the question is idle.
-        results: What was measured.
-        strict: Whether an error is raised. Otherwise the figure says so and the others stand: a
-            report must not be lost to one odd column.
+        questions: functions from results to a figure, or to None where the question does not apply.
+        results: tables that the questions are asked of.
+        strict: whether an error is raised. Otherwise a figure reports it and the others are made:
+            one unexpected column must not cost the whole report.
     """
     figures = []
     for question in questions:

@@ -25,19 +25,20 @@ def write_images(
     mode: Mode = "light",
     sections: Sequence[Section] | None = None,
 ) -> list[Path]:
-    """Writes one file a chart and format, named after the chart's place in the report.
+    """Write one file per chart and format, named after the chart's place in the report.
 
-    A figure with tabs gives one file a tab, as in `pareto-parameters.png`.
+    A figure with tabs gives one file per tab, as in `pareto-parameters.png`.
 
     Args:
-        results_folders: One sweep's folder, or several, or what `analysis.load` made of them.
-        folder: Where the files go; made when missing.
+        results_folders: one sweep's folder, or several, or what `analysis.load` returned for them.
+        folder: folder for the files; made when missing.
         formats: `png` (at twice the size, for sharp prints), `svg`, or both.
-        mode: Theme.
-        sections: The chapters when they are known already; see `analysis.report.make_sections`.
+        mode: `light` or `dark` theme.
+        sections: chapters where they were made already, by `analysis.report.make_sections`; None:
+            made here.
 
     Returns:
-        The files, in the order of the report.
+        paths of the files, in the order of the report.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -60,14 +61,14 @@ def write_images(
 
 
 def file_name(figure: Figure, index: int) -> str:
-    """The figure's key and the tab's name, in letters that any file system takes."""
+    """Return the figure's key and the tab's name, in letters that any file system takes."""
     panel = figure.panels[index]
     words = re.sub(r"[^a-z0-9]+", "-", f"{panel.group} {panel.label}".lower()).strip("-")
     return f"{figure.key}-{words[:MAX_NAME]}" if words else figure.key
 
 
 def render_image(chart: Chart, form: Format, mode: Mode = "light") -> bytes:
-    """One chart as the bytes of an image."""
+    """Return one chart as the bytes of an image."""
     import vl_convert  # noqa: PLC0415 - starts a JavaScript engine
 
     specification = fixed_width(chart.to_dict(validate=False))
@@ -80,7 +81,7 @@ def render_image(chart: Chart, form: Format, mode: Mode = "light") -> bytes:
 
 
 def fixed_width(specification: dict[str, Any]) -> dict[str, Any]:
-    """A page's width is fluid; an image has one."""
+    """Return the specification with a width in pixels where it was that of its place on a page."""
     if specification.get("width") == "container":
         return specification | {"width": WIDTH}
     return specification

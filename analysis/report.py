@@ -24,17 +24,18 @@ def write_report(
     refresh_seconds: float | None = None,
     strict: bool = False,
 ) -> Path:
-    """Writes one self-contained HTML page on one sweep, or on several.
+    """Write one self-contained HTML page on one sweep, or on several, and return its path.
 
     Args:
-        results_folders: One sweep's folder, or several, or what `analysis.load` made of them.
-        output: The HTML file; replaced whole, so a reader never sees half of it.
-        sections: The chapters when they are known already; see `make_sections`.
-        refresh_seconds: How often the page loads itself again while a trial is running.
-        strict: Whether an error in one figure is raised; see `analysis.chapters.ask`.
+        results_folders: one sweep's folder, or several, or what `analysis.load` returned for them.
+        output: path of the HTML file; it is replaced whole, so a reader never sees half of it.
+        sections: chapters where they were made already, by `make_sections`; None: made here.
+        refresh_seconds: seconds after which the page reloads itself while a trial is running;
+            None: never.
+        strict: whether an error in one figure is raised; see `analysis.chapters.ask`.
 
     Raises:
-        ResultsError: A folder is missing or holds no trials.
+        ResultsError: a folder is missing or holds no trials.
     """
     target = Path(output)
     results = results_folders if isinstance(results_folders, Results) else load(results_folders)
@@ -49,8 +50,8 @@ def write_report(
 
 
 def make_sections(results: Results, *, strict: bool = False) -> tuple[Section, ...]:
-    """Asks every question of the results: the chapters, before they become a page or images."""
-    # Altair checks each object against its schema while it is built; tests do that, readers wait.
+    """Return the chapters with every question's figure, before they become a page or images."""
+    # Altair checks each object against its schema while it is built; only tests are to wait for it.
     with alt.utils.schemapi.debug_mode(strict):
         return tuple(
             Section(
@@ -64,7 +65,7 @@ def make_sections(results: Results, *, strict: bool = False) -> tuple[Section, .
 
 
 def first_screen(results: Results) -> Answer:
-    """The answer, or the change where two sweeps are compared."""
+    """Return the answer, or the change where two sweeps are compared."""
     return change_answer(results) if results.compared else answer(results)
 
 
@@ -75,7 +76,7 @@ def render_report(
     refresh_seconds: float | None = None,
     strict: bool = False,
 ) -> str:
-    """The page as text."""
+    """Return the page as HTML; see `write_report`."""
     running = results.trials.filter(status="running").height > 0
     chapters = make_sections(results, strict=strict) if sections is None else sections
     with alt.utils.schemapi.debug_mode(strict):
@@ -95,7 +96,7 @@ def render_report(
 
 
 def subtitle(results: Results) -> str:
-    """Data, budget and date, as far as the spec says."""
+    """Return data, budget and date, as far as specs and trials say them."""
     parts: list[str] = []
     for spec in results.specs.values():
         data = spec.get("data")
@@ -117,7 +118,7 @@ def subtitle(results: Results) -> str:
 
 
 def colophon(results: Results) -> str:
-    """What the page was made from."""
+    """Say what the page was made from."""
     return (
         f"Made by Picosweep from {wording.plural(results.trials.height, 'trial')} and "
         f"{wording.plural(results.reports.height, 'report')}. This page is whole in itself and "

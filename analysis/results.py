@@ -1,7 +1,7 @@
-"""Reads the result tables of one or several sweeps into one `Results`.
+"""From the result tables of one or several sweeps to one `Results`.
 
 Whatever a folder lacks (a column, a table, the spec) is filled with nulls or left empty, so that
-every question can be asked of every folder; only a folder without a single trial file is an error.
+every question can be asked of every folder; only a folder without any trial file is an error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -50,8 +50,8 @@ METRICS: Final[Mapping[str, Metric]] = {
 class Results:
     """The tables of one or several sweeps, cleaned.
 
-    `trials` holds one row a (sweep, trial); `reports`, `decisions` and `samples` carry the trial's
-    `architecture` and `cohort` beside their own columns.
+    `trials` holds one row per sweep and trial; `reports`, `decisions` and `samples` have the
+    trial's `architecture` and `cohort` beside their own columns.
     """
 
     trials: pl.DataFrame
@@ -69,7 +69,7 @@ class Results:
     data: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """What is known of each sweep's data and tokenizer, where it was recorded."""
     warnings: tuple[str, ...] = ()
-    """What was wrong with the folder and how it was mended, in sentences."""
+    """What was wrong with a folder's tables and what was done about it, in sentences."""
     caveats: tuple[str, ...] = ()
     """Why losses of several sweeps do not compare as they stand, in sentences."""
     compared: bool = False
@@ -131,13 +131,13 @@ class Results:
 
     @cached_property
     def last_rung(self) -> int | None:
-        """The rung at full budget; null when no trial reached any."""
+        """The rung at full budget; None when no trial reached any."""
         last = self.trials["rung"].max()
         return last if isinstance(last, int) else None
 
     @cached_property
     def full_budget(self) -> pl.DataFrame:
-        """Trials that reached the last rung with a finite loss, one row a trial."""
+        """Trials that reached the last rung with a finite loss, one row per trial."""
         return self.trials.filter(
             pl.col("status").is_in(FULL_STATUSES)
             & pl.col("rung").eq_missing(self.last_rung)
@@ -146,17 +146,17 @@ class Results:
 
 
 def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> Results:
-    """Reads one sweep's folder, or several, into one `Results`.
+    """Read one sweep's folder, or several, into one `Results`.
 
-    Sweeps of one name in different places are told apart by the folder they lie in.
+    Sweeps of one name in different places get the folder that they lie in added to their name.
 
     Args:
-        paths: The folder, or several; one that is named twice counts once.
-        compare: Whether two sweeps are to be read as before and after.
+        paths: one folder, or several; a folder that is given twice counts once.
+        compare: whether two sweeps are to be read as before and after.
 
     Raises:
-        ResultsError: A folder is missing or holds no `trials/*.parquet`, or there are not two
-            sweeps to compare.
+        ResultsError: a folder is missing or holds no `trials/*.parquet`, no folder is given, or
+            there are not two sweeps to compare.
     """
     several = [paths] if isinstance(paths, str | Path) else list(paths)
     folders = tuple({Path(path).resolve(): Path(path) for path in several}.values())
@@ -202,7 +202,7 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
 
 
 def _in_order(reports: pl.DataFrame) -> pl.DataFrame:
-    """Sorted by trial and step, the last row of each pair kept; texts are compared only once."""
+    """Sort by trial and step and keep the last row of each pair; texts are compared only once."""
     placed = reports.with_columns(place=pl.col("trial_id").rank("dense")).sort(
         "place", "step", maintain_order=True
     )
@@ -219,7 +219,7 @@ def _all_in_seconds(specs: Mapping[str, Mapping[str, object]]) -> bool:
 
 
 def _incomparable(trials: pl.DataFrame, *, in_seconds: bool) -> list[str]:
-    """Reasons why losses of different sweeps do not compare."""
+    """Return reasons why losses of different sweeps do not compare, in sentences."""
     found = []
     if trials["data_fingerprint"].drop_nulls().n_unique() > 1:
         found.append("The sweeps saw different data, so their losses do not compare.")
@@ -262,7 +262,7 @@ def _read_trials(folder: Path) -> pl.DataFrame:
 
 
 def _read_table(folder: Path, name: str, schema: pa.Schema) -> pl.DataFrame:
-    """Reads every part of a table; the schema's columns come first, missing ones as nulls."""
+    """Read every part of a table; the schema's columns come first, missing ones as nulls."""
     types = pl.DataFrame(schema.empty_table()).schema
     files = sorted(SweepFolder(folder).table(name).glob("*.parquet"))
     frames = [pl.read_parquet(file, hive_partitioning=False) for file in files]
@@ -278,7 +278,7 @@ def _read_table(folder: Path, name: str, schema: pa.Schema) -> pl.DataFrame:
 
 
 def _clean_trials(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Keeps the last row of each trial and hyperparameters only of types that can be drawn."""
+    """Keep the last row of each trial; make hyperparameters numbers, text or booleans."""
     warnings = []
     known = frame.filter(pl.col("trial_id").is_not_null() & pl.col("architecture").is_not_null())
     if known.height < frame.height:
@@ -308,7 +308,7 @@ def _clean_trials(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
 
 
 def _finite(frame: pl.DataFrame) -> pl.DataFrame:
-    """Turns NaN and infinities into nulls: JSON and statistics have no use for either."""
+    """Turn NaN and infinities into nulls: JSON and statistics have no use for either."""
     floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
     return frame.with_columns(
         pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in floats
@@ -316,7 +316,7 @@ def _finite(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _distinct_names(parts: Sequence[pl.DataFrame], folders: Sequence[Path]) -> list[str]:
-    """Each sweep's name; where two are the same, with the folder that it lies in."""
+    """Return each sweep's name; where two are the same, with the folder that it lies in."""
     names = [
         str(part["sweep"].drop_nulls().first() or folder.resolve().name)
         for part, folder in zip(parts, folders, strict=True)

@@ -9,12 +9,12 @@ from picosweep.analysis.results import Results
 
 
 def summary(results: Results) -> dict[str, Any]:
-    """The first screen and the table behind it; plain JSON types.
+    """Return the first screen and the table behind it in plain JSON types.
 
     Returns:
-        sweeps, metric, verdict, sentence, winner (null for a comparison or when nobody won),
-        settings (of the winner, as text), commands, best (a row an architecture, best first; see
-        `headline_table`), change (a row an architecture when two sweeps are compared; see
+        sweeps, metric, verdict, sentence, winner (None for a comparison or when nobody won),
+        settings (of the winner, as text), commands, best (a row per architecture, best first; see
+        `headline_table`), change (a row per architecture when two sweeps are compared; see
         `before_after_table`), warnings.
     """
     screen = first_screen(results)

@@ -1,4 +1,4 @@
-"""Keeps a report fresh while its sweep runs."""
+"""A report that is rewritten while its sweep runs."""
 
 import logging
 import time
@@ -22,18 +22,18 @@ def watch(
     until: Callable[[], bool] = lambda: False,
     written: Callable[[Path], None] = lambda _: None,
 ) -> None:
-    """Rewrites the report whenever the tables have changed, until told to stop.
+    """Rewrite the report whenever the tables have changed, until `until` returns true.
 
     The page reloads itself at the same pace, keeping its place, while a trial is still running. A
     folder that has no trials yet is waited for.
 
     Args:
-        results_folders: One sweep's folder, or several.
-        output: The HTML file.
-        seconds: Pause between two looks.
-        compare: Whether two sweeps are to be read as before and after.
-        until: Asked after each look; true ends the watch.
-        written: Told of each new report.
+        results_folders: one sweep's folder, or several.
+        output: path of the HTML file.
+        seconds: pause between two checks of the tables, and between two reloads of the page.
+        compare: whether two sweeps are to be read as before and after.
+        until: called after each check; true ends the watch.
+        written: called with the path after each new report.
     """
     several = (
         [results_folders] if isinstance(results_folders, str | Path) else list(results_folders)
@@ -55,13 +55,13 @@ def watch(
 
 
 def signature(folders: Sequence[Path]) -> Signature:
-    """Names, sizes and times of all table files: equal signatures, equal tables."""
+    """Return names, sizes and times of all table files: equal signatures, equal tables."""
     found = set()
     for folder in folders:
         for file in folder.glob("*/*.parquet"):
             try:
                 status = file.stat()
             except FileNotFoundError:
-                continue  # replaced between the listing and the look
+                continue  # replaced after it was listed
             found.add((str(file), status.st_size, status.st_mtime_ns))
     return frozenset(found)

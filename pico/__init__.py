@@ -1,4 +1,4 @@
-"""Trains and reads one very small language model: plain PyTorch, usable without Ray."""
+"""Training and reading of one very small language model: plain PyTorch, usable without Ray."""
 
 if __name__ != "picosweep.pico":
     raise ImportError("this package is picosweep.pico: no module has two names")

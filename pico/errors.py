@@ -1,19 +1,17 @@
 """The one error that bad data or a bad data setting raises."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 
 
 class DataError(ValueError):
-    """Data that cannot be used, said in one line a user can act on.
+    """Data that cannot be used; its message is one line that a user can act on.
 
     Args:
-        problem: What is wrong, without a full stop at the end.
-        field: Key path of the setting to change, such as `data.source`.
-        found: What was there; left out of the message when None.
-        allowed: What would have been right; left out of the message when None.
+        problem: what is wrong, without a full stop at the end.
+        field: key path of the setting to change, such as `data.source`.
+        found: what was there; None leaves it out of the message.
+        allowed: what would have been right; None leaves it out of the message.
     """
 
     def __init__(
@@ -40,6 +38,6 @@ def _rebuild(problem: str, field: str, found: object, allowed: object) -> DataEr
 
 
 def nearest_name_hint(name: str, names: Iterable[str]) -> str:
-    """Return ` (did you mean 'x'?)` for the closest of `names`, or nothing when none is close."""
+    """Return ` (did you mean 'x'?)` for the closest of `names`; empty when none is close."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""

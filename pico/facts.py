@@ -28,7 +28,7 @@ class Facts:
     num_params: int
     """Trained numbers; a tied head counts once."""
     flops_per_token: float
-    """In training, forward and backward: three times the forward pass."""
+    """FLOPs per token in training, forward and backward: three times the forward pass."""
     memory_bytes: int
     """Estimate for one training step: weights, gradients, optimizer state and activations."""
 
@@ -46,15 +46,15 @@ def compute_facts(
     """Return the facts of a model without making its weights.
 
     Args:
-        architecture: A name in the registry, or the import path of the user's own model.
-        model_config: Of the architecture's own configuration class.
-        vocab_size: Tokens in the vocabulary.
-        block_size: Tokens in a training window.
-        batch_size: Windows in one forward pass.
-        optimizer: What keeps numbers of its own for each weight.
+        architecture: name in the registry, or the import path of the user's own model.
+        model_config: hyperparameters, of the architecture's own configuration class.
+        vocab_size: tokens in the vocabulary.
+        block_size: tokens in a training window.
+        batch_size: windows in one forward pass.
+        optimizer: name of the optimizer, which keeps numbers of its own for each weight.
 
     Raises:
-        ValueError: The architecture or the optimizer is unknown.
+        ValueError: the architecture or the optimizer is unknown.
     """
     if optimizer not in OPTIMIZER_COPIES:
         allowed = ", ".join(OPTIMIZER_COPIES)
@@ -100,7 +100,7 @@ def _count_built(
 
 
 class _NoRandomNumbers(TorchFunctionMode):
-    """Leaves out drawing weights: without values it is idle, and its first call takes a second."""
+    """Mode that draws no weights: on the meta device drawing is useless, and takes 1 s at first."""
 
     def __torch_function__(
         self,

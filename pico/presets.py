@@ -1,6 +1,6 @@
 """Models by name, as published small models describe them, with their true parameter counts.
 
-Counts come from the built models; a test holds each to the digit. Where the published description
+Counts come from the built models; a test checks each exactly. Where the published description
 claims another number, the preset says so.
 """
 
@@ -18,7 +18,7 @@ class Preset:
     """A model with the vocabulary, block and training settings that go with it."""
 
     architecture: str
-    """A key of `pico.models.MODELS`."""
+    """Key of `pico.models.registry.MODELS`."""
     model: ModelConfig
     """Its hyperparameters."""
     vocab_size: int
@@ -122,7 +122,7 @@ def find_preset(name: str) -> Preset:
     """Return the preset of that name.
 
     Raises:
-        ValueError: There is none; the message says which there are and which is nearest.
+        ValueError: there is none; the message says which there are and which is nearest.
     """
     if name in PRESETS:
         return PRESETS[name]

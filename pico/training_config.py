@@ -1,8 +1,8 @@
 """How a model is trained: every training hyperparameter with its default, and nothing else.
 
-A sweep hands over one flat mapping of hyperparameters; `pico.trial.resolve` splits it between this
-class and the architecture's own configuration. For that, no field here may share its name with a
-field of a model configuration (a test holds it).
+A sweep gives one flat mapping of hyperparameters; `pico.trial.resolve` splits it between this class
+and the architecture's own configuration. For that, no field here may share its name with a field
+of a model configuration (a test checks it).
 """
 
 import math
@@ -35,8 +35,8 @@ class TrainingConfig:
     """
 
     optimizer: OptimizerName = "adamw"
-    """`adamw`, `adam`, `sgd` with Nesterov momentum, or
-    `muon`, which orthogonalises the update of each hidden matrix and leaves the rest to AdamW."""
+    """`adamw`, `adam`, `sgd` with Nesterov momentum, or `muon`, which orthogonalises the update of
+    each hidden matrix and leaves the rest to AdamW."""
 
     learning_rate: float = 1e-3
     """Peak learning rate; with `muon` on the scale of AdamW's, for all parameters."""
@@ -74,7 +74,7 @@ class TrainingConfig:
     """Learning rate at the last step, as a share of the peak; not used by `constant`."""
 
     grad_clip: float | None = 1.0
-    """Largest Euclidean norm of the whole gradient; `None` never clips."""
+    """Largest Euclidean norm of the whole gradient; None never clips."""
 
     label_smoothing: float = 0.0
     """Share of each target's probability spread evenly over the vocabulary, in training only."""
@@ -89,11 +89,11 @@ class TrainingConfig:
     """Whether the model goes through `torch.compile`: pays for itself in long runs only."""
 
     patience: int | None = None
-    """Reports in a row without a new best validation loss after which a trial ends by itself."""
+    """Reports in a row without a new best validation loss after which a trial ends; None: never."""
 
     lora_rank: int | None = None
     """Rank of the change that is trained in place of the linear layers' weights, all else frozen;
-    for trials that go on from other weights. `None` trains every weight."""
+    for trials that go on from other weights. None trains every weight."""
 
     lora_alpha: float = 16.0
     """The low-rank change counts `lora_alpha / lora_rank` times."""
@@ -132,7 +132,7 @@ class TrainingConfig:
 
 
 def _check_range(field: str, value: float, *, most: float) -> None:
-    """Raises `ValueError` unless `value` is a finite number from 0 to `most`."""
+    """Raise `ValueError` unless `value` is a finite number from 0 to `most`."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not 0 <= value <= most:
         allowed = "of at least 0" if math.isinf(most) else f"from 0 to {most:g}"

@@ -12,7 +12,7 @@ from picosweep.pico.training_config import TrainingConfig
 
 TRAINING_VERSION: typing.Final = 2
 """Part of every trial's identity: raise it whenever one configuration trains to other numbers, so
-that results stored by older code are not taken for the newer code's. A golden test guards it."""
+that results stored by older code are not taken for the newer code's. A golden test checks it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class TrialConfig:
     """
 
     architecture: str
-    """Name in `pico.models.MODELS`, or the import path `package.module:Class` of your own."""
+    """Name in `pico.models.registry.MODELS`, or import path `package.module:Class` of your own."""
 
     model: ModelConfig
     """The architecture's own hyperparameters."""
@@ -42,11 +42,11 @@ class TrialConfig:
     """Most tokens of the fixed validation set that one evaluation reads."""
 
     seed: int = 0
-    """Seeds the weights, the order of the data, and dropout."""
+    """Seed of the weights, the order of the data, and dropout."""
 
     horizon_steps: int | None = None
-    """Total steps, exactly where the schedule looks at the end; `None` otherwise, so that a larger
-    budget continues the same trial instead of being another."""
+    """Total steps where, and only where, the schedule looks at the end; None otherwise, so that a
+    larger budget continues the same trial instead of being another."""
 
     init_from: str | None = None
     """The weights to start from, as `pico.weights.restore.weights_fingerprint` names those of a
@@ -77,7 +77,7 @@ class TrialConfig:
         return self.training.batch_size * self.block_size
 
     def to_dict(self) -> dict[str, object]:
-        """Returns plain JSON types with every default filled in: what a trial's hash is made of."""
+        """Return plain JSON types with every default filled in: what a trial's hash is made of."""
         values: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
         return values | {"model": dict(vars(self.model)), "training": dict(vars(self.training))}
 
@@ -85,8 +85,8 @@ class TrialConfig:
         """Return whether a stored configuration is this one.
 
         Args:
-            stored: from `to_dict`, perhaps of an older version, which lacks fields that are at
-                their defaults here.
+            stored: what `to_dict` returned, perhaps in an older version, which lacks fields that
+                are at their defaults here.
         """
         try:
             return TrialConfig.from_dict(stored) == self
@@ -95,7 +95,7 @@ class TrialConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> "TrialConfig":
-        """Rebuilds what `to_dict` took apart.
+        """Rebuild the configuration from what `to_dict` returned.
 
         Raises:
             ValueError: an unknown architecture or field, or a value out of range.
@@ -110,11 +110,11 @@ class TrialConfig:
 def resolve(
     architecture: str, hyperparameters: Mapping[str, object]
 ) -> tuple[ModelConfig, TrainingConfig]:
-    """Splits a flat mapping of hyperparameters over the model's and the training's configuration.
+    """Split a flat mapping of hyperparameters over the model's and the training's configuration.
 
     Args:
         architecture: name in the registry, or an import path.
-        hyperparameters: by field name; what is absent takes its default.
+        hyperparameters: values by field name; what is absent takes its default.
 
     Raises:
         ValueError: an unknown architecture or name (with the nearest known one), or a value that
@@ -137,7 +137,7 @@ T = typing.TypeVar("T")
 
 
 def build_config(config_class: type[T], values: Mapping[str, object]) -> T:
-    """Builds a configuration dataclass; whole numbers given for real fields become real.
+    """Build a configuration dataclass; whole numbers given for real fields become real.
 
     JSON and YAML write 1.0 as 1: without this, two spellings of one trial would hash differently.
 
@@ -159,13 +159,13 @@ def build_config(config_class: type[T], values: Mapping[str, object]) -> T:
 
 @functools.lru_cache(maxsize=64)
 def _hints(config_class: type[typing.Any]) -> dict[str, typing.Any]:
-    """A class's annotations, resolved once: a sweep builds ten thousands of configurations."""
+    """Return a class's annotations, resolved once: a sweep builds tens of thousands of objects."""
     return typing.get_type_hints(config_class)
 
 
 @functools.lru_cache(maxsize=64)
 def _real_fields(config_class: type[typing.Any]) -> frozenset[str]:
-    """The fields that hold real numbers and no whole ones."""
+    """Return the fields that hold real numbers and no whole ones."""
     hints = _hints(config_class).items()  # type: ignore[arg-type]
     choices = {name: typing.get_args(hint) or (hint,) for name, hint in hints}
     return frozenset(name for name, of in choices.items() if float in of and int not in of)

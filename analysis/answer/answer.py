@@ -14,7 +14,7 @@ from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 
 def answer(results: Results) -> Answer:
-    """Decides as far as the data allows."""
+    """Return the first screen of one sweep, with a winner where the data allows one."""
     names = sorted({name for names in results.hyperparameters.values() for name in names})
     column = results.metric.column
     table = headline_table(results.full_budget, names, column)
@@ -51,11 +51,11 @@ def answer(results: Results) -> Answer:
 
 
 def progress(results: Results, *, told: bool) -> list[str]:
-    """What a reader of an unfinished sweep wants to know, in sentences.
+    """Return sentences about an unfinished sweep: its lowest loss so far, its running trials.
 
     Args:
-        results: What was measured.
-        told: Whether the lowest loss stands there already.
+        results: tables of the sweep, of which `reports` and `trials` are read.
+        told: whether an earlier sentence already states the lowest loss.
     """
     found = []
     reports = results.reports.drop_nulls([results.metric.column])
@@ -78,7 +78,7 @@ def _written(trial: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str,
 
 
 def commands(trial_id: str, results: Results) -> tuple[tuple[str, str], ...]:
-    """Command lines for one trial."""
+    """Return what can be done with one trial: pairs of a description and its command line."""
     own = results.trials.filter(trial_id=trial_id)["sweep"]
     where = results_option(results, own.last())
     return (
@@ -89,11 +89,12 @@ def commands(trial_id: str, results: Results) -> tuple[tuple[str, str], ...]:
 
 
 def results_option(results: Results, sweep: object = None) -> str:
-    """` --results DIR` where a sweep does not lie in the usual place.
+    """Return ` --results DIR` where a sweep does not lie in `results`, otherwise an empty text.
 
     Args:
-        results: What was read, and from where.
-        sweep: Whose folder is meant; needed where sweeps lie in different places.
+        results: tables of the sweeps, with the folders that they were read from.
+        sweep: name of the sweep whose folder is meant; needed only where sweeps lie in different
+            places.
     """
     parents = {folder.parent for folder in results.folders}
     if len(parents) > 1 and sweep in results.sweeps and len(results.sweeps) == len(results.folders):
@@ -129,7 +130,7 @@ def _loss_tile(best: dict[str, object], results: Results) -> Tile:
 def _repeats(
     full_budget: pl.DataFrame, winner: Mapping[str, Any], names: Sequence[str]
 ) -> pl.DataFrame:
-    """The winner's setting on fresh seeds; the winner alone where there are none."""
+    """Return the winner's setting on fresh seeds, or the winner alone where there are none."""
     same = full_budget.filter(
         pl.all_horizontal(
             pl.col(name).eq_missing(winner[name]) for name in ("architecture", *names)
@@ -140,7 +141,7 @@ def _repeats(
 
 
 def _quality(winner: Mapping[str, Any], repeats: pl.DataFrame) -> tuple[Tile, ...]:
-    """Accuracy and bits per byte as means over the repeats, and the model's size."""
+    """Return tiles with accuracy and bits per byte (means over the repeats) and model size."""
     tiles = []
     accuracy, bits = (repeats[name].mean() for name in ("val_accuracy", "bits_per_byte"))
     size = winner["num_params"]

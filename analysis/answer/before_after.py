@@ -21,7 +21,7 @@ CONFIDENCE: Final = 0.95
 
 
 def whole_trials(results: Results) -> pl.DataFrame:
-    """Trials at their sweep's full budget; a trial that two sweeps share counts in both."""
+    """Return trials at their sweep's full budget; one that two sweeps share counts in both."""
     last = results.trials.select(pl.col("rung").eq_missing(pl.col("rung").max().over("sweep")))
     return results.trials.filter(
         last.to_series()
@@ -37,14 +37,14 @@ def before_after_table(
     column: str = "val_loss",
     settings: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """Change of each architecture from one sweep to another, with Welch's 95 % interval.
+    """Return the change of each architecture between two sweeps, with Welch's 95 % interval.
 
     Args:
-        whole: Trials at full budget of both sweeps.
-        before: Name of the earlier sweep.
-        after: Name of the later one.
-        column: The loss.
-        settings: Hyperparameter columns; with them, of several settings that ran on fresh seeds
+        whole: trials at full budget of both sweeps.
+        before: name of the earlier sweep.
+        after: name of the later sweep.
+        column: loss column that is compared.
+        settings: hyperparameter columns; with them, of several settings that ran on fresh seeds
             the best one of each sweep counts.
 
     Returns:
@@ -77,7 +77,7 @@ def before_after_table(
 
 
 def _winner(fresh: pl.DataFrame, column: str, settings: Sequence[str]) -> pl.DataFrame:
-    """The seeds of the setting with the lowest mean."""
+    """Return the trials of the setting with the lowest mean over at least two fresh seeds."""
     if not settings:
         return fresh
     means = fresh.group_by(*settings, maintain_order=True).agg(
@@ -88,7 +88,7 @@ def _winner(fresh: pl.DataFrame, column: str, settings: Sequence[str]) -> pl.Dat
 
 
 def _welch(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
-    """Difference of two means with unequal spreads."""
+    """Compare two means with unequal spreads; without an interval the verdict is `unknown`."""
     change = float(after.mean() - before.mean())
     out: dict[str, Any] = {
         "before": float(before.mean()), "after": float(after.mean()), "change": change,
@@ -107,7 +107,7 @@ def _welch(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
 
 
 def before_after_sentence(table: pl.DataFrame, before: str, after: str, metric: Metric) -> str:
-    """What changed from one to the other."""
+    """Say by how much each architecture's mean loss changed."""
     if table.is_empty():
         return f"{before} and {after} share no architecture with trials at full budget."
     parts = [
@@ -122,7 +122,7 @@ def before_after_sentence(table: pl.DataFrame, before: str, after: str, metric: 
 
 
 def before_after_chart(table: pl.DataFrame) -> Chart:
-    """Changes with intervals around zero; left is better."""
+    """Draw the changes with intervals around zero; left is better."""
     y = alt.Y("architecture:N", title=None)
     zero = (
         alt.Chart(pl.DataFrame({"at": [0.0]}))
@@ -144,7 +144,7 @@ def before_after_chart(table: pl.DataFrame) -> Chart:
 
 
 def change_table(results: Results) -> pl.DataFrame:
-    """From the first sweep to the last one; see `before_after_table`."""
+    """Return `before_after_table` from the first sweep to the last one."""
     settings = sorted({name for names in results.hyperparameters.values() for name in names})
     first, last = results.sweeps[0], results.sweeps[-1]
     whole = whole_trials(results)
@@ -152,7 +152,7 @@ def change_table(results: Results) -> pl.DataFrame:
 
 
 def panel(results: Results) -> Panel:
-    """From the first sweep to the last one."""
+    """Return the change from the first sweep to the last one as a panel."""
     first, last = results.sweeps[0], results.sweeps[-1]
     table = change_table(results)
     return Panel(

@@ -15,7 +15,7 @@ _MAX_TILES: Final = 8
 
 
 def change_answer(results: Results) -> Answer:
-    """Decides between before and after as far as the data allows; lower loss is better."""
+    """Return the first screen of a comparison: before or after; lower loss is better."""
     before, after = results.sweeps[0], results.sweeps[-1]
     table = change_table(results)
     sentence = before_after_sentence(table, before, after, results.metric)
@@ -31,7 +31,7 @@ def change_answer(results: Results) -> Answer:
 
 
 def change_verdict(table: pl.DataFrame, before: str, after: str) -> str:
-    """The change in one line; nothing is called better or worse that may be noise."""
+    """Say the change in one line; nothing is called better or worse that may be noise."""
     better, worse, unknown = (
         table.filter(verdict=verdict)["architecture"].to_list()
         for verdict in ("better", "worse", "unknown")
@@ -60,7 +60,7 @@ def _tile(row: Mapping[str, Any]) -> Tile:
 
 
 def _best_trial(results: Results, sweep: str) -> str:
-    """The trial of least loss among those that got furthest."""
+    """Return the trial of least loss among those that reached the highest rung."""
     ranked = results.trials.filter(sweep=sweep).sort(
         pl.col("rung").fill_null(-1), results.metric.column, descending=[True, False],
         nulls_last=True,

@@ -31,17 +31,18 @@ def headline_table(
     column: str = "val_loss",
     shown: Mapping[str, Sequence[str]] | None = None,
 ) -> pl.DataFrame:
-    """The best setting of each architecture, best first, with intervals and the gap to the best.
+    """Return the best setting of each architecture, best first, with intervals and gaps.
 
     Args:
-        full_budget: Trials at the last rung with a finite loss.
-        settings: Hyperparameter columns; with the architecture they name a setting.
-        column: The loss.
-        shown: The hyperparameters of each architecture to write out; all when null.
+        full_budget: trials at the last rung with a finite loss.
+        settings: hyperparameter columns; with the architecture they name a setting.
+        column: loss column that decides.
+        shown: hyperparameters of each architecture to write out; None: all of `settings`.
 
     Returns:
-        architecture, setting (in words), trial_id, seeds, mean, low, high, margin, gap, gap_low,
-        gap_high, verdict (`best`, `worse`, `within noise`, `unknown`), num_params, flops, seconds.
+        architecture, setting (in words), trial_id, seeds, mean, low, high, margin, gap (to the
+        best architecture), gap_low, gap_high, verdict (`best`, `worse`, `within noise`,
+        `unknown`), bits_per_byte, num_params, flops, seconds.
     """
     everything = settings_table(full_budget, settings, column)
     sd, degrees = seed_noise(everything)
@@ -91,7 +92,7 @@ _SCHEMA = {
 
 
 def _gap(row: Row, first: Row | None, sd: float, quantile: float) -> dict[str, object]:
-    """How far behind the best, with the interval of the difference of two means."""
+    """Return how far a row is behind the best, with the interval of the difference of means."""
     if first is None:
         return {"gap": 0.0, "gap_low": None, "gap_high": None, "verdict": "best"}
     gap = row["mean"] - first["mean"]
@@ -112,7 +113,7 @@ def _in_words(row: Row, settings: Sequence[str]) -> str:
 
 
 def headline_sentence(table: pl.DataFrame, metric: Metric, noise: tuple[float, int]) -> str:
-    """Who won, by how much, and whether that is more than luck."""
+    """Say who won, by how much, and whether that is more than noise."""
     if table.is_empty():
         return "No trial reached the full budget with a finite loss, so no architecture has won."
     best = table.row(0, named=True)
@@ -150,7 +151,7 @@ def _runner_up(second: Row, best: Row) -> str:
 
 
 def ranking_sentence(table: pl.DataFrame, metric: Metric) -> str:
-    """All architectures in order, each with its gap and whether the gap is more than noise."""
+    """List all architectures in order, each with its gap and whether that is more than noise."""
     if table.is_empty():
         return "No trial reached the full budget with a finite loss."
     meanings = {"worse": "", "within noise": ", within noise", "unknown": ", noise unknown"}
@@ -167,7 +168,7 @@ def ranking_sentence(table: pl.DataFrame, metric: Metric) -> str:
 def headline_chart(
     table: pl.DataFrame, seeds: pl.DataFrame, architectures: Sequence[str], metric: Metric
 ) -> Chart:
-    """Mean and interval of each architecture's best setting, its single seeds behind."""
+    """Draw mean and interval of each architecture's best setting, its single seeds behind."""
     order = table["architecture"].to_list()
     y = alt.Y(
         "architecture:N", sort=order, title=None, axis=alt.Axis(labelFontSize=13, domain=False)
@@ -196,7 +197,7 @@ def headline_chart(
 
 
 def figure(results: Results) -> Figure:
-    """The report's first exhibit."""
+    """Return the best setting of each architecture as a figure."""
     settings = sorted({name for names in results.hyperparameters.values() for name in names})
     column = results.metric.column
     table = headline_table(results.full_budget, settings, column, results.varied)

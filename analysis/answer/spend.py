@@ -13,13 +13,13 @@ from picosweep.analysis.results import Results
 from picosweep.sweeps.store.tables import STATUSES
 
 MIN_WRITTEN: Final = 0.04
-"""Share of the longest bar below which a number has no place in its segment."""
+"""Share of the longest bar below which a number does not fit into its segment."""
 DARK_INK: Final = "indexof(['stopped', 'diverged', 'running'], datum.status) >= 0"
 _NO_COST = pl.col("status") == "cached"
 
 
 def spend_table(trials: pl.DataFrame) -> pl.DataFrame:
-    """One row an architecture: trials by status, tokens, FLOPs and busy seconds.
+    """Return one row per architecture: trials by status, tokens, FLOPs and busy seconds.
 
     A cached trial was answered from an earlier sweep, so it counts as a trial and costs nothing.
     """
@@ -35,7 +35,7 @@ def spend_table(trials: pl.DataFrame) -> pl.DataFrame:
 
 
 def wall_seconds(trials: pl.DataFrame) -> float | None:
-    """From each sweep's first start to its last end, added up; null when unknown."""
+    """Return the time from each sweep's first start to its last end, summed; None if unknown."""
     spans = trials.group_by("sweep").agg(
         span=(pl.col("end_time").max() - pl.col("start_time").min()).dt.total_milliseconds()
     )
@@ -44,7 +44,7 @@ def wall_seconds(trials: pl.DataFrame) -> float | None:
 
 
 def busy_share(sessions: Sequence[Mapping[str, object]]) -> float | None:
-    """Share of the slots' time that went into training and evaluation, over all runs."""
+    """Return the share of the slots' time in training and evaluation; None if unknown."""
     known = [
         (busy, wall * slots)
         for session in sessions
@@ -58,7 +58,7 @@ def busy_share(sessions: Sequence[Mapping[str, object]]) -> float | None:
 
 
 def spend_sentence(table: pl.DataFrame, wall: float | None, busy: float | None = None) -> str:
-    """The bill in one line."""
+    """Say in one line how many trials ran and what they cost."""
     total = table.drop("architecture").sum().row(0, named=True)
     parts = [f"{total[status]:,} {status}" for status in STATUSES if total[status]]
     text = f"{wording.plural(total['trials'], 'trial')}: {wording.listing(parts)}."
@@ -76,7 +76,7 @@ def spend_sentence(table: pl.DataFrame, wall: float | None, busy: float | None =
 
 
 def spend_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
-    """Trials of each architecture by what became of them."""
+    """Draw the trials of each architecture by status."""
     present = [status for status in STATUSES if table[status].sum()]
     long = table.select("architecture", *present).unpivot(
         index="architecture", variable_name="status", value_name="trials"
@@ -113,7 +113,7 @@ def spend_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
 
 
 def figure(results: Results) -> Figure:
-    """What was spent, and on what."""
+    """Return what was spent, by architecture, as a figure."""
     table = spend_table(results.trials)
     sentence = spend_sentence(table, wall_seconds(results.trials), busy_share(results.sessions))
     return Figure(

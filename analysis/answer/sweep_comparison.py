@@ -15,7 +15,7 @@ from picosweep.analysis.results import Metric, Results
 
 
 def sweeps_table(results: Results) -> pl.DataFrame:
-    """Best setting of each architecture in each sweep.
+    """Return the best setting of each architecture in each sweep.
 
     Returns:
         sweep, architecture, mean, margin, seeds, setting, trial_id; in the order of the sweeps.
@@ -35,7 +35,7 @@ def sweeps_table(results: Results) -> pl.DataFrame:
 
 
 def sweeps_chart(table: pl.DataFrame, sweeps: Sequence[str], metric: Metric) -> Chart:
-    """Best setting of each architecture, one mark a sweep."""
+    """Draw the best setting of each architecture, one mark per sweep."""
     base = alt.Chart(table).encode(y=alt.Y("architecture:N", title=None))
     hue = alt.Color("sweep:N", title=None, scale=alt.Scale(domain=list(sweeps)))
     offset = alt.YOffset("sweep:N", sort=list(sweeps))
@@ -59,7 +59,7 @@ def sweeps_chart(table: pl.DataFrame, sweeps: Sequence[str], metric: Metric) -> 
 
 
 def figure(results: Results) -> Figure | None:
-    """Null unless there are several sweeps."""
+    """Return the sweeps side by side as a figure; None unless there are several."""
     if len(results.sweeps) < 2:
         return None
     table = sweeps_table(results)

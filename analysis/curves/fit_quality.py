@@ -20,12 +20,12 @@ TOLERANCE: Final = 0.01
 
 
 def fit_quality_table(trials: pl.DataFrame, reports: pl.DataFrame, column: str) -> pl.DataFrame:
-    """One row an architecture: its best trial's end and what it says.
+    """Return one row per architecture: how its best trial ended, and the diagnosis.
 
     Args:
-        trials: At full budget.
-        reports: Of all trials.
-        column: The loss.
+        trials: trials at full budget, one row each.
+        reports: reports of these trials; those of other trials are ignored.
+        column: loss column that chooses the best trial and is diagnosed.
 
     Returns:
         architecture, trial_id, train_loss, val_loss, gap, rise (above its least, as a share),
@@ -61,7 +61,7 @@ def fit_quality_table(trials: pl.DataFrame, reports: pl.DataFrame, column: str) 
 
 
 def fit_quality_sentence(table: pl.DataFrame) -> str:
-    """Each architecture's diagnosis."""
+    """Say each architecture's diagnosis, and where validation exceeds training loss most."""
     if table.is_empty():
         return "No trial reached the full budget."
     meaning = {
@@ -95,7 +95,7 @@ def fit_quality_sentence(table: pl.DataFrame) -> str:
 
 
 def curves_table(table: pl.DataFrame, reports: pl.DataFrame) -> pl.DataFrame:
-    """Training and validation loss of the best trials, one row a point."""
+    """Return training and validation loss of the best trials, one row per point."""
     return (
         reports.join(table.select("trial_id"), on="trial_id", how="semi")
         .select("architecture", "trial_id", "tokens", training="train_loss", validation="val_loss")
@@ -108,7 +108,7 @@ def curves_table(table: pl.DataFrame, reports: pl.DataFrame) -> pl.DataFrame:
 
 
 def fit_quality_chart(curves: pl.DataFrame, architectures: Sequence[str]) -> Chart:
-    """Solid validation and dashed training curves of the best trials."""
+    """Draw solid validation and dashed training curves of the best trials."""
     x = alt.X("tokens:Q", title="Training tokens", scale=alt.Scale(type="log", nice=False),
               axis=alt.Axis(format="~s", grid=False, tickCount=4, labelOverlap=True))  # fmt: skip
     dashes = alt.Scale(domain=["validation", "training"], range=[[1, 0], [4, 3]])
@@ -137,7 +137,7 @@ def fit_quality_chart(curves: pl.DataFrame, architectures: Sequence[str]) -> Cha
 
 
 def figure(results: Results) -> Figure | None:
-    """Curves of the best trials with the diagnosis table."""
+    """Return curves and diagnoses of the best trials; None where none reached full budget."""
     table = fit_quality_table(results.full_budget, results.reports, results.metric.column)
     if table.is_empty():
         return None

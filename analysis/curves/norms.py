@@ -23,7 +23,7 @@ QUANTILES: Final[Mapping[str, float]] = {"median": 0.5, "low": 0.1, "high": 0.9}
 
 
 def norms_table(reports: pl.DataFrame) -> pl.DataFrame:
-    """Median and 10 to 90 % of each measure at each budget.
+    """Return median and 10 to 90 % of each measure at each budget.
 
     Returns:
         measure, architecture, tokens, median, low, high. Measures that were never reported are
@@ -54,7 +54,7 @@ def norms_table(reports: pl.DataFrame) -> pl.DataFrame:
 
 
 def norms_sentence(reports: pl.DataFrame) -> str:
-    """How often clipping bit, and where gradients grew."""
+    """Say how often gradients were clipped, and in how many trials their norm doubled."""
     norms = ("grad_norm", "grad_norm_clipped")
     both = reports.select("architecture", "trial_id", *norms).drop_nulls(norms)
     if both.is_empty():
@@ -75,7 +75,7 @@ def norms_sentence(reports: pl.DataFrame) -> str:
 
 
 def norms_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
-    """A small chart a measure, logarithmic both ways."""
+    """Draw a small chart per measure, both axes logarithmic."""
     x = alt.X("tokens:Q", title="Training tokens", scale=alt.Scale(type="log", nice=False),
               axis=alt.Axis(format="~s", grid=False, tickCount=4, labelOverlap=True))  # fmt: skip
     scale = alt.Scale(type="log", nice=False, padding=6)
@@ -97,7 +97,7 @@ def norms_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
 
 
 def figure(results: Results) -> Figure | None:
-    """All measures."""
+    """Return all measures as a figure; None where none was reported."""
     table = norms_table(results.reports)
     if table.is_empty():
         return None

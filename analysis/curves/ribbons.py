@@ -15,7 +15,7 @@ MAX_MARKS: Final = 400
 
 
 def ribbons_table(reports: pl.DataFrame, column: str = "val_loss") -> pl.DataFrame:
-    """Quantiles of the loss over all trials that reported at a budget, and the best trial's own.
+    """Return quantiles of the loss over all trials that reported at a budget, and the best one's.
 
     Returns:
         architecture, tokens, q10, q25, median, q75, q90, best (the architecture's trial of least
@@ -48,10 +48,10 @@ def ribbons_table(reports: pl.DataFrame, column: str = "val_loss") -> pl.DataFra
 
 
 def divergences_table(trials: pl.DataFrame, reports: pl.DataFrame) -> pl.DataFrame:
-    """Where each diverged trial ended; null tokens are put at the first report of any trial.
+    """Return where each diverged trial ended; null tokens become those of the earliest report.
 
     Returns:
-        architecture, trial_id, tokens.
+        architecture, trial_id, tokens; the first 400 trials.
     """
     diverged = trials.filter(status="diverged").select("architecture", "trial_id", "tokens")
     return diverged.with_columns(
@@ -60,7 +60,7 @@ def divergences_table(trials: pl.DataFrame, reports: pl.DataFrame) -> pl.DataFra
 
 
 def ribbons_sentence(table: pl.DataFrame, diverged: pl.DataFrame, trials: int) -> str:
-    """Where trials spread and how many diverged."""
+    """Say how many trials diverged, and whose trials spread least and most."""
     text = "No trial diverged."
     if diverged.height:
         counts = diverged["architecture"].value_counts(sort=True)
@@ -82,7 +82,7 @@ def ribbons_sentence(table: pl.DataFrame, diverged: pl.DataFrame, trials: int) -
 
 
 def ribbons_chart(table: pl.DataFrame, diverged: pl.DataFrame, metric: Metric) -> Chart:
-    """A ribbon chart an architecture, on common axes."""
+    """Draw a ribbon chart per architecture, on common axes."""
     names = table["architecture"].unique().sort().to_list()
     top = wording.number(table["q90"].quantile(0.98, "higher")) or 1.0
     marks = diverged.with_columns(top=pl.lit(top))
@@ -118,7 +118,7 @@ def ribbons_chart(table: pl.DataFrame, diverged: pl.DataFrame, metric: Metric) -
 
 
 def figure(results: Results) -> Figure | None:
-    """One small chart an architecture."""
+    """Return one small chart per architecture; None without reports."""
     table = ribbons_table(results.reports, results.metric.column)
     if table.is_empty():
         return None

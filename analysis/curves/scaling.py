@@ -17,11 +17,11 @@ BINS_PER_DECADE: Final = 8
 AXES: Final[Mapping[str, str]] = {"num_params": "Parameters", "flops": "Training FLOPs"}
 
 Fitted = tuple[str, PowerLaw | None, pl.DataFrame]
-"""An architecture, its law (null where there are not enough points) and its points."""
+"""An architecture, its law (None where there are not enough points) and its points."""
 
 
 def scaling_points(results: Results, axis: str) -> pl.DataFrame:
-    """The least loss at each size, or at each spend of compute.
+    """Return the least loss at each size, or at each amount of compute.
 
     Sizes: the best full-budget trial of each parameter count. Compute: the best report of any
     trial in each eighth of a decade, as long as the loss keeps falling.
@@ -51,11 +51,11 @@ def scaling_points(results: Results, axis: str) -> pl.DataFrame:
 
 
 def scaling_table(fits: Sequence[Fitted]) -> pl.DataFrame:
-    """The fitted law of each architecture; nulls where there are not enough points.
+    """Return the fitted law of each architecture; nulls where there are not enough points.
 
     Returns:
-        architecture, points, exponent, exponent_low, exponent_high, floor, scale, low, high (the
-        range of x that it covers).
+        architecture, points, exponent, exponent_low, exponent_high, floor, scale, from, to (range
+        of x over all points).
     """
     found = []
     for name, fit, frame in fits:
@@ -82,7 +82,7 @@ def scaling_table(fits: Sequence[Fitted]) -> pl.DataFrame:
 
 
 def scaling_fits(points: pl.DataFrame) -> list[Fitted]:
-    """The law of each architecture, beside its points."""
+    """Fit a law to each architecture's points."""
     return [
         (str(name), fit_power_law(frame["x"].to_numpy(), frame["loss"].to_numpy()), frame)
         for (name,), frame in points.group_by("architecture", maintain_order=True)
@@ -90,7 +90,7 @@ def scaling_fits(points: pl.DataFrame) -> list[Fitted]:
 
 
 def scaling_lines(fits: Sequence[Fitted]) -> pl.DataFrame:
-    """The fitted curves with bands, over the measured range only."""
+    """Return the fitted curves with bands, over the measured range only."""
     parts = []
     for name, fit, _ in fits:
         if fit is None:
@@ -107,7 +107,7 @@ def scaling_lines(fits: Sequence[Fitted]) -> pl.DataFrame:
 
 
 def scaling_sentence(table: pl.DataFrame, axis: str) -> str:
-    """Exponents with intervals, and who has too few points."""
+    """Say the exponents with intervals, and which architectures have too few points."""
     fitted = table.filter(pl.col("exponent").is_not_null())
     lacking = table.filter(pl.col("exponent").is_null())["architecture"].to_list()
     parts = [
@@ -130,7 +130,7 @@ def scaling_chart(
     points: pl.DataFrame, lines: pl.DataFrame, axis: str, architectures: Sequence[str],
     metric: Metric,
 ) -> Chart:  # fmt: skip
-    """Points, fitted lines over their range, bands."""
+    """Draw points, fitted lines over their range, and bands."""
     scale = alt.Scale(type="log", nice=False, padding=10)
     x = alt.X("x:Q", title=AXES[axis], scale=scale,
               axis=alt.Axis(format="~s", grid=False, labelOverlap=True))  # fmt: skip
@@ -154,7 +154,7 @@ def scaling_chart(
 
 
 def figure(results: Results) -> Figure | None:
-    """Against parameters and compute."""
+    """Return loss against parameters and against compute; None without points."""
     panels = []
     for axis, label in AXES.items():
         points = scaling_points(results, axis)

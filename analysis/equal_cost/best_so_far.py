@@ -26,13 +26,14 @@ BAND: Final = (0.1, 0.5, 0.9)
 def best_so_far_table(
     trials: pl.DataFrame, cost: str, column: str = "best_val_loss", seed: int = 0
 ) -> pl.DataFrame:
-    """Median and 10 to 90 % band of the best loss after each spend.
+    """Return median and 10 to 90 % band of the best loss after each amount spent.
 
     Args:
-        trials: One row a trial; trials without a finite loss still cost what they cost.
-        cost: `tokens`, `flops` or `seconds`.
-        column: The loss that a trial found.
-        seed: Of the resampling. With more than 500 trials an architecture, 500 are resampled.
+        trials: one row per trial; the cost of trials without a finite loss counts too.
+        cost: column of what is spent: `tokens`, `flops` or `seconds`.
+        column: column of the loss that a trial found.
+        seed: seed of the resampling. A resample draws as many trials of an architecture as there
+            are, at most 500.
 
     Returns:
         architecture, the cost, median, low, high. Points where fewer than 90 % of the resamples
@@ -69,7 +70,7 @@ def best_so_far_table(
 
 
 def best_so_far_sentence(table: pl.DataFrame, cost: str, metric: Metric) -> str:
-    """Who is ahead once every architecture has spent as much as the thriftiest."""
+    """Say who is ahead once every architecture has spent as much as the one that spent least."""
     if table.is_empty():
         return "No trial found a finite loss."
     spend = (
@@ -96,7 +97,7 @@ def best_so_far_sentence(table: pl.DataFrame, cost: str, metric: Metric) -> str:
 def best_so_far_chart(
     table: pl.DataFrame, cost: str, architectures: Sequence[str], metric: Metric
 ) -> Chart:
-    """Medians as lines, bands behind."""
+    """Draw medians as lines, with bands behind."""
     x = alt.X(
         f"{cost}:Q",
         title=f"{COSTS[cost][1]} spent on the whole search",
@@ -124,7 +125,7 @@ def best_so_far_chart(
 
 
 def figure(results: Results) -> Figure:
-    """Against tokens, FLOPs and seconds."""
+    """Return the best loss so far against tokens, FLOPs and seconds."""
     column = "best_val_loss" if results.metric.column == "val_loss" else results.metric.column
     searched = results.trials.filter(pl.col("cohort") != "confirm").unique(
         "trial_id", maintain_order=True

@@ -28,14 +28,14 @@ MAX_N: Final = 100
 
 
 def expected_best(losses: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Mean of the least of n losses over all subsets of size n.
+    """Return the mean of the least of n losses over all subsets of size n.
 
     Args:
-        losses: Shape [..., N].
-        n: Subset sizes from 1 to N, shape [K].
+        losses: one loss per trial, shape [..., N].
+        n: subset sizes from 1 to N, shape [K].
 
     Returns:
-        Shape [..., K].
+        expected best at each size, shape [..., K].
     """
     total = losses.shape[-1]
     rank = np.arange(total)
@@ -56,16 +56,16 @@ def _log_choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
 
 
 def expected_best_table(trials: pl.DataFrame, column: str, seed: int = 0) -> pl.DataFrame:
-    """The curve of each architecture.
+    """Return the expected best of n trials of each architecture.
 
     Args:
-        trials: Trials at full budget, one row each.
-        column: The loss.
-        seed: Of the bootstrap.
+        trials: trials at full budget, one row each.
+        column: loss column of which the best is expected.
+        seed: seed of the bootstrap over trials.
 
     Returns:
         architecture, n, expected, low, high (null beyond a third of the trials), trials (how many
-        the row stands on).
+        the row is computed from).
     """
     generator = np.random.default_rng(seed)
     parts = []
@@ -95,10 +95,10 @@ def expected_best_table(trials: pl.DataFrame, column: str, seed: int = 0) -> pl.
 
 
 def population(results: Results) -> tuple[pl.DataFrame, str]:
-    """The fairest trials there are, and what they are in wording.
+    """Return the least biased trials there are, and a description of them for a note.
 
     Exempt trials are a random draw; survivors of early stopping are better than a draw. So exempt
-    trials alone where every architecture has enough of them.
+    trials alone are taken where every architecture has enough of them.
     """
     whole = results.full_budget.filter(pl.col("cohort") != "confirm")
     exempt = whole.filter(cohort="exempt")
@@ -116,7 +116,7 @@ def population(results: Results) -> tuple[pl.DataFrame, str]:
 
 
 def expected_best_sentence(table: pl.DataFrame, metric: Metric) -> str:
-    """The expected best at the largest n that all architectures have."""
+    """Say the expected best at the largest n at which all architectures have a band."""
     if table.is_empty():
         return "No trial ran to the end with a finite loss."
     banded = table.filter(pl.col("low").is_not_null())
@@ -132,7 +132,7 @@ def expected_best_sentence(table: pl.DataFrame, metric: Metric) -> str:
 
 
 def expected_best_chart(table: pl.DataFrame, architectures: Sequence[str], metric: Metric) -> Chart:
-    """Expected best as lines, 95 % bands behind."""
+    """Draw the expected best as lines, with 95 % bands behind."""
     scale = alt.Scale(zero=False)
     last = int(wording.number(table["n"].max()) or 1)
     ticks = list(range(1, last + 1, max(1, last // 8)))
@@ -161,7 +161,7 @@ def expected_best_chart(table: pl.DataFrame, architectures: Sequence[str], metri
 
 
 def figure(results: Results) -> Figure:
-    """One chart for all architectures."""
+    """Return one chart for all architectures."""
     trials, whose = population(results)
     table = expected_best_table(trials, results.metric.column)
     return Figure(

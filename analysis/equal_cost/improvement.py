@@ -18,11 +18,11 @@ CONFIDENCE: Final = 0.95
 
 
 def improvement_table(trials: pl.DataFrame, column: str) -> pl.DataFrame:
-    """For each ordered pair, the share of trial pairs in which `architecture` has less loss.
+    """Return, for each ordered pair, the share of trial pairs in which `architecture` is better.
 
-    Ties count half. The interval is Brunner and Munzel's, which assumes neither normality nor
-    equal spread; it is null when the two never overlap or one has a single trial, for then nothing
-    estimates its width.
+    Better is less loss; ties count half. The interval is Brunner and Munzel's, which assumes
+    neither normality nor equal spread; it is null when the two never overlap or one has a single
+    trial, for then nothing estimates its width.
 
     Returns:
         architecture, against, probability, low, high, trials, trials_against.
@@ -73,7 +73,7 @@ def _compare(own: np.ndarray, theirs: np.ndarray) -> tuple[float, float | None, 
 
 
 def improvement_sentence(table: pl.DataFrame) -> str:
-    """The surest and the least sure comparison."""
+    """Say the closest comparison and the clearest one."""
     if table.is_empty():
         return "There is only one architecture with trials at full budget, so nothing to compare."
     winning = table.filter(pl.col("probability") >= 0.5).sort("probability", "architecture")
@@ -93,7 +93,7 @@ def improvement_sentence(table: pl.DataFrame) -> str:
 
 
 def improvement_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
-    """A matrix: row beats column with the probability written in."""
+    """Draw a matrix: row beats column with the probability in the cell."""
     order = [name for name in architectures if name in set(table["architecture"])]
     shown = table.with_columns(light=pl.col("probability").is_between(0.22, 0.78))
     base = alt.Chart(shown).encode(
@@ -123,7 +123,7 @@ def improvement_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Char
 
 
 def figure(results: Results) -> Figure:
-    """One matrix."""
+    """Return the matrix of all pairs as a figure."""
     trials, whose = population(results)
     table = improvement_table(trials, results.metric.column)
     return Figure(

@@ -24,7 +24,7 @@ _COLUMNS: Final = ("architecture", "trial_id", "best", "tokens", "flops", "secon
 def learning_curves_table(
     reports: pl.DataFrame, column: str = "val_loss", max_curves: int = MAX_CURVES
 ) -> pl.DataFrame:
-    """The curves to draw: each architecture's best trial and a fixed draw of the others.
+    """Return the curves to draw: each architecture's best trial and a fixed draw of the others.
 
     Best means the least loss at the highest budget that any trial of the architecture reached.
     Long curves keep evenly spaced points and their last one.
@@ -50,7 +50,7 @@ def learning_curves_table(
 
 
 def equal_cost_table(reports: pl.DataFrame, cost: str, column: str = "val_loss") -> pl.DataFrame:
-    """The least loss of each architecture at the largest cost that every architecture reached.
+    """Return each architecture's least loss at the largest cost that every architecture reached.
 
     Returns:
         architecture, loss, trial_id and cost (the same in every row), best first.
@@ -69,7 +69,7 @@ def equal_cost_table(reports: pl.DataFrame, cost: str, column: str = "val_loss")
 
 
 def learning_curves_sentence(equal: pl.DataFrame, cost: str, metric: Metric) -> str:
-    """Who is ahead at the largest cost that all can be compared at."""
+    """Say who is ahead at the largest cost at which all can be compared."""
     if equal.is_empty():
         return "No trial reported a finite loss, so there is no curve to draw."
     if cost == "seconds":
@@ -94,7 +94,7 @@ def learning_curves_sentence(equal: pl.DataFrame, cost: str, metric: Metric) -> 
 def learning_curves_chart(
     table: pl.DataFrame, cost: str, architectures: Sequence[str], metric: Metric
 ) -> Chart:
-    """Thin lines for all drawn trials, a heavy one for each architecture's best."""
+    """Draw thin lines for the chosen trials, a heavy one for each architecture's best."""
     firsts = table.group_by("trial_id").agg(pl.col("loss").first())["loss"]
     domain = [wording.number(table["loss"].min()), wording.number(firsts.quantile(0.9, "higher"))]
     scale = alt.Scale(zero=False, domain=domain, nice=True)
@@ -127,7 +127,7 @@ def learning_curves_chart(
 
 
 def figure(results: Results) -> Figure:
-    """Learning curves against tokens, FLOPs and seconds."""
+    """Return learning curves against tokens, FLOPs and seconds."""
     column = results.metric.column
     table = learning_curves_table(results.reports, column)
     panels = []

@@ -24,17 +24,17 @@ SURE: Final = 0.8
 def front_membership_table(
     trials: pl.DataFrame, price: Price, column: str, noise: float = 0.0, seed: int = 0
 ) -> pl.DataFrame:
-    """How often each trial is on the front when the evidence is drawn again.
+    """Return how often each trial is on the front when trials and noise are drawn again.
 
     Trials are resampled with replacement and their losses moved by the seed noise; a trial's
     share is over the resamples that contain it.
 
     Args:
-        trials: At full budget. The 400 of least loss take part.
-        price: The axis.
-        column: The loss.
-        noise: Seed-to-seed standard deviation; 0 when it is unknown.
-        seed: Of the resampling.
+        trials: trials at full budget, one row each; the 400 of least loss take part.
+        price: what the loss is traded against.
+        column: loss column of the front.
+        noise: seed-to-seed standard deviation of the loss; 0 when it is unknown.
+        seed: seed of the resampling and of the noise.
 
     Returns:
         architecture, trial_id, the price, loss, membership; surest first.
@@ -50,7 +50,7 @@ def front_membership_table(
     counts = generator.multinomial(size, np.full(size, 1 / size), NUM_RESAMPLES)
     moved = known["loss"].to_numpy() + noise * generator.standard_normal(counts.shape)
     moved = np.where(counts > 0, moved, np.inf)
-    # Cheapest first: on the front is who has the least loss at its price and less than all before.
+    # Cheapest first: on the front is what has the least loss at its price and less than all before.
     starts = np.flatnonzero(np.concatenate([[True], np.diff(known[price.column].to_numpy()) != 0]))
     group = np.repeat(np.arange(len(starts)), np.diff([*starts, size]))
     least = np.minimum.reduceat(moved, starts, axis=1)
@@ -65,7 +65,7 @@ def front_membership_table(
 
 
 def front_membership_sentence(table: pl.DataFrame, price: Price) -> str:
-    """How many members are sure and how many are not."""
+    """Say how many trials are on the front in most redraws, and how many in some."""
     sure = table.filter(pl.col("membership") >= SURE).height
     maybe = table.filter(pl.col("membership").is_between(0.2, SURE, closed="left")).height
     if not table.height:
@@ -80,7 +80,7 @@ def front_membership_sentence(table: pl.DataFrame, price: Price) -> str:
 
 
 def front_membership_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
-    """The likeliest members."""
+    """Draw the trials that are on the front most often."""
     shown = table.head(MAX_SHOWN)
     y = alt.Y("trial_id:N", title=None, sort=shown["trial_id"].to_list())
     x = alt.X("membership:Q", title="Share of redraws on the front", axis=alt.Axis(format="%"),
@@ -104,7 +104,7 @@ def front_membership_chart(table: pl.DataFrame, architectures: Sequence[str]) ->
 
 
 def figure(results: Results) -> Figure:
-    """One panel a price."""
+    """Return how sure the fronts are, one panel per price."""
     settings = sorted({name for names in results.hyperparameters.values() for name in names})
     column = results.metric.column
     noise, degrees = seed_noise(settings_table(results.full_budget, settings, column))

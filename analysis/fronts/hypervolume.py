@@ -14,11 +14,11 @@ from picosweep.analysis.results import Results
 
 
 def hypervolume(points: np.ndarray, reference: Sequence[float]) -> float:
-    """Area that the points dominate up to a reference point, both coordinates to be minimised.
+    """Return the area that points dominate up to a reference, both coordinates to be minimised.
 
     Args:
-        points: Shape [N, 2].
-        reference: The worst corner; points beyond it count nothing.
+        points: price and loss of each point, shape [N, 2].
+        reference: price and loss of the worst corner; points beyond it count nothing.
     """
     inside = points[(points[:, 0] < reference[0]) & (points[:, 1] < reference[1])]
     if not len(inside):
@@ -29,7 +29,7 @@ def hypervolume(points: np.ndarray, reference: Sequence[float]) -> float:
 
 
 def unit_square(trials: pl.DataFrame, price: Price, column: str) -> np.ndarray:
-    """Price (as its logarithm where it is a size) and loss, both scaled to 0 best, 1 worst."""
+    """Return price and loss scaled to 0 best, 1 worst; a price to minimise as its logarithm."""
     prices = trials[price.column].cast(pl.Float64).to_numpy()
     prices = -prices if price.maximize else np.log(prices)
     both = np.column_stack([prices, trials[column].to_numpy()])
@@ -39,11 +39,11 @@ def unit_square(trials: pl.DataFrame, price: Price, column: str) -> np.ndarray:
 
 
 def hypervolume_table(trials: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Share of the plane between the best and the worst trial that each front dominates.
+    """Return the share of the plane between best and worst trial that each front dominates.
 
     Args:
-        trials: At full budget, one row each.
-        column: The loss.
+        trials: trials at full budget, one row each.
+        column: loss column of the fronts.
 
     Returns:
         price, architecture (`all` is the joint front), share.
@@ -67,7 +67,7 @@ def hypervolume_table(trials: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def hypervolume_sentence(table: pl.DataFrame) -> str:
-    """For each price, whose front alone comes closest to the joint one."""
+    """Say for each price which architecture's front alone comes closest to the joint one."""
     own = table.filter(pl.col("architecture") != "all")
     if own.is_empty():
         return "No trial at full budget, so no front."
@@ -91,7 +91,7 @@ def hypervolume_sentence(table: pl.DataFrame) -> str:
 
 
 def hypervolume_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
-    """Shares as points on a line a price; the joint front as a tick."""
+    """Draw shares as points on one line per price, the joint front as a tick."""
     y = alt.Y("price:N", title=None, sort=table["price"].unique(maintain_order=True).to_list())
     x = alt.X("share:Q", title="Share of the plane dominated", axis=alt.Axis(format="%"),
               scale=alt.Scale(domain=[0, 1]))  # fmt: skip
@@ -111,7 +111,7 @@ def hypervolume_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Char
 
 
 def figure(results: Results) -> Figure:
-    """All prices in one chart."""
+    """Return all prices in one chart."""
     table = hypervolume_table(results.full_budget, results.metric.column)
     return Figure(
         key="hypervolume",

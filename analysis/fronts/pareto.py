@@ -25,7 +25,7 @@ class Price:
     maximize: bool = False
 
     def written(self, value: float) -> str:
-        """A value as a sentence has it, with its unit."""
+        """Return a value as a sentence has it, with its unit."""
         if self.maximize:
             return f"{100 * value:.1f} %"
         units = {
@@ -53,7 +53,7 @@ PRICES: Final = (
 def pareto_table(
     full_budget: pl.DataFrame, price: str, column: str = "val_loss", *, maximize: bool = False
 ) -> pl.DataFrame:
-    """Trials at full budget with `on_front`, in the order of the price, cheapest first.
+    """Return trials at full budget with `on_front`, in the order of the price, best price first.
 
     A trial is on the front when no other is at least as good in both and better in one.
     """
@@ -71,14 +71,14 @@ def pareto_table(
 
 
 def drawable(table: pl.DataFrame) -> pl.DataFrame:
-    """The whole front and a fixed draw of the others, in the same order."""
+    """Return the whole front and a fixed draw of the others, in the same order."""
     others = table.filter(~pl.col("on_front"))
     kept = others.sample(min(others.height, MAX_OTHERS), seed=0)["trial_id"]
     return table.filter(pl.col("on_front") | pl.col("trial_id").is_in(kept.to_list()))
 
 
 def pareto_sentence(table: pl.DataFrame, price: Price, metric: Metric) -> str:
-    """How many trials are worth their price and what the trade is."""
+    """Say how many trials are on the front, and what its two ends trade."""
     front = table.filter("on_front")
     if front.is_empty():
         return f"No trial at full budget has both a {metric.noun} and {price.noun}."
@@ -107,7 +107,7 @@ def pareto_sentence(table: pl.DataFrame, price: Price, metric: Metric) -> str:
 def pareto_chart(
     table: pl.DataFrame, price: Price, architectures: Sequence[str], metric: Metric
 ) -> Chart:
-    """All trials at full budget, the front as steps through its members."""
+    """Draw trials at full budget, and the front as steps through its members."""
     log = not price.maximize and (wording.number(table[price.column].min()) or 0) > 0
     axis = alt.Axis(format="%" if price.maximize else "~s", labelOverlap=True, grid=False)
     x = alt.X(f"{price.column}:Q", title=price.label, axis=axis,
@@ -132,7 +132,7 @@ def pareto_chart(
 
 
 def figure(results: Results) -> Figure:
-    """One panel a price."""
+    """Return the fronts as a figure, one panel per price."""
     panels = []
     for price in PRICES:
         table = pareto_table(

@@ -1,4 +1,4 @@
-"""What a question hands to the page: a plain sentence, its chart, and the data behind it."""
+"""What a question gives to the page: a plain sentence, its chart, and the data behind it."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,7 +20,7 @@ Chart: TypeAlias = (
 
 @dataclass(frozen=True, kw_only=True)
 class Quote:
-    """A text that a model wrote; hostile until the page has escaped it."""
+    """A text that a model wrote; not safe in HTML until the page has escaped it."""
 
     architecture: str
     trial_id: str
@@ -43,7 +43,7 @@ class Panel:
     table: pl.DataFrame | None = None
     """The data behind the chart, offered as CSV and as a table."""
     show_table: bool = False
-    """Whether the table is the exhibit itself rather than the chart's fine print."""
+    """Whether the table is shown at once; otherwise a button opens it."""
     quotes: tuple[Quote, ...] = ()
     """Texts to read side by side."""
     columns: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One question's exhibit."""
+    """The answer to one question, as the page shows it."""
 
     key: str
     """Its address within the page."""

@@ -1,4 +1,4 @@
-"""What the page's first screen shows: a verdict, its tiles, and how to get the winner again."""
+"""What the page's first screen shows: a verdict, its tiles, and commands to repeat the winner."""
 
 from dataclasses import dataclass
 

@@ -42,16 +42,16 @@ def render(
     colophon: str,
     facts: Mapping[str, object],
 ) -> str:
-    """The whole page.
+    """Return the whole page as HTML.
 
     Args:
-        title: The sweep's name.
-        subtitle: What it was: data, budget, date.
-        answer: The first screen.
-        sections: Chapters in order; empty ones are left out.
-        architectures: Names in their fixed order, which gives each its colour and shape.
-        colophon: How the page came about, in one line.
-        facts: More for the page's script (plain JSON types).
+        title: name of the sweep or sweeps.
+        subtitle: what was run: data, budget, date.
+        answer: content of the first screen.
+        sections: chapters in order; empty ones are left out.
+        architectures: names in their fixed order, which gives each its colour and shape.
+        colophon: last line of the page: what it was made from.
+        facts: further values for the page's script (plain JSON types).
     """
     payload = Payload()
     shown = [section for section in sections if section.figures]
@@ -87,7 +87,7 @@ def render(
 
 
 def _content_security_policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
-    """Only these very scripts and styles run; nothing is fetched, framed or sent."""
+    """Return a policy under which only these scripts and styles run and nothing is fetched."""
 
     def hashes(texts: Sequence[str]) -> str:
         digests = (b64encode(sha256(text.encode()).digest()).decode() for text in texts)
@@ -100,7 +100,7 @@ def _content_security_policy(scripts: Sequence[str], styles: Sequence[str]) -> s
 
 
 def _swatches(architectures: Sequence[str]) -> str:
-    """The architectures' colours as classes, for text and tables."""
+    """Return the architectures' colours as CSS classes, for text and tables."""
     rules = []
     for mode, root in (("light", ":root"), ("dark", ':root[data-mode="dark"]')):
         colors = CATEGORY[mode]  # type: ignore[index]
@@ -156,7 +156,7 @@ def _hero(title: str, subtitle: str, answer: Answer, architectures: Sequence[str
 
 
 def _prose(text: str) -> str:
-    """Escaped text in which a number and its unit stay on one line."""
+    """Return escaped text in which a number and its unit stay on one line."""
     together = _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", escape(text))
     return _CLOCK.sub("\\1\N{NO-BREAK SPACE}\\2", together)
 

@@ -82,7 +82,7 @@ _NUMBERS: Final[Mapping[str, str]] = {
 
 
 class Payload:
-    """Collects what the page's script needs; equal datasets are stored once."""
+    """The datasets and charts that the page's script needs; equal datasets are stored once."""
 
     def __init__(self) -> None:
         self.datasets: dict[str, dict[str, Any]] = {}
@@ -90,7 +90,7 @@ class Payload:
         self._known: dict[int, tuple[pl.DataFrame, str]] = {}
 
     def add_table(self, frame: pl.DataFrame) -> str:
-        """Stores a frame and returns the key under which charts and tables find it."""
+        """Store a frame and return the key under which charts and tables find it."""
         known = self._known.get(id(frame))
         if known:
             return known[1]
@@ -102,7 +102,7 @@ class Payload:
         return key
 
     def add_chart(self, key: str, chart: Chart) -> None:
-        """Stores a chart's specification; its data stay outside, by name."""
+        """Store a chart's specification; its data are stored apart and named in it."""
 
         def lift(data: Any, **_: Any) -> dict[str, str]:
             return {"name": self.add_table(data)}
@@ -115,25 +115,26 @@ class Payload:
         self.charts[key] = specification
 
     def to_json(self, **more: object) -> str:
-        """Everything as JSON that is safe inside a script element."""
+        """Return everything as JSON that is safe inside a script element."""
         content = {"datasets": self.datasets, "charts": self.charts, **more}
         return safe_json(content)
 
 
 def safe_json(content: object) -> str:
-    """JSON in which no text can end the script element that holds it."""
+    """Return JSON in which no text can end the script element around it."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def encode(frame: pl.DataFrame) -> dict[str, Any]:
-    """A frame by columns: `columns` (key, label, kind) and `values`, one entry a column.
+    """Return a frame by columns: `columns` (key, label, kind) and `values`, one entry per column.
 
     Floats keep six significant digits; NaN and infinities become null; times become ISO text. A
-    column of text that repeats is stored as its `levels` and, a row each, their positions.
+    column of text that repeats is stored as its `levels` and, in `codes`, each row's position
+    among them.
 
     Raises:
-        ValueError: The frame has more rows than a chart should draw.
+        ValueError: the frame has more rows than a chart should draw.
     """
     if frame.height > MAX_ROWS:
         raise ValueError(f"{frame.height} rows for one chart; at most {MAX_ROWS}")
@@ -156,13 +157,13 @@ def _packed(series: pl.Series) -> list[Any] | dict[str, list[Any]]:
 
 
 def label(name: str) -> str:
-    """A column's heading; a setting keeps its own name."""
+    """Return a column's heading; a setting keeps its own name."""
     known = name in _NUMBERS or name in _TEXTS
     return LABELS.get(name, name.replace("_", " ").capitalize() if known else name)
 
 
 def kind(series: pl.Series) -> str:
-    """How the page writes and aligns a column."""
+    """Return the name of the way in which the page writes and aligns a column."""
     if series.dtype == pl.Datetime:
         return "time"
     if series.dtype.is_numeric():

@@ -1,4 +1,4 @@
-"""Colours, shapes and dashes, chosen once, and the light and dark themes that carry them.
+"""Colours, shapes and dashes, chosen once, and the light and dark themes that use them.
 
 Charts name no colours: they ask for the theme's `category`, `ramp` or `diverging` range, so one
 chart serves both themes. An architecture always has the same colour, shape and dash; the three say
@@ -51,7 +51,7 @@ STATUS_COLORS: Final = {
     "completed": "#2f8f6b", "stopped": "#8a94a0", "diverged": "#d1603d", "failed": "#a8386b",
     "cached": "#5b8fc7", "running": "#c9a227",
 }  # fmt: skip
-"""Middle tones, which read on white and on black."""
+"""Middle tones, legible on white and on black."""
 
 INK: Final[dict[Mode, dict[str, str]]] = {
     "light": {"ink": "#1c2127", "muted": "#57606a", "grid": "#e6e9ed", "line": "#c4cad1"},
@@ -65,12 +65,12 @@ def _cycle(values: Sequence[Any], names: Sequence[str]) -> list[Any]:
 
 
 def color(names: Sequence[str], *, legend: bool = True, lines: bool = False) -> alt.Color:
-    """The architecture's colour.
+    """Return the encoding of an architecture as a colour.
 
     Args:
-        names: All architectures, in their fixed order.
-        legend: Whether to explain it; all layers of a chart must say the same.
-        lines: Whether the legend shows strokes, for charts that tell lines apart by their dashes.
+        names: all architectures, in their fixed order.
+        legend: whether there is a legend; all layers of a chart must agree on it.
+        lines: whether the legend shows strokes, for charts whose lines differ by their dashes.
     """
     key = (
         alt.Legend(symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=500, symbolOpacity=1)
@@ -86,7 +86,7 @@ def color(names: Sequence[str], *, legend: bool = True, lines: bool = False) -> 
 
 
 def shape(names: Sequence[str], *, legend: bool = True) -> alt.Shape:
-    """The architecture's point shape."""
+    """Return the encoding of an architecture as a point shape."""
     scale = alt.Scale(domain=list(names), range=_cycle(SHAPES, names))
     return alt.Shape(
         "architecture:N", title=None, scale=scale, legend=alt.Legend() if legend else None
@@ -94,7 +94,7 @@ def shape(names: Sequence[str], *, legend: bool = True) -> alt.Shape:
 
 
 def dash(names: Sequence[str], *, legend: bool = True) -> alt.StrokeDash:
-    """The architecture's line pattern."""
+    """Return the encoding of an architecture as a line pattern."""
     scale = alt.Scale(domain=list(names), range=_cycle(DASHES, names))
     return alt.StrokeDash(
         "architecture:N", title=None, scale=scale, legend=alt.Legend() if legend else None
@@ -106,26 +106,26 @@ PICKED: Final = "datum.trial_id === trial"
 
 
 def pickable(layer: alt.Chart) -> alt.Chart:
-    """Declares the parameter that `PICKED` reads; the page sets it in all charts at once."""
+    """Declare the parameter that `PICKED` reads; the page sets it in all charts at once."""
     with_parameter: alt.Chart = layer.add_params(alt.param(name="trial", value=""))
     return with_parameter
 
 
 def when(value: float, *conditions: tuple[str, float]) -> dict[str, Any]:
-    """A channel's value, and other values where a test on the datum holds; first test wins."""
+    """Return a channel's value, and other values where a test on the datum holds; first wins."""
     tests = [{"test": test, "value": other} for test, other in conditions]
     return {"value": value, "condition": tests}
 
 
 def wide(*layers: alt.Chart, height: int, least: int = 0) -> Chart:
-    """Layers in one chart that is as wide as its place on the page.
+    """Return layers in one chart that is as wide as its place on the page.
 
     Altair copies a chart whole for each method called on it, so all properties are set at once.
 
     Args:
-        layers: From the bottom to the top.
-        height: In pixels, without the axes.
-        least: Width below which the page lets the chart scroll instead of squeezing it.
+        layers: charts to lay over each other, from the bottom to the top.
+        height: height in pixels, without the axes.
+        least: width in pixels below which the page scrolls the chart instead of squeezing it.
     """
     properties: dict[str, Any] = {
         "width": "container",
@@ -147,15 +147,15 @@ def small_multiples(
     sort: Sequence[str] | None = None,
     free: Sequence[Literal["x", "y"]] = (),
 ) -> Chart:
-    """A chart a value of a column, side by side.
+    """Return one small chart per value of a column, side by side.
 
     Args:
-        layers: From the bottom to the top, all on the same data.
-        by: The column.
-        columns: At most so many side by side; the page takes fewer where it is narrow.
-        size: Width and height of one; the page changes the width to fill its own.
-        sort: Order of the values; alphabetical when null.
-        free: Axes that differ between the charts.
+        layers: charts to lay over each other, from the bottom to the top, all on the same data.
+        by: column that decides which chart a row is drawn in.
+        columns: most charts side by side; the page takes fewer where it is narrow.
+        size: width and height of one chart in pixels; the page changes the width to fill its own.
+        sort: order of the values; None: alphabetical.
+        free: axes that differ between the charts.
     """
     one = alt.layer(*layers, width=size[0], height=size[1])
     order: Any = alt.Undefined if sort is None else list(sort)
@@ -168,12 +168,12 @@ def small_multiples(
 
 
 def rows(number: int, step: int) -> int:
-    """Height of `number` rows of bars or labels."""
+    """Return the height of `number` rows of bars or labels, `step` pixels each."""
     return step * max(1, number)
 
 
 def theme(mode: Mode) -> dict[str, Any]:
-    """The Vega-Lite configuration of one theme."""
+    """Return the Vega-Lite configuration of one theme."""
     ink = INK[mode]
     words = {"labelFont": FONT, "titleFont": FONT, "labelColor": ink["muted"]}
     return {
@@ -239,6 +239,6 @@ def theme(mode: Mode) -> dict[str, Any]:
 
 
 def use_theme(mode: Mode = "light") -> None:
-    """Makes every Altair chart of this process look as in the report (for notebooks)."""
+    """Make every Altair chart of this process look as in the report (for notebooks)."""
     config: Any = {"config": theme(mode)}
     alt.theme.register("picosweep", enable=True)(lambda: config)

@@ -16,13 +16,13 @@ _SNIPPET: Final = "window.vegaEmbed = vegaEmbed;"
 
 
 def cache_folder() -> Path:
-    """Where caches of this user go (`XDG_CACHE_HOME`, else `~/.cache`)."""
+    """Return the folder of this user's caches (in `XDG_CACHE_HOME`, else `~/.cache`)."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "picosweep"
 
 
 def vega_bundle() -> str:
-    """The script, from the cache when it is there."""
+    """Return the script, from the cache when it is there."""
     key = sha256(f"{version('vl-convert-python')} {_SNIPPET}".encode()).hexdigest()[:12]
     file = cache_folder() / f"vega-{key}.js"
     try:

@@ -10,7 +10,7 @@ _PREFIXES: Final = ((1e15, " P"), (1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, 
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """`digits` significant digits without an exponent where a person would write none."""
+    """Write `digits` significant digits, without an exponent where a person would write none."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else ABSENT
     if 1e-4 <= abs(value) < 1e6:
@@ -20,7 +20,7 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def count(value: float | None) -> str:
-    """A count with a metric prefix: 1.23 M; plain below 10,000."""
+    """Write a count with a metric prefix: 1.23 M; whole numbers below 10,000 in full."""
     if value is None:
         return ABSENT
     if abs(value) < 10_000 and float(value).is_integer():
@@ -32,17 +32,17 @@ def count(value: float | None) -> str:
 
 
 def loss(value: float | None) -> str:
-    """A loss with three decimals, as losses are usually written."""
+    """Write a loss with three decimals, as losses are usually written."""
     return ABSENT if value is None else f"{value:.3f}"
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """A difference, its sign always written."""
+    """Write a difference, always with its sign."""
     return f"{MINUS if value < 0 else '+'}{significant(abs(value), digits)}"
 
 
 def percent(share: float | None) -> str:
-    """A share between 0 and 1 as a percentage."""
+    """Write a share between 0 and 1 as a percentage."""
     if share is None:
         return ABSENT
     decimals = 0 if share in {0, 1} or 0.0995 <= share <= 0.9905 else 1
@@ -50,7 +50,7 @@ def percent(share: float | None) -> str:
 
 
 def flops(value: float | None) -> str:
-    """Floating-point operations with a metric prefix: 1.23 GFLOP."""
+    """Write floating-point operations with a metric prefix: 1.23 GFLOP."""
     if value is None:
         return ABSENT
     text = count(value)
@@ -58,7 +58,7 @@ def flops(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds, minutes or hours, whichever reads best."""
+    """Write a time in seconds, minutes or hours, whichever reads best."""
     if seconds is None:
         return ABSENT
     if seconds < 60:
@@ -70,7 +70,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(num_bytes: float | None) -> str:
-    """Bytes with a binary prefix."""
+    """Write bytes with a binary prefix."""
     if num_bytes is None:
         return ABSENT
     for power, name in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
@@ -80,24 +80,24 @@ def size(num_bytes: float | None) -> str:
 
 
 def number(value: object) -> float | None:
-    """A column's least, largest or sum as a plain float; null stays null."""
+    """Return a column's least, largest or sum as a float; None where it is no number."""
     return float(value) if isinstance(value, int | float) else None
 
 
 def plural(number: int, noun: str, nouns: str | None = None) -> str:
-    """`1 trial`, `2 trials`."""
+    """Write a number with its noun: `1 trial`, `2 trials`."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def listing(items: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Write a list as `a`, `a and b`, or `a, b and c`."""
     return (
         items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
     )
 
 
 def setting(value: object) -> str:
-    """A hyperparameter's value, short."""
+    """Write a hyperparameter's value in short."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -18,11 +18,11 @@ MAX_POINTS: Final = 1200
 
 
 def box_plots_table(frame: pl.DataFrame, settings: Sequence[str]) -> pl.DataFrame:
-    """One row a setting and trial.
+    """Return one row per setting and trial, its value as a label.
 
     Args:
-        frame: One row a trial with `loss` and the settings.
-        settings: Hyperparameters; numbers with many values are cut into ranges.
+        frame: one row per trial, with `loss`, `trial_id` and the settings.
+        settings: hyperparameters to show; numbers with many values are cut into ranges.
 
     Returns:
         setting, value (label), order, loss, trial_id.
@@ -48,7 +48,7 @@ def box_plots_table(frame: pl.DataFrame, settings: Sequence[str]) -> pl.DataFram
 
 
 def box_summary(table: pl.DataFrame) -> pl.DataFrame:
-    """Median, quartiles and whiskers (1.5 interquartile ranges) of each setting's values."""
+    """Return median, quartiles and whiskers (1.5 interquartile ranges) of each setting's values."""
     loss = pl.col("loss")
     quartiles = table.group_by("setting", "value", "order", maintain_order=True).agg(
         trials=pl.len(),
@@ -68,7 +68,7 @@ def box_summary(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def box_plots_sentence(summary: pl.DataFrame, metric: Metric) -> str:
-    """The setting whose medians differ most, in units of loss."""
+    """Say which settings' medians differ most and least, in units of loss."""
     spread = (
         summary.group_by("setting")
         .agg(
@@ -95,7 +95,7 @@ def box_plots_sentence(summary: pl.DataFrame, metric: Metric) -> str:
 
 
 def box_plots_chart(table: pl.DataFrame, metric: Metric) -> Chart:
-    """A small multiple a setting: box, median and every trial."""
+    """Draw a small chart per setting: box, median and trials, at most 1,200 points in all."""
     summary = box_summary(table)
     order = summary.select("setting", "value", "order").unique().sort("setting", "order")
     values = order["value"].unique(maintain_order=True).to_list()
@@ -125,7 +125,7 @@ def box_plots_chart(table: pl.DataFrame, metric: Metric) -> Chart:
 
 
 def figure(results: Results) -> Figure | None:
-    """One panel an architecture."""
+    """Return one panel per architecture, and one of all together; None without trials."""
     panels = []
     for common in comparisons(results, pooled=True):
         table = box_plots_table(common.frame, common.settings[:MAX_SETTINGS])

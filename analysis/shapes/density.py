@@ -19,14 +19,15 @@ MAX_POINTS: Final = 800
 
 
 def density_table(trials: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Kernel density of loss and accuracy on a grid, largest value 1; empty when it is degenerate.
+    """Return the kernel density of loss and accuracy on a grid, scaled to a largest value of 1.
 
     Args:
-        trials: With `val_accuracy` and the loss.
-        column: The loss.
+        trials: one row per trial, with `val_accuracy` and the loss.
+        column: loss column of the vertical axis.
 
     Returns:
-        x, x2 (edges of a cell in accuracy), y, y2 (in loss), density. Cells below 2 % are left out.
+        x, x2 (edges of a cell in accuracy), y, y2 (in loss), density. Cells below 2 % are left
+        out; empty with fewer than six trials, or where either measure does not vary.
     """
     from scipy.stats import gaussian_kde  # noqa: PLC0415 - slow to import
 
@@ -54,10 +55,10 @@ def density_table(trials: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def marginal_table(trials: pl.DataFrame, column: str, points: int = 60) -> pl.DataFrame:
-    """Kernel density of one column for each architecture with enough trials.
+    """Return the kernel density of one column for each architecture with at least three trials.
 
     Returns:
-        architecture, at, density (area 1 an architecture), height (peak 1 an architecture).
+        architecture, at, density (area 1 per architecture), height (peak 1 per architecture).
     """
     from scipy.stats import gaussian_kde  # noqa: PLC0415 - slow to import
 
@@ -82,7 +83,7 @@ def marginal_table(trials: pl.DataFrame, column: str, points: int = 60) -> pl.Da
 
 
 def density_sentence(trials: pl.DataFrame, column: str, metric: Metric) -> str:
-    """How tightly accuracy follows loss, and where the middle is."""
+    """Say how closely accuracy follows loss, and where the medians are."""
     known = trials.select(column, "val_accuracy").drop_nulls()
     if known.height < MIN_TRIALS:
         return f"{wording.plural(known.height, 'trial')} are too few for a density."
@@ -102,7 +103,7 @@ def density_sentence(trials: pl.DataFrame, column: str, metric: Metric) -> str:
 def density_chart(
     cloud: pl.DataFrame, trials: pl.DataFrame, architectures: Sequence[str], metric: Metric
 ) -> Chart:
-    """The density with the trials over it; above and beside, each architecture's own spread."""
+    """Draw the density with the trials over it and each architecture's marginals at its sides."""
     column = metric.column
     points = trials.select("architecture", "trial_id", "val_accuracy", loss=column).drop_nulls()
     points = points.sample(min(points.height, MAX_POINTS), seed=0)
@@ -172,7 +173,7 @@ def _hills(
 
 
 def figure(results: Results) -> Figure:
-    """One chart over all architectures."""
+    """Return one chart over all architectures."""
     column = results.metric.column
     trials = results.full_budget
     sentence = density_sentence(trials, column, results.metric)

@@ -21,16 +21,17 @@ MAX_PANELS: Final = 18
 
 
 def heatmap_table(frame: pl.DataFrame, x: str, y: str) -> pl.DataFrame:
-    """Mean and least `loss` and the number of trials for each pair of values of two settings.
+    """Return mean and least `loss` and number of trials for each pair of values of two settings.
 
     Args:
-        frame: One row a trial with `loss` and both settings; rows that lack either are left out.
-        x: Setting across.
-        y: Setting up.
+        frame: one row per trial, with `loss` and both settings; rows that lack either setting are
+            left out.
+        x: setting on the horizontal axis.
+        y: setting on the vertical axis.
 
     Returns:
-        x, y (labels), x_order, y_order, mean, best, trials, light (whether the cell wants dark
-        ink), text (what is written in it).
+        x, y (labels), x_order, y_order, mean, best, trials, light (whether the cell needs dark
+        text), text (what is written in it).
     """
     known = frame.filter(pl.col(x).is_not_null() & pl.col(y).is_not_null())
     across, up = binned(known[x]), binned(known[y])
@@ -51,7 +52,7 @@ def heatmap_table(frame: pl.DataFrame, x: str, y: str) -> pl.DataFrame:
 
 
 def heatmap_sentence(table: pl.DataFrame, x: str, y: str, metric: Metric) -> str:
-    """The best cell, the worst cell and how thin the evidence is."""
+    """Say the best cell, the worst cell, and how many cells hold a single trial."""
     if table.is_empty():
         return f"No trial with a finite loss has both {x} and {y}."
     ranked = table.sort("mean")
@@ -74,7 +75,7 @@ def heatmap_sentence(table: pl.DataFrame, x: str, y: str, metric: Metric) -> str
 
 
 def heatmap_chart(table: pl.DataFrame, x: str, y: str, metric: Metric) -> Chart:
-    """Cells coloured by mean loss, the number of trials written in."""
+    """Draw cells coloured by mean loss, with mean and number of trials as text."""
     sort_x = table.sort("x_order")["x"].unique(maintain_order=True).to_list()
     sort_y = table.sort("y_order", descending=True)["y"].unique(maintain_order=True).to_list()
     base = alt.Chart(table).encode(
@@ -99,14 +100,14 @@ def heatmap_chart(table: pl.DataFrame, x: str, y: str, metric: Metric) -> Chart:
 
 
 def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of settings to draw: the usual pair first, then the others in the order given."""
+    """Return pairs of settings to draw: the usual pair first, then others in the order given."""
     usual = [name for name in FIRST if name in names]
     ordered = [*usual, *(name for name in names if name not in usual)]
     return list(combinations(ordered[:MAX_SETTINGS], 2))
 
 
 def figure(results: Results) -> Figure | None:
-    """One panel a pair of settings."""
+    """Return one panel per pair of settings; None where no pair can be drawn."""
     panels = []
     compared = comparisons(results)
     most = max(1, MAX_PANELS // max(1, len(compared)))

@@ -1,7 +1,7 @@
 """Which combinations of settings are the good ones? Every trial as a line across its settings.
 
-A setting that an architecture does not have is drawn on a rail below the others, so a conditional
-trial keeps its line instead of being dropped.
+A setting that an architecture does not have is drawn below the axes, so a conditional trial keeps
+its line instead of being dropped.
 """
 
 from collections.abc import Sequence
@@ -31,12 +31,13 @@ MORE: Final = 0.15
 def parallel_coordinates_table(
     frame: pl.DataFrame, settings: Sequence[str], seed: int = 0
 ) -> pl.DataFrame:
-    """One row a trial and setting.
+    """Return one row per trial and axis.
 
     Args:
-        frame: One row a trial with `architecture` and `loss`.
-        settings: Hyperparameters in the order of the axes; the loss becomes the last axis.
-        seed: Of the draw of trials when there are more than 240; the best are always kept.
+        frame: one row per trial, with `architecture`, `trial_id`, `loss` and the settings.
+        settings: hyperparameters in the order of the axes; the loss becomes the last axis.
+        seed: seed of the draw of trials when there are more than 240; of the best 15 % the first
+            120 are always kept.
 
     Returns:
         trial_id, architecture, axis, rank (the axis's position), value (label), place (0 to 1;
@@ -66,7 +67,7 @@ def parallel_coordinates_table(
 
 
 def _places(values: pl.Series) -> pl.Series:
-    """Each value's place from 0 to 1 along its axis."""
+    """Return each value's place from 0 to 1 along its axis."""
     if values.dtype.is_numeric():
         number = values.log10() if is_logarithmic(values) else values.cast(pl.Float64)
     else:
@@ -78,7 +79,7 @@ def _places(values: pl.Series) -> pl.Series:
 
 
 def axis_ends_table(table: pl.DataFrame) -> pl.DataFrame:
-    """The least and largest value of each axis, to write at its ends."""
+    """Return the least and largest value of each axis, to write at its ends."""
     present = table.filter(pl.col("place") >= 0)
     ends = [
         present.filter(pl.col("place") == pl.col("place").max().over("axis")).with_columns(
@@ -96,11 +97,11 @@ def axis_ends_table(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def parallel_coordinates_sentence(table: pl.DataFrame, frame: pl.DataFrame) -> str:
-    """What the best trials have in common that the others have less often.
+    """Say which values the best trials share more often than trials in general.
 
     Args:
-        table: From `parallel_coordinates_table`.
-        frame: The trials it was made from, whose shares the best are held against.
+        table: rows from `parallel_coordinates_table`, which mark the best trials.
+        frame: trials that the table was made from; their shares are what the best are compared to.
     """
     best = frame.filter(
         pl.col("trial_id").is_in(table.filter("best")["trial_id"].unique().to_list())
@@ -129,7 +130,7 @@ def parallel_coordinates_sentence(table: pl.DataFrame, frame: pl.DataFrame) -> s
 
 
 def parallel_coordinates_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
-    """Lines across axes; the best trials are heavy."""
+    """Draw lines across axes, heavy ones for the best trials."""
     order = table.sort("rank")["axis"].unique(maintain_order=True).to_list()
     x = alt.X("axis:N", sort=order, title=None,
               axis=alt.Axis(labelAngle=-25, domain=False, ticks=False, grid=True, labelLimit=130,
@@ -167,7 +168,7 @@ def parallel_coordinates_chart(table: pl.DataFrame, architectures: Sequence[str]
 
 
 def figure(results: Results) -> Figure | None:
-    """All architectures first, then one panel each."""
+    """Return a panel of all architectures first, then one each; None where nothing varies."""
     varied = [name for names in results.varied.values() for name in names]
     everything = sorted(set(varied), key=lambda name: (-varied.count(name), name))
     panels = []

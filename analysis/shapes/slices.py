@@ -22,16 +22,16 @@ EDGE: Final = 0.15
 
 
 def slices_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0) -> pl.DataFrame:
-    """One row a numeric setting and trial: its place in the setting's range, and the loss.
+    """Return one row per numeric setting and trial: its place in the setting's range, and the loss.
 
     Args:
-        frame: One row a trial with `loss`.
-        settings: Hyperparameters; those that are not numeric are left out.
-        seed: Of the draw when there are more than 1,200 points.
+        frame: one row per trial, with `loss`, `trial_id` and the settings.
+        settings: hyperparameters; of the first nine numeric ones those that vary are kept.
+        seed: seed of the draw of trials when there are more than 1,200 points.
 
     Returns:
-        setting, trial_id, value, place (0 to 1, on a log scale for wide settings), loss, best
-        (whether the trial is in the best quarter).
+        trial_id, loss, best (whether the trial is in the best quarter), setting, value, place (0
+        to 1, on a log scale for wide settings), at (the value on that scale).
     """
     cut = frame["loss"].quantile(BEST, "lower")
     numeric = [name for name in settings if frame.schema[name].is_numeric()][:MAX_SETTINGS]
@@ -60,7 +60,7 @@ def slices_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0) ->
 
 
 def slices_sentence(table: pl.DataFrame) -> str:
-    """Settings whose best trials sit at the edge of the range: a space that should be widened."""
+    """Say which settings' best trials lie at an edge of the range, which should then be wider."""
     if table.is_empty():
         return "No numeric setting varies."
     best = table.filter("best")
@@ -83,7 +83,7 @@ def slices_sentence(table: pl.DataFrame) -> str:
 
 
 def slices_chart(table: pl.DataFrame, metric: Metric) -> Chart:
-    """A small scatter plot a setting; the best quarter is filled in."""
+    """Draw a small scatter plot per setting; the best quarter is opaque."""
     points = (
         alt.Chart(table)
         .mark_point()
@@ -101,7 +101,7 @@ def slices_chart(table: pl.DataFrame, metric: Metric) -> Chart:
 
 
 def figure(results: Results) -> Figure | None:
-    """One panel an architecture."""
+    """Return one panel per architecture; None where no numeric setting varies."""
     panels = []
     for common in comparisons(results):
         table = slices_table(common.frame, common.settings)

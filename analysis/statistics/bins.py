@@ -15,10 +15,12 @@ NUM_BINS: Final = 5
 
 
 def binned(values: pl.Series) -> pl.DataFrame:
-    """A setting's values as ordered text labels: themselves if few, else ranges of equal counts.
+    """Return a setting's values as ordered labels: themselves, or ranges of many numbers.
+
+    More than eight different numbers become five ranges of equal counts.
 
     Returns:
-        label and order (the label's position on an axis), row by row.
+        label and order (the label's position on an axis), row by row; null where the value is.
     """
     known = values.drop_nulls()
     if known.n_unique() <= MAX_VALUES or not values.dtype.is_numeric():

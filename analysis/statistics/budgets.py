@@ -13,7 +13,7 @@ NEAR: Final = 1.15
 
 
 def by_budget(reports: pl.DataFrame) -> pl.DataFrame:
-    """Reports with `at`, the tokens rounded to at most 40 places.
+    """Return reports with `at`, the tokens rounded to at most 40 places.
 
     Trials that take steps of different sizes report at slightly different tokens. Such neighbours
     are one place, or every quantile would jump between the two kinds of trials.
@@ -28,7 +28,7 @@ def by_budget(reports: pl.DataFrame) -> pl.DataFrame:
 
 
 def _binned(places: Sequence[int]) -> dict[int, float]:
-    """The middle of each place's bin; bins are equally wide on a logarithmic scale."""
+    """Return the middle of each place's bin; bins are equally wide on a logarithmic scale."""
     low, high = math.log(places[0]), math.log(places[-1])
     width = (high - low) / (MAX_PLACES - 1)
     return {
@@ -37,7 +37,7 @@ def _binned(places: Sequence[int]) -> dict[int, float]:
 
 
 def _merged(reports: pl.DataFrame, places: Sequence[int]) -> dict[int, float]:
-    """For each place the largest of its neighbours with which it shares no trial."""
+    """Return for each place the largest of its near neighbours with which it shares no trial."""
     groups: list[list[int]] = []
     for place in places:
         group = groups[-1] if groups else []
@@ -49,6 +49,6 @@ def _merged(reports: pl.DataFrame, places: Sequence[int]) -> dict[int, float]:
 
 
 def _apart(reports: pl.DataFrame, places: Sequence[int]) -> bool:
-    """Whether no trial reported at two of the places."""
+    """Return whether no trial reported at two of the places."""
     ids = reports.filter(pl.col("tokens").is_in(places))["trial_id"]
     return ids.n_unique() == len(ids)

@@ -1,8 +1,8 @@
 """At which budget can trials be compared? Early stopping leaves few at the end, all at the start.
 
 The loss of a stopped trial is not the loss it would have had, so trials compare only at a rung that
-they all reached. `comparison` picks, for each architecture, the highest rung that enough of its
-trials reached, and counts the rest, so that every figure about settings can say what it stands on.
+they all reached. `comparisons` picks, for each architecture, the highest rung that enough of its
+trials reached, and counts the rest, so that every figure about settings can say which it uses.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Comparison:
     tokens: int
     """Most tokens that a trial had seen there."""
     seconds: float | None
-    """Of training at that rung, where the budget is in seconds."""
+    """Least seconds of training at that rung, where the budget is in seconds; otherwise None."""
     frame: pl.DataFrame
     """The trials' columns, with `loss` the loss at the rung; searched and exempt cohorts only."""
     num_left_out: int
@@ -38,12 +38,12 @@ class Comparison:
 
     @property
     def title(self) -> str:
-        """How a sentence begins that is about these trials."""
+        """Words with which a sentence about these trials begins."""
         return title(self.name)
 
     @property
     def sentence(self) -> str:
-        """Which trials a figure stands on."""
+        """Sentence about which trials a figure uses."""
         place = f"{wording.count(self.tokens)} tokens"
         if self.seconds is not None:
             place = f"{wording.duration(self.seconds)} of training"
@@ -57,17 +57,17 @@ class Comparison:
 
 
 def title(name: str) -> str:
-    """An architecture's name, or words for all of them together."""
+    """Return an architecture's name, or words for all of them together."""
     return "All architectures" if name == "All" else name
 
 
 def comparisons(results: Results, *, pooled: bool = False) -> tuple[Comparison, ...]:
-    """One for each architecture with a trial that reached a rung.
+    """Return one comparison for each architecture with a trial that reached a rung.
 
     Args:
-        results: What was measured.
-        pooled: Whether one of all architectures together comes first, at the highest rung that
-            each of them can be compared at. Only where there are several.
+        results: tables of the sweeps, of which `trials` and `reports` are read.
+        pooled: whether one of all architectures together comes first, at the highest rung at which
+            each of them can be compared. Only where there are several.
     """
     column = results.metric.column
     searched = results.trials.filter(pl.col("cohort") != "confirm").unique(
@@ -101,7 +101,7 @@ def comparisons(results: Results, *, pooled: bool = False) -> tuple[Comparison, 
 
 
 def _common_rung(losses: pl.DataFrame, num_trials: int) -> int:
-    """The highest rung that enough trials reached; the lowest when none has enough."""
+    """Return the highest rung that enough trials reached; the lowest when none has enough."""
     counts = losses.group_by("rung").len().sort("rung", descending=True)
     enough = counts.filter(
         (pl.col("len") >= MIN_TRIALS) & (pl.col("len") >= MIN_SHARE * num_trials)

@@ -22,7 +22,7 @@ TRIALS_PER_INTERACTION: Final = 6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Regressor:
-    """One setting as the model sees it, under a plain name that no formula can misread."""
+    """One setting as the model sees it, under a key that no formula can misread."""
 
     key: str
     name: str
@@ -31,21 +31,21 @@ class Regressor:
     """Values of a categorical setting; empty for a number."""
     logarithm: bool
     strength: float = 0.0
-    """How much it goes with the loss, alone; from 0 to 1."""
+    """Correlation with the loss, from 0 to 1; see `_strength`."""
 
     @property
     def term(self) -> str:
-        """How it stands in the formula that is fitted."""
+        """Term of the formula that is fitted."""
         return f"C({self.key})" if self.levels else self.key
 
     @property
     def label(self) -> str:
-        """How a reader writes it."""
+        """Name for a reader."""
         return f"log10({self.name})" if self.logarithm else self.name
 
     @property
     def num_terms(self) -> int:
-        """Coefficients that it costs."""
+        """Number of coefficients."""
         return max(1, len(self.levels) - 1)
 
 
@@ -67,7 +67,7 @@ class Fit:
 
 
 def is_logarithmic(values: pl.Series) -> bool:
-    """Whether a setting is better read as its logarithm: positive and wide."""
+    """Return whether a setting is better shown as its logarithm: positive and wide."""
     if not values.dtype.is_numeric() or values.drop_nulls().is_empty():
         return False
     numbers = values.drop_nulls().to_numpy()
@@ -75,7 +75,7 @@ def is_logarithmic(values: pl.Series) -> bool:
 
 
 def regressor(key: str, values: pl.Series) -> Regressor:
-    """Scales a number to mean 0 and deviation 1; codes a category by its place among its values."""
+    """Scale a number to mean 0 and deviation 1; code a category by its place among its values."""
     logarithm = is_logarithmic(values)
     if values.dtype.is_numeric():
         number = values.log10() if logarithm else values.cast(pl.Float64)
@@ -88,11 +88,11 @@ def regressor(key: str, values: pl.Series) -> Regressor:
 
 
 def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
-    """Ordinary least squares of `loss` on the settings; null when there are too few trials.
+    """Fit `loss` on the settings by ordinary least squares; None where no setting can be kept.
 
-    With fewer than three trials a coefficient, the settings that go least with the loss are left
-    out and named; p-values are then a little too small. Where trials are left over, the two
-    strongest settings also get an interaction.
+    With fewer than three trials per coefficient, the settings least correlated with the loss are
+    left out and named; p-values are then a little too small. With at least six, the two strongest
+    settings also get an interaction.
     """
     from formulaic import model_matrix  # noqa: PLC0415 - a second to import
     from statsmodels.regression.linear_model import OLS  # noqa: PLC0415
@@ -136,7 +136,7 @@ def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
 
 
 def _terms(parts: Sequence[Regressor], num_trials: int) -> list[tuple[Regressor, ...]]:
-    """Each regressor alone, and the two strongest together if the trials can carry that too."""
+    """Return each regressor alone, and the two strongest together if there are enough trials."""
     terms: list[tuple[Regressor, ...]] = [(part,) for part in parts]
     if len(parts) > 1:
         first, second = sorted(parts, key=lambda part: -part.strength)[:2]
@@ -147,7 +147,7 @@ def _terms(parts: Sequence[Regressor], num_trials: int) -> list[tuple[Regressor,
 
 
 def _affordable(parts: Sequence[Regressor], frame: pl.DataFrame) -> list[Regressor]:
-    """The regressors that go most with the loss, as many as the trials can carry."""
+    """Return the regressors most correlated with the loss, as many as there are trials for."""
     loss = frame["loss"].to_numpy()
     measured = [replace(part, strength=_strength(part, loss)) for part in parts]
     chosen, terms = set(), 1
@@ -159,7 +159,7 @@ def _affordable(parts: Sequence[Regressor], frame: pl.DataFrame) -> list[Regress
 
 
 def by_strength(frame: pl.DataFrame, settings: Sequence[str]) -> list[str]:
-    """Settings that vary, those first that go most with `loss`, each alone."""
+    """Return the settings that vary, those first that are most correlated with `loss`."""
     strengths = {}
     for name in settings:
         known = frame.drop_nulls([name, "loss"])
@@ -169,7 +169,7 @@ def by_strength(frame: pl.DataFrame, settings: Sequence[str]) -> list[str]:
 
 
 def _strength(part: Regressor, loss: np.ndarray) -> float:
-    """Correlation of the loss with a number, or with the means of a category's levels."""
+    """Return the absolute correlation of the loss with a number, or with a category's means."""
     if part.levels:
         means = pl.DataFrame({"level": part.values, "loss": loss})
         fitted = means.select(pl.col("loss").mean().over("level"))["loss"].to_numpy()
@@ -180,7 +180,7 @@ def _strength(part: Regressor, loss: np.ndarray) -> float:
 
 
 def _readable(column: str, parts: dict[str, Regressor]) -> str:
-    """A design column's name in the reader's terms."""
+    """Return a design column's name in the reader's terms."""
     if column == "Intercept":
         return "(average)"
     pieces = []

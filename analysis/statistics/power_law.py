@@ -1,8 +1,8 @@
-"""A power law by least squares, with bootstrap intervals, that refuses to be stretched.
+"""A power law by least squares, with bootstrap intervals, that refuses to extrapolate.
 
 loss = floor + scale · x^(-exponent): for each exponent on a grid the other two follow in closed
-form, and neither may be negative. The floor is kept only where it earns its place by the corrected
-Akaike criterion.
+form, and neither may be negative. The floor is kept only where the corrected Akaike criterion is
+lower with it.
 
 Source: J. Kaplan et al., Scaling Laws for Neural Language Models, 2020, for the form; K. P. Burnham
 and D. R. Anderson, Multimodel Inference, 2004, for the criterion.
@@ -35,15 +35,15 @@ class PowerLaw:
     """Shape [B, 3]: floor, scale and exponent of each bootstrap resample."""
 
     def interval(self) -> tuple[float, float]:
-        """95 % bootstrap interval of the exponent."""
+        """Return the 95 % bootstrap interval of the exponent."""
         low, high = np.quantile(self.resamples[:, 2], (0.025, 0.975))
         return float(low), float(high)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Loss with its 95 % band, shape [3, K]: middle, low, high.
+        """Return the loss at x, shape [K], with its 95 % band: shape [3, K], middle, low, high.
 
         Raises:
-            ValueError: Some x lies outside what was measured; a power law says nothing there.
+            ValueError: some x lies outside what was measured; a power law says nothing there.
         """
         if x.min() < self.low * (1 - 1e-9) or x.max() > self.high * (1 + 1e-9):
             raise ValueError(
@@ -57,12 +57,12 @@ class PowerLaw:
 
 
 def fit_power_law(x: np.ndarray, loss: np.ndarray, seed: int = 0) -> PowerLaw | None:
-    """Fits the law; null with fewer than five distinct x or when they span less than fourfold.
+    """Fit the law; None with fewer than five distinct x or when they span less than fourfold.
 
     Args:
-        x: Sizes or compute, positive, shape [N].
-        loss: Shape [N].
-        seed: Of the bootstrap over points.
+        x: sizes or compute, positive, shape [N].
+        loss: loss at each x, shape [N].
+        seed: seed of the bootstrap over points.
     """
     if len(np.unique(x)) < MIN_POINTS or x.max() / x.min() < MIN_SPAN:
         return None
@@ -84,7 +84,7 @@ def fit_power_law(x: np.ndarray, loss: np.ndarray, seed: int = 0) -> PowerLaw | 
 
 
 def _criterion(error: float, points: int, parameters: int) -> float:
-    """Akaike's criterion corrected for few points; infinite where it is not defined."""
+    """Return Akaike's criterion corrected for few points; infinite where it is not defined."""
     free = points - parameters - 2
     if free <= 0:
         return float("inf")
@@ -95,19 +95,19 @@ def _criterion(error: float, points: int, parameters: int) -> float:
 def _solve(
     z: np.ndarray, loss: np.ndarray, weights: np.ndarray, *, with_floor: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted least squares for each row of weights.
+    """Solve weighted least squares for each row of weights.
 
     The best exponent on the grid is refined by the parabola through its error and its
     neighbours', and floor and scale are solved again there.
 
     Args:
-        z: Shape [N].
-        loss: Shape [N].
-        weights: Shape [B, N].
-        with_floor: Whether the floor may be above zero.
+        z: x over the law's centre, shape [N].
+        loss: loss at each z, shape [N].
+        weights: how often each point counts, shape [B, N].
+        with_floor: whether the floor may be above zero.
 
     Returns:
-        Parameters (floor, scale, exponent), shape [B, 3], and squared errors, shape [B].
+        parameters (floor, scale, exponent), shape [B, 3], and squared errors, shape [B].
     """
     grid = z[None, :] ** -EXPONENTS[:, None]
     _, _, errors = _lines(grid[None], loss, weights[:, None], with_floor=with_floor)
@@ -125,13 +125,13 @@ def _solve(
 def _lines(
     basis: np.ndarray, loss: np.ndarray, weights: np.ndarray, *, with_floor: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Floor, scale and squared error of loss = floor + scale · basis, neither negative.
+    """Return floor, scale and squared error of loss = floor + scale · basis, none negative.
 
     Args:
-        basis: Shape [..., N].
-        loss: Shape [N].
-        weights: Shape [..., N], broadcast against the basis.
-        with_floor: Whether the floor may be above zero.
+        basis: powers of z, shape [..., N].
+        loss: loss at each z, shape [N].
+        weights: how often each point counts, shape [..., N], broadcast against the basis.
+        with_floor: whether the floor may be above zero.
     """
     total, mean = weights.sum(axis=-1), (weights * loss).sum(axis=-1)
     one, two = _sums(weights, basis), _sums(weights, basis**2)
@@ -151,7 +151,7 @@ def _lines(
 
 
 def _sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Weighted sums over the last axis, as one matrix product where the shapes allow."""
+    """Return weighted sums over the last axis, as one matrix product where the shapes allow."""
     if weights.ndim == 3:
         products: np.ndarray = weights[:, 0] @ values[0].T
         return products

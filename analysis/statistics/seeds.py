@@ -7,16 +7,18 @@ import polars as pl
 
 
 def settings_table(full_budget: pl.DataFrame, settings: Sequence[str], column: str) -> pl.DataFrame:
-    """One row a distinct setting that ran at full budget.
+    """Return one row per distinct setting that ran at full budget.
 
     Args:
-        full_budget: Trials at the last rung with a finite loss.
-        settings: Hyperparameter columns; with the architecture they name a setting.
-        column: The loss.
+        full_budget: trials at the last rung with a finite loss.
+        settings: hyperparameter columns; with the architecture they name a setting.
+        column: loss column that is averaged.
 
     Returns:
         architecture, the settings, trial_id (the one to reproduce), seeds (fresh seeds that
-        finished), mean and sd over them (over all trials where there is no fresh seed).
+        finished), mean and sd of the loss over these (without any, the least loss and null),
+        num_params and flops (of that trial), seconds and bits_per_byte (means over all trials of
+        the setting).
     """
     fresh = pl.col("cohort") == "confirm"
     value = pl.col(column)
@@ -38,7 +40,7 @@ def settings_table(full_budget: pl.DataFrame, settings: Sequence[str], column: s
 
 
 def seed_noise(table: pl.DataFrame) -> tuple[float, int]:
-    """Pooled standard deviation over fresh seeds, and its degrees of freedom (0: unknown)."""
+    """Return the pooled deviation over fresh seeds, and its degrees of freedom (0: unknown)."""
     known = table.filter(pl.col("seeds") >= 2)
     degrees = int((known["seeds"] - 1).sum())
     if not degrees:

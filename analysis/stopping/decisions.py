@@ -1,4 +1,4 @@
-"""When was which trial stopped, and against which bar?"""
+"""When was which trial stopped, and against which cutoff?"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -20,11 +20,11 @@ MAX_POINTS: Final = 2000
 
 
 def decisions_table(decisions: pl.DataFrame) -> pl.DataFrame:
-    """Decisions in the order they fell, with minutes since the first.
+    """Return decisions about a known loss in the order in which they were made.
 
     Returns:
-        architecture, trial_id, at (the rung in words), rung, milestone, minutes, value, cutoff,
-        action. Of more than 2,000 the evenly spaced ones.
+        architecture, trial_id, at (the rung in words), rung, milestone, minutes (since the
+        first), value, cutoff, action; at most 2,000 rows, evenly spaced among all.
     """
     ordered = decisions.filter(pl.col("value").is_not_null()).sort("time", "trial_id")
     every = -(-ordered.height // MAX_POINTS) or 1
@@ -39,7 +39,7 @@ def decisions_table(decisions: pl.DataFrame) -> pl.DataFrame:
 
 
 def decisions_sentence(decisions: pl.DataFrame) -> str:
-    """Counts of each action at each rung."""
+    """Say how many trials were stopped at each rung, and how many exempt ones went on."""
     if decisions.is_empty():
         return "No early-stopping decision was recorded."
     by_rung = (
@@ -63,7 +63,7 @@ def decisions_sentence(decisions: pl.DataFrame) -> str:
 
 
 def decisions_chart(table: pl.DataFrame, metric: Metric) -> Chart:
-    """Loss at each decision over time, with the cutoff it was held against; a column a rung."""
+    """Draw loss and cutoff at each decision over time, one chart per rung."""
     colors, shapes = zip(*ACTIONS.values(), strict=True)
     x = alt.X("minutes:Q", title="Minutes since the first", axis=alt.Axis(tickCount=4, grid=False))
     scale = alt.Scale(zero=False)
@@ -86,7 +86,7 @@ def decisions_chart(table: pl.DataFrame, metric: Metric) -> Chart:
 
 
 def figure(results: Results) -> Figure | None:
-    """One panel an architecture, because each has its own rungs."""
+    """Return one panel per architecture, because each has its own rungs; None without any."""
     if results.decisions.is_empty():
         return None
     panels = []

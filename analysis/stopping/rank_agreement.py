@@ -21,10 +21,11 @@ BEST_SHARE: Final = 1 / 3
 
 
 def control_table(results: Results) -> pl.DataFrame:
-    """Exempt trials that finished: their loss at each rung and at the end, one row a (trial, rung).
+    """Return the loss of exempt trials that finished, one row per trial and rung.
 
     Returns:
-        architecture, trial_id, rung, tokens, loss, final, last (whether it is the last rung).
+        architecture, trial_id, rung, tokens, loss (at the rung), final (loss at the end), last
+        (whether it is the last rung).
     """
     column = results.metric.column
     finished = results.full_budget.filter(cohort="exempt").select("trial_id", final=pl.col(column))
@@ -46,11 +47,11 @@ def control_table(results: Results) -> pl.DataFrame:
 
 
 def rank_agreement_table(control: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-    """How well the order of trials at each rung foretells their order at the end.
+    """Return how well the order of trials at each rung predicts their order at the end.
 
     Args:
-        control: From `control_table`.
-        seed: Of the bootstrap over trials.
+        control: rows from `control_table`.
+        seed: seed of the bootstrap over trials.
 
     Returns:
         rung, tokens, trials, pairs (of one architecture), correlation (Kendall's tau-a over them),
@@ -92,7 +93,7 @@ def rank_agreement_table(control: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
 
 
 def wrongly_stopped_table(results: Results, control: pl.DataFrame) -> pl.DataFrame:
-    """Of the exempt trials that ended among the best, how many a rung would have stopped.
+    """Return how many of the exempt trials that ended best each rung would have stopped.
 
     The best are the best third of an architecture's exempt trials, at least one.
 
@@ -130,12 +131,12 @@ def wrongly_stopped_table(results: Results, control: pl.DataFrame) -> pl.DataFra
 
 
 def enough(table: pl.DataFrame) -> bool:
-    """Whether there are pairs enough to judge by."""
+    """Return whether there are enough pairs of trials to judge by."""
     return (wording.number(table["pairs"].max()) or 0) >= MIN_PAIRS
 
 
 def rank_agreement_sentence(table: pl.DataFrame, wrong: pl.DataFrame) -> str:
-    """Whether the first rung already knew."""
+    """Say how far each rung's order is the final one, and how many of the best it would stop."""
     if not enough(table):
         return (
             f"Exempt trials that finished make fewer than {MIN_PAIRS} pairs to compare, so nobody "
@@ -167,7 +168,7 @@ def _interval(row: Mapping[str, Any]) -> str:
 
 
 def by_rung_chart(table: pl.DataFrame, column: str, title: str, least: float) -> Chart:
-    """A measure with its interval at each rung."""
+    """Draw a measure with its interval at each rung; the axis runs from `least` to 1."""
     base = alt.Chart(table).encode(
         x=alt.X("rung:O", title="Rung", axis=alt.Axis(labelAngle=0)),
         tooltip=[
@@ -187,7 +188,7 @@ def by_rung_chart(table: pl.DataFrame, column: str, title: str, least: float) ->
 
 
 def figure(results: Results) -> Figure | None:
-    """Did the rungs know? Null when the sweep had one rung or no decisions."""
+    """Return the audit of the rungs; None where there are neither decisions nor exempt trials."""
     if results.decisions.is_empty() and not results.trials.filter(cohort="exempt").height:
         return None
     control = control_table(results)

@@ -12,11 +12,11 @@ from picosweep.analysis.results import Results
 
 
 def savings_table(results: Results) -> pl.DataFrame:
-    """What stopping saved, by architecture: budget that stopped trials did not use.
+    """Return what stopping saved, by architecture: budget that stopped trials did not use.
 
     Returns:
-        architecture, stopped, used, saved (tokens, or seconds of training where the budget is in
-        seconds), share (saved of what running all would take).
+        architecture, stopped (trials), used, saved (tokens, or seconds of training where the
+        budget is in seconds), share (saved of what running all would take).
     """
     cost = "training_seconds" if results.in_seconds else "tokens"
     full = results.full_budget[cost].max()
@@ -35,7 +35,7 @@ def savings_table(results: Results) -> pl.DataFrame:
 
 
 def savings_sentence(table: pl.DataFrame, *, in_seconds: bool = False) -> str:
-    """Tokens, or seconds of training, saved in all."""
+    """Say how many tokens, or seconds of training, were saved in all."""
     stopped = int(table["stopped"].sum())
     saved, used = (float(table[name].sum()) for name in ("saved", "used"))
     if not stopped:
@@ -53,7 +53,7 @@ def savings_sentence(table: pl.DataFrame, *, in_seconds: bool = False) -> str:
 def savings_chart(
     table: pl.DataFrame, architectures: Sequence[str], *, in_seconds: bool = False
 ) -> Chart:
-    """Tokens, or seconds of training, used and saved, by architecture."""
+    """Draw tokens, or seconds of training, used and saved, by architecture."""
     cost, title = (
         ("seconds", "Seconds of training") if in_seconds else ("tokens", "Training tokens")
     )
@@ -82,7 +82,7 @@ def savings_chart(
 
 
 def figure(results: Results) -> Figure | None:
-    """What stopping saved."""
+    """Return what stopping saved as a figure; None where no trial reached the full budget."""
     if results.full_budget.is_empty():
         return None
     table = savings_table(results)

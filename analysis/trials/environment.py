@@ -13,7 +13,7 @@ from picosweep.analysis.results import Results
 def environment_table(
     environments: Mapping[str, Mapping[str, object]], specs: Mapping[str, Mapping[str, object]]
 ) -> pl.DataFrame:
-    """Every leaf of the environment and the spec as one row.
+    """Return every leaf of the environment and the spec as one row.
 
     Returns:
         sweep, source (`environment` or `spec`), key (dotted), content.
@@ -40,7 +40,7 @@ def _leaves(content: object, path: str) -> Iterator[tuple[str, str]]:
 
 
 def environment_sentence(results: Results) -> str:
-    """Machines and devices, from the trials themselves."""
+    """Say on which machines and devices the trials ran, from the trials themselves."""
     nodes = results.trials["node"].drop_nulls().n_unique()
     devices = results.trials["device"].drop_nulls().unique().sort().to_list()
     known = [f"{wording.plural(nodes, 'machine')}" if nodes else "", wording.listing(devices)]
@@ -53,7 +53,7 @@ def environment_sentence(results: Results) -> str:
 
 
 def figure(results: Results) -> Figure:
-    """The table of facts."""
+    """Return the table of environment and spec as a figure."""
     table = environment_table(results.environments, results.specs)
     if len(results.sweeps) < 2:
         table = table.drop("sweep")

@@ -1,4 +1,4 @@
-"""What went wrong, what was answered from the store, and what was found odd while reading?"""
+"""What went wrong, what was answered from the store, and what was unexpected while reading?"""
 
 from typing import Final
 
@@ -12,10 +12,11 @@ MAX_MESSAGE: Final = 300
 
 
 def failures_table(trials: pl.DataFrame) -> pl.DataFrame:
-    """Trials that failed, diverged or needed more than one attempt, grouped by what happened.
+    """Group the trials that failed, diverged or needed more than one attempt.
 
     Returns:
-        happened, architecture, trials, example (a trial_id), error (last line of its message).
+        happened, architecture, trials (how many), trial_id (an example), error (last line of its
+        message).
     """
     last_line = (
         pl.col("error").fill_null("").str.strip_chars().str.split("\n").list.last()
@@ -38,7 +39,7 @@ def failures_table(trials: pl.DataFrame) -> pl.DataFrame:
 
 
 def failures_sentence(table: pl.DataFrame, trials: pl.DataFrame) -> str:
-    """Counts, and what came from the store."""
+    """Say how many trials failed, what came from the store, and what still ran."""
     parts = []
     for (happened,), frame in table.group_by("happened", maintain_order=True):
         parts.append(f"{wording.plural(int(frame['trials'].sum()), 'trial')} {happened}")
@@ -57,7 +58,7 @@ def failures_sentence(table: pl.DataFrame, trials: pl.DataFrame) -> str:
 
 
 def figure(results: Results) -> Figure:
-    """The table of troubles."""
+    """Return failures and warnings as a figure."""
     table = failures_table(results.trials)
     return Figure(
         key="failures",

@@ -24,10 +24,10 @@ MAX_ROWS: Final = 500
 
 
 def incidents_table(incidents: pl.DataFrame) -> pl.DataFrame:
-    """Incidents in the order in which they happened, the newest `MAX_ROWS`.
+    """Return incidents in the order in which they happened, the newest `MAX_ROWS`.
 
     Args:
-        incidents: The table of that name.
+        incidents: the `incidents` table of the results.
 
     Returns:
         time, happened, trial_id (null where it concerns the whole sweep), text.
@@ -42,7 +42,7 @@ def incidents_table(incidents: pl.DataFrame) -> pl.DataFrame:
 
 
 def incidents_sentence(incidents: pl.DataFrame) -> str:
-    """How often each thing happened, and whether anything is missing because of it."""
+    """Say how often each kind of incident happened, and that no earlier report is missing."""
     counts = incidents.group_by("kind", maintain_order=True).len().iter_rows()
     nouns = [(count, MEANINGS.get(kind, kind)) for kind, count in counts]
     told = [wording.plural(count, noun, PLURALS.get(noun)) for count, noun in nouns]
@@ -50,7 +50,7 @@ def incidents_sentence(incidents: pl.DataFrame) -> str:
 
 
 def figure(results: Results) -> Figure | None:
-    """The table of incidents; nothing where a sweep ran undisturbed."""
+    """Return the incidents as a figure; None where there were none."""
     if results.incidents.is_empty():
         return None
     return Figure(

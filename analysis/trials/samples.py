@@ -17,15 +17,16 @@ MAX_DECODERS: Final = 8
 def samples_table(
     samples: pl.DataFrame, trials: pl.DataFrame, column: str = "val_loss"
 ) -> pl.DataFrame:
-    """Samples of the best trial of each architecture that has any, and of each rung.
+    """Return the samples of each architecture's best trial, for each rung, decoder and prompt.
 
     Args:
-        samples: The `samples` table with `architecture`.
-        trials: The `trials` table.
-        column: The loss that chooses among trials with samples at the same rung.
+        samples: the `samples` table with the column `architecture`.
+        trials: the `trials` table, for the losses.
+        column: loss column that chooses among trials with samples at the same rung.
 
     Returns:
-        decoder, rung, architecture, trial_id, prompt, text; latest rung first.
+        decoder, rung, architecture, trial_id, prompt, text; sorted by decoder and prompt, later
+        rungs first.
     """
     losses = trials.select("trial_id", pl.col(column).alias("loss")).unique("trial_id")
     ranked = samples.join(losses, on="trial_id", how="left").sort("loss", nulls_last=True)
@@ -38,7 +39,7 @@ def samples_table(
 
 
 def samples_sentence(table: pl.DataFrame) -> str:
-    """How many there are, of whom, and how much they repeat themselves."""
+    """Say how many samples there are, and how much each architecture's repeat themselves."""
     if table.is_empty():
         return "No text was sampled."
     parts = []
@@ -53,14 +54,14 @@ def samples_sentence(table: pl.DataFrame) -> str:
 
 
 def repetition(text: str) -> float:
-    """Share of a text's three-word runs that occurred before in it; 0 for a short text."""
+    """Return the share of a text's three-word runs that occurred before; 0 for a short text."""
     split = text.split()
     runs = [tuple(split[index : index + 3]) for index in range(len(split) - 2)]
     return 1 - len(set(runs)) / len(runs) if runs else 0.0
 
 
 def quotes(table: pl.DataFrame) -> tuple[Quote, ...]:
-    """The samples as the page shows them."""
+    """Return the first samples as the page shows them, long texts cut."""
     return tuple(
         Quote(
             architecture=row["architecture"] or "",
@@ -78,13 +79,13 @@ def _shortened(text: str) -> str:
 
 
 def decoders(table: pl.DataFrame) -> Sequence[str]:
-    """Decoders in the order of the table, greedy first."""
+    """Return decoders in the order of the table, greedy first, at most eight."""
     names = table["decoder"].drop_nulls().unique(maintain_order=True).to_list()
     return sorted(names, key=lambda name: name != "greedy")[:MAX_DECODERS]
 
 
 def figure(results: Results) -> Figure | None:
-    """One panel a decoder."""
+    """Return one panel per decoder; None without samples."""
     table = samples_table(results.samples, results.trials, results.metric.column)
     if table.is_empty():
         return None

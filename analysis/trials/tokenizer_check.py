@@ -1,4 +1,4 @@
-"""Does the tokenizer do its work? Text must come back as it was, and tokens must be worth their id.
+"""Does the tokenizer do its work? Text must come back as it was, and its ids must be in use.
 
 The check is made on validation text when the data is prepared; see `pico.data.tokenizer_quality`.
 """
@@ -16,10 +16,10 @@ _MEASURES = ("characters_per_token", "bytes_per_token", "used_fraction")
 
 
 def tokenizer_table(data: Mapping[str, Mapping[str, object]]) -> pl.DataFrame:
-    """What was measured of each sweep's tokenizer; sweeps without a check are left out.
+    """Return what was measured of each sweep's tokenizer; sweeps without a check are left out.
 
     Args:
-        data: What is known of each sweep's data, as in `Results.data`.
+        data: facts about each sweep's data, by sweep, as in `Results.data`.
 
     Returns:
         sweep, tokenizer (its kind), vocab_size, num_texts, num_round_trips (texts that came back
@@ -44,7 +44,7 @@ def tokenizer_table(data: Mapping[str, Mapping[str, object]]) -> pl.DataFrame:
 
 
 def tokenizer_sentence(row: Mapping[str, object]) -> str:
-    """Whether text came back, and what a token is worth; one row of the table."""
+    """Say whether text came back and how much text a token holds, from one row of the table."""
     texts, same, broken = (wording.number(row[name]) or 0 for name in _COUNTS[1:])
     text = f"The {row['tokenizer']} tokenizer ".replace("  ", " ")
     if same == texts and not broken:
@@ -69,7 +69,7 @@ def tokenizer_sentence(row: Mapping[str, object]) -> str:
 
 
 def figure(results: Results) -> Figure | None:
-    """Null where no sweep recorded the check."""
+    """Return the check as a figure; None where no sweep recorded it."""
     table = tokenizer_table(results.data)
     if table.is_empty():
         return None

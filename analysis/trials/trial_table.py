@@ -21,15 +21,16 @@ _FIXED: Final = (
 def trials_table(
     trials: pl.DataFrame, settings: Sequence[str], column: str = "val_loss"
 ) -> pl.DataFrame:
-    """The columns a reader asks for, trials at the highest rung and lowest loss first.
+    """Return the columns to show, trials at the highest rung and lowest loss first.
 
     Args:
-        trials: The `trials` table.
-        settings: Hyperparameters to show; settings that only one trial has come last anyway.
-        column: The loss to rank by.
+        trials: the `trials` table.
+        settings: hyperparameters to show, in the order of their columns.
+        column: loss column to rank by.
 
     Returns:
-        One row a trial: `sweep` where there are several, the usual columns, the settings.
+        `sweep` where there are several, the usual columns (`error` only where there is one), the
+        settings; one row per trial, at most 10,000.
     """
     several = ["sweep"] if trials["sweep"].n_unique() > 1 else []
     ranked = trials.sort(
@@ -42,7 +43,7 @@ def trials_table(
 
 
 def trial_table_sentence(trials: pl.DataFrame) -> str:
-    """How many there are of each fate, and the first thing that went wrong."""
+    """Say how many trials there are of each status, and the commonest error."""
     counts = {status: trials.filter(status=status).height for status in STATUSES}
     parts = [f"{number:,} {status}" for status, number in counts.items() if number]
     text = f"{wording.plural(trials.height, 'trial')}: {wording.listing(parts)}."
@@ -58,7 +59,7 @@ def trial_table_sentence(trials: pl.DataFrame) -> str:
 
 
 def figure(results: Results) -> Figure:
-    """The table itself."""
+    """Return the table of all trials as a figure."""
     varied = [name for names in results.varied.values() for name in names]
     settings = sorted(set(varied), key=lambda name: (-varied.count(name), name))[:MAX_SETTINGS]
     table = trials_table(results.trials, settings, results.metric.column)

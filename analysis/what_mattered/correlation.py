@@ -25,12 +25,13 @@ MAX_COLUMNS: Final = 24
 
 
 def correlation_table(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """Spearman correlation of each pair of columns over the rows that have all of them.
+    """Return the Spearman correlation of each pair of columns over the rows that have them all.
 
-    Columns that are not numeric or do not vary are left out.
+    Columns that are not numeric or do not vary are left out, and those after the first 24.
 
     Returns:
-        x, y, correlation, trials: one row a pair, both ways round and the diagonal included.
+        x, y, correlation, trials: one row per pair, both ways round and the diagonal included;
+        empty with fewer than five rows or two columns.
     """
     numeric = [name for name in columns if frame.schema[name].is_numeric()]
     known = frame.select(numeric).drop_nulls()
@@ -52,7 +53,7 @@ def correlation_table(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFra
 
 
 def correlation_sentence(table: pl.DataFrame, settings: Sequence[str], loss: str) -> str:
-    """The setting that goes most with the loss, if any does by more than luck."""
+    """Say which setting correlates most with the loss, if any does by more than chance."""
     own = table.filter((pl.col("y") == loss) & pl.col("x").is_in(list(settings)))
     if own.is_empty():
         return "Too few trials, or no numeric setting that varies among them."
@@ -74,18 +75,21 @@ def correlation_sentence(table: pl.DataFrame, settings: Sequence[str], loss: str
 
 
 def luck(correlation: float, trials: int, looked_at: int) -> float:
-    """Chance that the strongest of several correlations is this strong by luck (Bonferroni)."""
+    """Return the probability that the strongest of several correlations is due to chance.
+
+    Corrected for the number of correlations looked at, after Bonferroni.
+    """
     degrees = trials - 2
     if degrees < 1:
         return 1.0
     rest = max(1e-12, 1 - correlation**2)
     t = abs(correlation) * math.sqrt(degrees / rest)
-    rarest = 2 / math.factorial(min(trials, 20))  # of a perfect order, which t takes for certain
+    rarest = 2 / math.factorial(min(trials, 20))  # of a perfect order, to which t gives p = 0
     return min(1.0, looked_at * max(rarest, 2 * float(stdtr(degrees, -t))))
 
 
 def correlation_chart(table: pl.DataFrame) -> Chart:
-    """A matrix, orange where columns rise together and blue where one falls."""
+    """Draw a matrix, orange where columns rise together and blue where one falls."""
     order = table["x"].unique(maintain_order=True).to_list()
     shown = table.with_columns(light=pl.col("correlation").abs() < 0.6)
     base = alt.Chart(shown).encode(
@@ -115,11 +119,11 @@ def correlation_chart(table: pl.DataFrame) -> Chart:
 
 
 def figure(results: Results) -> Figure | None:
-    """All architectures together where there are several, then one panel each."""
+    """Return a panel of all architectures where there are several, then one each."""
     panels = []
     loss = results.metric.column
     metrics = list(dict.fromkeys([loss, *METRICS]))
-    # Repeats on fresh seeds are one setting many times: they would feign evidence.
+    # Repeats on fresh seeds are one setting many times: they would count as independent trials.
     searched = results.full_budget.filter(pl.col("cohort") != "confirm")
     shared = [
         name

@@ -1,7 +1,7 @@
 """Which settings mattered? Two answers to two questions, side by side.
 
 fANOVA: which settings move the loss over the whole space that was tried? PED-ANOVA: which settings
-decide whether a trial gets among the best tenth? A learning rate whose bad half ruins everything
+decide whether a trial is among the best tenth? A learning rate whose bad half ruins everything
 but whose good half is flat scores high on the first and low on the second.
 
 Sources: F. Hutter, H. Hoos, K. Leyton-Brown, An Efficient Approach for Assessing Hyperparameter
@@ -39,14 +39,15 @@ QUESTIONS: Final[Mapping[str, str]] = {
 
 
 def importance_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0) -> pl.DataFrame:
-    """Shares of importance, each method's adding up to one, with bootstrap intervals.
+    """Return shares of importance, each method's adding up to one, with bootstrap intervals.
 
     Args:
-        frame: One row a trial with `loss` and the settings; rows that lack any are left out, and
-            with more than 100 trials a random 100 take part (the time of fANOVA grows with
+        frame: one row per trial, with `loss` and the settings; rows that lack any are left out,
+            and with more than 100 trials a random 100 take part (the time of fANOVA grows with
             their square).
-        settings: Hyperparameters; of more than 20 the 20 that go most with the loss take part.
-        seed: Of the sampling, the forests and the bootstrap.
+        settings: hyperparameters; of more than 20 the 20 that correlate most with the loss take
+            part.
+        seed: seed of the sample and of the bootstrap; the forests always have the same one.
 
     Returns:
         method, setting, share, low, high (10 to 90 % over eight resamples); empty when there are
@@ -84,7 +85,7 @@ def importance_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0
 def _shares(
     frame: pl.DataFrame, names: Sequence[str], num_trees: int
 ) -> dict[str, dict[str, float]]:
-    """Each method's importances, scaled to a sum of one; empty when it cannot tell."""
+    """Return each method's importances, scaled to a sum of one; empty when it finds none."""
     import optuna  # noqa: PLC0415 - slow to import
     from optuna.importance import (  # noqa: PLC0415
         FanovaImportanceEvaluator,
@@ -113,7 +114,7 @@ def _shares(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps Optuna from announcing each study on the terminal."""
+    """Keep Optuna from announcing each study on the terminal."""
     logger = logging.getLogger("optuna")
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -154,11 +155,11 @@ def _as_optuna(frame: pl.DataFrame, names: Sequence[str]) -> list[Any]:
 
 
 def importance_sentence(table: pl.DataFrame, trials: int) -> str:
-    """The first setting by each method, and how few trials the best tenth is.
+    """Say the first setting by each method, and when the best tenth is few trials.
 
     Args:
-        table: From `importance_table`.
-        trials: How many it stands on.
+        table: rows from `importance_table`.
+        trials: number of trials that could be compared.
     """
     ranked = table.filter(pl.col("share").is_not_null()).sort("share", descending=True)
     firsts = {
@@ -189,7 +190,7 @@ def _capital(text: str) -> str:
 
 
 def importance_chart(table: pl.DataFrame) -> Chart:
-    """Two panels, one a method, settings in the same order."""
+    """Draw two charts, one per method, with settings in the same order."""
     order = (
         table.group_by("setting")
         .agg(pl.col("share").max())
@@ -211,7 +212,7 @@ def importance_chart(table: pl.DataFrame) -> Chart:
 
 
 def figure(results: Results) -> Figure | None:
-    """One panel an architecture."""
+    """Return one panel per architecture, and one of all together; None without trials."""
     panels = []
     for common in comparisons(results, pooled=True):
         name = common.name

@@ -33,17 +33,17 @@ NUM_POINTS: Final = 12
 def partial_dependence_table(
     frame: pl.DataFrame, settings: Sequence[str], seed: int = 0
 ) -> pl.DataFrame:
-    """Mean predicted loss along each setting, with the 10 to 90 % spread over trees.
+    """Return the mean predicted loss along each setting, with its 10 to 90 % spread over trees.
 
     Args:
-        frame: One row a trial with `loss` and the settings; rows that lack any are left out, and
-            of more than 500 trials 500 take part.
-        settings: Hyperparameters.
-        seed: Of the sample and the forest.
+        frame: one row per trial, with `loss` and the settings; rows that lack any are left out,
+            and of more than 500 trials 500 take part.
+        settings: hyperparameters to learn from; those that do not vary are left out.
+        seed: seed of the sample and of the forest.
 
     Returns:
         setting, value (label), place (its order), mean, low, high; empty with fewer than twelve
-        trials. Settings are in the order of how far they move the mean.
+        trials. Settings are in the order of how far they move the mean, at most nine.
     """
     schema = {"setting": pl.String, "value": pl.String, "place": pl.Int64, "mean": pl.Float64,
               "low": pl.Float64, "high": pl.Float64}  # fmt: skip
@@ -81,7 +81,7 @@ def partial_dependence_table(
 
 
 def _codes(values: pl.Series) -> np.ndarray:
-    """A setting as a number: itself, its logarithm when wide, or its place among its values."""
+    """Return a setting as numbers: itself, its logarithm when wide, or its place among values."""
     if not values.dtype.is_numeric():
         return binned(values)["order"].to_numpy()
     codes: np.ndarray = (values.log10() if is_logarithmic(values) else values).to_numpy()
@@ -89,7 +89,7 @@ def _codes(values: pl.Series) -> np.ndarray:
 
 
 def _grid(values: pl.Series) -> pl.DataFrame:
-    """Values to visit: all when few, else evenly spaced quantiles."""
+    """Return the values to predict at: all, or of many numbers twelve, evenly spaced in order."""
     both = pl.DataFrame({"raw": values, "code": _codes(values)}).unique("code").sort("code")
     if values.dtype.is_numeric() and both.height > NUM_POINTS:
         both = both[np.linspace(0, both.height - 1, NUM_POINTS).round().astype(int)]
@@ -99,7 +99,7 @@ def _grid(values: pl.Series) -> pl.DataFrame:
 
 
 def _mean_at(trees: Sequence[Any], design: np.ndarray, column: int, code: float) -> np.ndarray:
-    """Each tree's mean prediction with one column held at a value."""
+    """Return each tree's mean prediction with one column held at a value."""
     held = design.copy()
     held[:, column] = code
     held = held.astype(np.float32)
@@ -107,7 +107,7 @@ def _mean_at(trees: Sequence[Any], design: np.ndarray, column: int, code: float)
 
 
 def partial_dependence_sentence(table: pl.DataFrame, metric: Metric) -> str:
-    """The setting that moves the prediction most and its best value."""
+    """Say which setting moves the prediction most, and its best value."""
     if table.is_empty():
         return "Too few trials to learn how the loss depends on the settings."
     first = table.filter(pl.col("setting") == table["setting"][0])
@@ -121,7 +121,7 @@ def partial_dependence_sentence(table: pl.DataFrame, metric: Metric) -> str:
 
 
 def partial_dependence_chart(table: pl.DataFrame, metric: Metric) -> Chart:
-    """A small multiple a setting: mean line, spread over trees behind."""
+    """Draw a small chart per setting: the mean as a line, the spread over trees behind."""
     values = table.sort("setting", "place")["value"].unique(maintain_order=True).to_list()
     base = alt.Chart(table).encode(
         x=alt.X("value:O", title=None, sort=values,
@@ -143,7 +143,7 @@ def partial_dependence_chart(table: pl.DataFrame, metric: Metric) -> Chart:
 
 
 def figure(results: Results) -> Figure | None:
-    """One panel an architecture."""
+    """Return one panel per architecture, and one of all together; None without trials."""
     panels: list[Panel] = []
     lacking: list[str] = []
     for common in comparisons(results, pooled=True):

@@ -19,7 +19,7 @@ from picosweep.analysis.statistics.linear_model import SCALED, Fit, fit_regressi
 
 
 def regression_sentence(fit: Fit, metric: Metric) -> str:
-    """What moves the loss, which way, and how much of the spread the model explains."""
+    """Say what moves the loss, which way, and how much of the spread the model explains."""
     terms = fit.table.filter(pl.col("term") != "(average)")
     clear = terms.filter((pl.col("low") > 0) | (pl.col("high") < 0)).sort(
         pl.col("estimate").abs(), descending=True
@@ -44,7 +44,7 @@ def regression_sentence(fit: Fit, metric: Metric) -> str:
 
 
 def regression_chart(table: pl.DataFrame) -> Chart:
-    """Coefficients with 95 % intervals around zero."""
+    """Draw coefficients with 95 % intervals around zero."""
     terms = table.filter(pl.col("term") != "(average)")
     y = alt.Y("term:N", title=None, sort=terms["term"].to_list(), axis=alt.Axis(labelLimit=320))
     base = alt.Chart(terms).encode(y=y)
@@ -65,7 +65,7 @@ def regression_chart(table: pl.DataFrame) -> Chart:
 
 
 def figure(results: Results) -> Figure | None:
-    """One panel an architecture."""
+    """Return one panel per architecture, and one of all together; None without trials."""
     panels = []
     for common in comparisons(results, pooled=True):
         name = common.name

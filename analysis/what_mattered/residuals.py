@@ -17,13 +17,13 @@ FITTED: Final = "Residual against fitted loss"
 NORMAL: Final = "Residual against a normal law (Q-Q)"
 MAX_POINTS: Final = 300
 MAX_TESTED: Final = 5000
-"""Shapiro and Wilk's p is not to be trusted above; evenly spaced residuals take part then."""
+"""Above, Shapiro and Wilk's p is not reliable; evenly spaced residuals take part then."""
 SIGNIFICANT: Final = 0.05
 FEW: Final = 20
 
 
 def residuals_table(fit: Fit) -> pl.DataFrame:
-    """Both plots' points and reference lines.
+    """Return both plots' points and reference lines.
 
     Returns:
         plot, trial_id (null on a reference line), x, y, line (whether it is one of a line's ends).
@@ -60,7 +60,7 @@ def residuals_table(fit: Fit) -> pl.DataFrame:
 
 
 def residuals_sentence(fit: Fit) -> str:
-    """Whether the residuals look normal and even, by test, and the oddest trial."""
+    """Say whether the residuals are normal and evenly spread, and which trial is furthest off."""
     from scipy.stats import shapiro  # noqa: PLC0415 - slow to import
     from statsmodels.stats.diagnostic import het_breuschpagan  # noqa: PLC0415
 
@@ -89,12 +89,12 @@ def residuals_sentence(fit: Fit) -> str:
 
 
 def _p(value: float) -> str:
-    """A p-value with two digits, and none below what such tests can tell."""
+    """Write a p-value with two digits, and none below 0.001, where such tests are not exact."""
     return "below 0.001" if value < 0.001 else wording.significant(float(value), 2)
 
 
 def residuals_chart(table: pl.DataFrame) -> Chart:
-    """Two plots side by side."""
+    """Draw two plots side by side."""
     base = alt.Chart(table).encode(
         x=alt.X("x:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
         y=alt.Y("y:Q", title=None, scale=alt.Scale(zero=False)),
@@ -111,7 +111,7 @@ def residuals_chart(table: pl.DataFrame) -> Chart:
 
 
 def figure(results: Results) -> Figure | None:
-    """One panel an architecture that has a regression."""
+    """Return one panel per architecture that has a regression; None where none has."""
     panels = []
     for common in comparisons(results, pooled=True):
         fit = fit_regression(common.frame, common.settings)

@@ -1,1 +1,1 @@
-"""Text to tokens on disk, once, and tokens to batches."""
+"""From text to tokens on disk, once, and from tokens to batches."""

@@ -1,9 +1,7 @@
-"""What a user may say about data: one frozen dataclass each for tokenizer, numbers and the whole.
+"""What a user may set about data: one frozen dataclass each for tokenizer, numbers and the whole.
 
 Every default lives here and nowhere else.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -74,8 +72,8 @@ class NumbersConfig:
     """Numbers in a sequence; a geometric one ends sooner where it would pass `max_value`."""
 
     max_value: int = 255
-    """Largest number written, powers of two excepted: they are at least as many as `length` asks
-    for and so soon larger."""
+    """Largest number written, but for powers of two: there are always `length` of those, and they
+    soon pass it."""
 
     seed: int = 0
     """Which sequences are drawn."""
@@ -132,11 +130,11 @@ class DataConfig:
     """Column with the text, in JSONL, Parquet, `save_to_disk` and hub sources."""
 
     max_documents: int | None = None
-    """Use at most this many documents of each source, from its start."""
+    """Most documents used of each source, from its start; None: all."""
 
     max_bytes: int | None = None
-    """Stop reading each source once this many bytes of text were taken. A hub source without
-    either limit stops at 64 MiB."""
+    """Bytes of text after which the reading of each source stops; None: never, but a hub source
+    without either limit stops at 64 MiB."""
 
     seed: int = 0
     """Which documents are validation."""

@@ -1,7 +1,5 @@
 """Tokens ready for training: two flat arrays, what they mean, and the tokenizer that made them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -44,21 +42,21 @@ class Part:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens, marks included."""
+        """Number of tokens, marks included."""
         return self.end_token - self.first_token
 
     @property
     def num_documents(self) -> int:
-        """Documents."""
+        """Number of documents."""
         return self.end_start - self.first_start - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Meta:
-    """What is known about prepared data; `meta.json` holds it."""
+    """What is known about prepared data, as `meta.json` stores it."""
 
     version: int
-    """Of the layout and of the code that makes it."""
+    """Version of the layout and of the code that makes it."""
 
     fingerprint: str
     """Hash of everything that changes what a training step sees."""
@@ -103,7 +101,7 @@ class Meta:
     """UTF-8 bytes of the text in both parts."""
 
     characters_per_token: float
-    """Over both parts, marks between documents not counted."""
+    """Mean over both parts, marks between documents not counted."""
 
     source: str
     """Description of the source or the mixture."""
@@ -115,11 +113,11 @@ class Meta:
     """Where each source lies in the validation tokens."""
 
     def to_json(self) -> str:
-        """The content of `meta.json`."""
+        """Return the content of `meta.json`."""
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
-    def from_json(cls, text: str) -> Meta:
+    def from_json(cls, text: str) -> "Meta":
         """Read what `to_json` wrote."""
         values = json.loads(text)
         for key in ("train_parts", "validation_parts"):
@@ -145,7 +143,7 @@ class PreparedData:
     """Validation tokens, one after another."""
 
     train_starts: IntArray
-    """Index in `train` of the mark before each document, and of each region's last mark."""
+    """Index in `train` of the mark before each document, and of each source's last mark."""
 
     validation_starts: IntArray
     """The same for `validation`."""
@@ -167,16 +165,18 @@ class PreparedData:
         return self.tokenizer.token_bytes()
 
     def __getstate__(self) -> dict[str, Any]:
-        """The fields alone, without what was derived from them."""
+        """Return the fields alone, without what was derived from them."""
         return {name: self.__dict__[name] for name in self.__dataclass_fields__}
 
     @classmethod
-    def open(cls, folder: Path) -> PreparedData:
+    def open(cls, folder: Path) -> "PreparedData":
         """Open what `prepare` wrote; the tokens stay on disk until they are used.
 
         Raises:
-            OSError: A file is missing.
-            ValueError: A file is damaged or was written by another version.
+            OSError: a file is missing.
+            ValueError: a file is damaged.
+            KeyError: `meta.json` lacks the parts, as one of another version may.
+            TypeError: `meta.json` has other fields, as one of another version may.
         """
         meta = Meta.from_json((folder / "meta.json").read_text(encoding="utf-8"))
         dtype = token_dtype(meta.vocab_size)
@@ -196,7 +196,7 @@ class PreparedData:
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
-    """Two bytes a token where they suffice."""
+    """Return the type of a stored token: two bytes where they suffice, otherwise four."""
     return np.dtype("<u2") if vocab_size <= 1 << 16 else np.dtype("<u4")
 
 

@@ -1,10 +1,8 @@
-"""Whether a tokenizer does its work: text comes back unchanged, and tokens are worth their id.
+"""Whether a tokenizer does its work: text comes back unchanged, and its ids are in use.
 
 A sign of a broken tokenizer is spacing that was not there: "O n ce upon a time" decoded from
 tokens that were joined with blanks. It is counted by comparing words, not by looking for it.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,25 +33,25 @@ class TokenizerQuality:
     """Kind of tokenizer."""
 
     vocab_size: int
-    """Ids there are."""
+    """Number of token ids."""
 
     num_texts: int
-    """Texts looked at."""
+    """Texts encoded and decoded, probes included."""
 
     num_round_trips: int
     """Texts that came back unchanged."""
 
     num_broken_words: int
-    """Words of the texts that came back in pieces or glued together, as in "O n ce"."""
+    """Words of the texts that came back in pieces or joined to others, as in "O n ce"."""
 
     characters_per_token: float
-    """Mean over the texts."""
+    """Mean over the texts, probes left out."""
 
     bytes_per_token: float
-    """Mean over the texts."""
+    """Mean over the texts, probes left out."""
 
     used_fraction: float
-    """Share of the ids that occur in the texts."""
+    """Share of the ids that occur in the texts, probes left out."""
 
     @property
     def ok(self) -> bool:
@@ -64,15 +62,15 @@ class TokenizerQuality:
 def check_tokenizer(
     tokenizer: Tokenizer, texts: Iterable[str], *, probes: Sequence[str] = ()
 ) -> TokenizerQuality:
-    """Encode and decode texts.
+    """Encode and decode texts, and count what came back changed.
 
     Args:
-        tokenizer: What to check.
-        texts: Text of the kind it is for.
-        probes: More texts to give back, which do not count in the figures per token.
+        tokenizer: tokenizer to check.
+        texts: texts of the kind that it is for.
+        probes: further texts to give back, which do not count in figures about tokens and ids.
 
     Raises:
-        ValueError: There is no text.
+        ValueError: all texts are empty, or there are none.
     """
     texts = list(texts)
     if not any(texts):
@@ -95,12 +93,12 @@ def check_tokenizer(
 
 
 def _broken_words(text: str, decoded: str) -> int:
-    """Words of `text` whose place in the sequence of characters has other blanks in `decoded`."""
+    """Count the words of `text` that have other blanks in or around them in `decoded`."""
     return len(_word_spans(text) - _word_spans(decoded))
 
 
 def _word_spans(text: str) -> set[tuple[int, int]]:
-    """Where each word begins and ends when blanks are not counted."""
+    """Return where each word begins and ends when blanks are not counted."""
     lengths = np.fromiter(map(len, text.split()), dtype=np.int64)
     ends = np.cumsum(lengths)
     return set(zip((ends - lengths).tolist(), ends.tolist(), strict=True))

@@ -13,17 +13,18 @@ TOLERANCE = 1e-4
 
 
 def check_model(model: LanguageModel, name: str, vocab_size: int, block_size: int) -> None:
-    """Check a freshly built model; leaves its training mode and the random stream as they were.
+    """Check a freshly built model; leave its training mode and the random stream as they were.
 
     Args:
-        model: The model, weights on any device.
-        name: What messages call it.
-        vocab_size: V.
-        block_size: The longest text it must read.
+        model: freshly built model, its weights on any device.
+        name: name of the model in messages.
+        vocab_size: number of token ids, V.
+        block_size: tokens in the longest text that it must read.
 
     Raises:
-        ValueError: The logits are no float tensor of shape `[B, T, V]`, are not finite, differ
-            between two calls, look at a later token, or look at another row of the batch.
+        ValueError: the model cannot read ids, or its logits are no float tensor of shape
+            `[B, T, V]`, are not finite, differ between two calls, or depend on a later token or
+            on another row of the batch.
     """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     was_training = model.training

@@ -53,7 +53,7 @@ class CustomConfig(ModelConfig):
 
 
 class CustomModel(LanguageModel):
-    """Gives a plain module the interface of a language model."""
+    """A plain module with the interface of a language model."""
 
     def __init__(self, module: nn.Module, vocab_size: int, block_size: int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class CustomModel(LanguageModel):
         """Return the first embedding over the vocabulary, or else the last linear layer onto it.
 
         Raises:
-            ValueError: The module has neither.
+            ValueError: the module has neither.
         """
         for found in self._of_vocabulary(nn.Embedding):
             return found
@@ -104,7 +104,7 @@ def load_architecture(path: str) -> Architecture:
     """Return the architecture of the user's class at `path`, imported but not yet built.
 
     Raises:
-        ValueError: It cannot be imported, is no module, or its constructor does not say what its
+        ValueError: it cannot be imported, is no module, or its constructor does not say what its
             hyperparameters are.
     """
     model_class = _import_class(path)
@@ -172,7 +172,7 @@ def _build(config: CustomConfig, vocab_size: int, block_size: int) -> LanguageMo
 
 
 def _flops_per_token(config: CustomConfig, vocab_size: int, block_size: int) -> float:
-    """Return 2 a weight of every matrix but the embeddings': attention's products are left out."""
+    """Return 2 per weight of all matrices but embeddings; attention's products are left out."""
     model = _example(config, vocab_size, block_size)
     weights = {
         parameter
@@ -185,7 +185,7 @@ def _flops_per_token(config: CustomConfig, vocab_size: int, block_size: int) -> 
 
 
 def _activations_per_token(config: CustomConfig, vocab_size: int, block_size: int) -> float:
-    """Return what autograd keeps for one block, measured."""
+    """Return how many numbers autograd keeps per token, measured on one block."""
     model = _example(config, vocab_size, block_size)
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept_bytes: dict[int, int] = {}

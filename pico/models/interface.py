@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 
 Cache: TypeAlias = Any
-"""What a model remembers between two steps: its own type, which callers only hand back."""
+"""What a model remembers between two steps: its own type, which callers only pass back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class LanguageModel(nn.Module, ABC):
 
     @property
     def max_context(self) -> int | None:
-        """How many tokens a cache may hold, or None where there is no limit."""
+        """Most tokens that a cache may hold; None where there is no limit."""
         return self.block_size
 
     @abstractmethod
@@ -47,22 +47,22 @@ class LanguageModel(nn.Module, ABC):
         """Read further tokens of each sequence.
 
         Args:
-            ids_BT: The tokens that follow those already read: first the whole prompt, then as a
-                rule one token at a time.
-            cache: From `init_cache` or the step before. It may be changed in place: go on with
-                the cache returned, never with the one handed in.
+            ids_BT: tokens that follow those already read: first the whole prompt, then as a rule
+                one token at a time.
+            cache: what `init_cache` or the step before returned. It may be changed in place: go
+                on with the returned cache, never with the one that was passed.
 
         Returns:
-            The logits `[B, T, V]` of these tokens, as `forward` over the whole sequence gives
-            them, and the cache to hand to the next step.
+            logits `[B, T, V]` of these tokens, as `forward` over the whole sequence gives them,
+            and the cache for the next step.
 
         Raises:
-            ValueError: The sequences would grow beyond `max_context`.
+            ValueError: the sequences would grow beyond `max_context`.
         """
 
     @abstractmethod
     def token_vectors(self) -> Tensor:
-        """Return one vector a token, `[V, size]`: where the model keeps what a token means."""
+        """Return one vector per token, `[V, size]`: where the model keeps what a token means."""
 
 
 class HeadedModel(LanguageModel):
@@ -81,7 +81,7 @@ class HeadedModel(LanguageModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """One family of models, as the registry holds it."""
+    """One family of models, as it is registered."""
 
     config_class: type[ModelConfig]
     """Its hyperparameters; every default lives there."""

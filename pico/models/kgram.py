@@ -155,7 +155,7 @@ class KGram(HeadedModel):
         return logits_BTV, padded_BT[:, padded_BT.shape[1] - self.context_size + 1 :]
 
     def token_vectors(self) -> Tensor:
-        """Return one vector a token from the first layer."""
+        """Return one vector per token from the first layer."""
         return self.context.token_vectors()
 
     def _features(self, padded_BT: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ class KGram(HeadedModel):
 
 
 def flops_per_token(config: KGramConfig, vocab_size: int, block_size: int) -> float:
-    """Return forward FLOPs a token: the same at every place of a block."""
+    """Return forward FLOPs per token: the same at every place of a block."""
     del block_size
     size = config.hidden_size
     products = config.num_inner_layers * size * size + size * vocab_size

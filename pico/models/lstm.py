@@ -111,7 +111,7 @@ class LSTM(HeadedModel):
 
 @lru_cache
 def _cpu_runs_in_bf16() -> bool:
-    """Whether this processor has an LSTM under bf16 autocast: one without AVX-512 may raise."""
+    """Return whether the CPU has an LSTM under bf16 autocast: one without AVX-512 may raise."""
     # Drawing from torch's generator here would change what the model starts from.
     with torch.random.fork_rng(devices=[]):
         layer = nn.LSTM(1, 1, device="cpu")
@@ -124,7 +124,7 @@ def _cpu_runs_in_bf16() -> bool:
 
 
 def flops_per_token(config: LSTMConfig, vocab_size: int, block_size: int) -> float:
-    """Return forward FLOPs a token: the same at every place of a block."""
+    """Return forward FLOPs per token: the same at every place of a block."""
     del block_size
     embed_size, hidden_size = config.embed_size, config.hidden_size
     gates = 4 * hidden_size * (embed_size + hidden_size)

@@ -22,10 +22,10 @@ def find_architecture(name: str) -> Architecture:
     """Return the architecture of that name: in the registry, or the user's own class.
 
     Args:
-        name: A key of `MODELS`, or an import path `package.module:Class`.
+        name: key of `MODELS`, or an import path `package.module:Class`.
 
     Raises:
-        ValueError: There is none; the message says which there are and which is nearest.
+        ValueError: there is none; the message says which there are and which is nearest.
     """
     if name in MODELS:
         return MODELS[name]

@@ -99,7 +99,7 @@ class TransformerConfig(ModelConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LinearTransformerConfig(TransformerConfig):
-    """Hyperparameters of the Transformer, with linear attention unless told otherwise."""
+    """Hyperparameters of the Transformer, with linear attention unless set otherwise."""
 
     attention: AttentionKind = "linear"
     """How tokens are mixed: `linear` with features elu + 1, or `softmax`."""
@@ -159,7 +159,7 @@ class Transformer(HeadedModel):
     """The model: embedding, blocks, head."""
 
     places: Tensor | None
-    """One vector a place, `[block_size, D]`, where position is learned or sinusoidal."""
+    """One vector per place, `[block_size, D]`, where position is learned or sinusoidal."""
 
     def __init__(self, config: TransformerConfig, vocab_size: int, block_size: int) -> None:
         super().__init__()
@@ -230,7 +230,7 @@ class Transformer(HeadedModel):
 
 
 def flops_per_token(config: TransformerConfig, vocab_size: int, block_size: int) -> float:
-    """Return forward FLOPs a token, averaged over a block: the mean token sees half of it."""
+    """Return forward FLOPs per token, averaged over a block: the mean token sees half of it."""
     size = config.embed_size
     products = config.num_layers * (4 * size**2 + 2 * size * config.mlp_size) + size * vocab_size
     if config.attention == "linear":

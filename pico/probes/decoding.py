@@ -18,13 +18,13 @@ class Decoding:
     """Settings of one decoder; the defaults draw from the model's own distribution."""
 
     temperature: float = 1.0
-    """Divides the logits; 0 always takes the likeliest token (greedy)."""
+    """Divisor of the logits; 0 always takes the likeliest token (greedy)."""
     top_k: int | None = None
-    """Draw from this many likeliest tokens only; None: from all."""
+    """Number of likeliest tokens to draw from; None: all."""
     top_p: float = 1.0
-    """Draw from the fewest likeliest tokens whose probabilities reach this sum."""
+    """Sum of probabilities: the fewest likeliest tokens that reach it are drawn from."""
     repetition_penalty: float = 1.0
-    """Above 1, logits of tokens already in the text are made smaller by this factor.
+    """Factor, above 1, by which logits of tokens already in the text are made smaller; 1: none.
 
     Source: Keskar et al. 2019, https://arxiv.org/abs/1909.05858, section 4.1."""
 
@@ -41,7 +41,7 @@ class Decoding:
 
     @property
     def name(self) -> str:
-        """The settings in words, those left at their defaults unsaid."""
+        """The settings in words, without those at their defaults."""
         words = ["greedy" if self.temperature == 0 else f"temperature {self.temperature:g}"]
         if self.top_k is not None and self.temperature:
             words.append(f"top-k {self.top_k}")
@@ -55,7 +55,7 @@ class Decoding:
 DECODER_TABLE: Final = tuple(
     Decoding(temperature=temperature) for temperature in (0.0, 0.2, 0.5, 0.75, 0.95, 1.0)
 )
-"""The decoders that samples of a checkpoint are written with: from the surest to the freest."""
+"""The decoders that samples of a checkpoint are written with: from greedy to most random."""
 
 
 def choose_token(
@@ -64,10 +64,10 @@ def choose_token(
     """Return the next token.
 
     Args:
-        logits_V: Of the next token, float32, on the CPU; not changed.
-        text: The tokens so far, prompt included: what a repetition penalty looks at.
-        decoding: How to choose.
-        random: What a draw takes its randomness from; greedy leaves it alone.
+        logits_V: logits of the next token, float32, on the CPU; not changed.
+        text: tokens so far, prompt included, for the repetition penalty.
+        decoding: settings by which to choose.
+        random: generator that a draw takes its randomness from; not used by a greedy choice.
     """
     if decoding.repetition_penalty != 1:
         logits_V = _penalise(logits_V, text, decoding.repetition_penalty)

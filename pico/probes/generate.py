@@ -1,7 +1,7 @@
 """Text from a trained model: token by token, from one prompt or many, seeded.
 
-A model with a limit to what it can read (`max_context`) goes on past it by starting anew from the
-last half of what it held: every token still sees at least that much of the text before it.
+A model with a limit to what it can read (`max_context`) continues past it by starting anew from
+the last half of what it held: every token still sees at least that much of the text before it.
 
 Shape suffixes: B batch, T time, V vocabulary.
 """
@@ -23,7 +23,7 @@ INCOMPLETE: Final = "\ufffd"
 
 
 class Tokenizer(Protocol):
-    """What text in and text out needs of a tokenizer."""
+    """What generation of text needs of a tokenizer."""
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of `text`."""
@@ -49,21 +49,20 @@ def stream(
     seed: int = 0,
     stop_ids: Collection[int] = (),
 ) -> Iterator[int]:
-    """Return tokens that follow `prompt`, one by one, until one of `stop_ids` or for ever.
+    """Return an iterator over the tokens after `prompt`, up to one of `stop_ids` or without end.
 
-    From the first token on, until the iterator is closed or used up, the model is in evaluation
-    mode. Torch's global random
-    stream is left alone.
+    From the first token on, until the iterator itself is dropped, the model is in evaluation
+    mode. Torch's global random stream is left alone.
 
     Args:
-        model: Where its weights are, it runs.
-        prompt: Token ids, at least one.
-        decoding: How the next token is chosen.
-        seed: The same seed gives the same tokens.
-        stop_ids: Tokens that end the text; they are not yielded.
+        model: model to run, on the device of its weights.
+        prompt: token ids, at least one.
+        decoding: settings by which the next token is chosen.
+        seed: seed of the draws: the same seed gives the same tokens.
+        stop_ids: tokens that end the text; they are not yielded.
 
     Raises:
-        ValueError: The prompt is empty or has an id outside the vocabulary.
+        ValueError: the prompt is empty or has an id outside the vocabulary.
     """
     job = Job(prompt=prompt, decoding=decoding, seed=seed)
     rows = _stream_rows(model, [job])
@@ -80,16 +79,16 @@ def generate(
     """Return what follows each job's prompt; jobs with prompts of one length run as one batch.
 
     Args:
-        model: Where its weights are, it runs.
-        jobs: Any number of them.
-        num_tokens: Most tokens to write for each.
-        stop_ids: Tokens that end a text; they are not part of it.
+        model: model to run, on the device of its weights.
+        jobs: texts to write, any number of them.
+        num_tokens: most tokens to write for each job.
+        stop_ids: tokens that end a text; they are not part of it.
 
     Returns:
-        For each job the new tokens alone, as `stream` would yield them.
+        new tokens of each job, without its prompt, as `stream` would yield them.
 
     Raises:
-        ValueError: As `stream`.
+        ValueError: a prompt is empty or has an id outside the vocabulary.
     """
     by_length = defaultdict(list)
     for index, job in enumerate(jobs):
@@ -118,10 +117,10 @@ def stream_text(
     seed: int = 0,
     stop_ids: Collection[int] = (),
 ) -> Iterator[str]:
-    """Yield the text that follows `prompt` piece by piece, each of whole characters.
+    """Yield the text that follows `prompt` piece by piece, each but the last of whole characters.
 
     Raises:
-        ValueError: As `stream`.
+        ValueError: the prompt is empty or has an id outside the vocabulary.
     """
     ids: list[int] = []
     written = ""

@@ -32,13 +32,13 @@ def nearest_tokens(
     one-hot tokens the newest token's rows of the first layer.
 
     Args:
-        model: Any language model.
-        ids: Tokens, such as those just generated.
-        num_neighbours: How many for each; fewer where the vocabulary has no more.
+        model: any language model.
+        ids: token ids, such as those just generated.
+        num_neighbours: neighbours of each token; fewer where the vocabulary has no more.
 
     Raises:
         ValueError: `num_neighbours` is below 1, an id is outside the vocabulary, or the model has
-            no vector a token.
+            no vector for each token.
     """
     check_count("num_neighbours", num_neighbours)
     vectors_VS = functional.normalize(model.token_vectors().float(), dim=1)

@@ -24,7 +24,7 @@ class Sample:
 
 
 def prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
-    """A prompt's token ids; the mark before a document where there is no text."""
+    """Return a prompt's token ids; the mark before a document where there is no text."""
     return tokenizer.encode(prompt) or [tokenizer.end_of_text_id]
 
 
@@ -40,13 +40,13 @@ def write_samples(
     """Continue every prompt with every decoder.
 
     Args:
-        model: where its weights are, it runs; torch's global random stream is left alone.
-        tokenizer: the one that the model was trained with.
+        model: model to run, on the device of its weights; torch's global random stream is left
+            alone.
+        tokenizer: tokenizer that the model was trained with.
         prompts: texts to go on from; an empty one stands for the start of a document.
-        num_tokens: most tokens to write for each.
-        decodings: how the next token is chosen; by default from the surest to the freest.
-        seed: the same seed gives the same texts.
-
+        num_tokens: most tokens to write for each prompt and decoder.
+        decodings: decoders; by default from greedy to most random.
+        seed: seed of every draw: the same seed gives the same texts.
     """
     pairs = [(prompt, decoding) for prompt in prompts for decoding in decodings]
     jobs = [

@@ -37,7 +37,7 @@ class Evaluation:
 
     @classmethod
     def unknown(cls) -> "Evaluation":
-        """An evaluation that did not take place."""
+        """Return an evaluation that did not take place."""
         return cls(loss=math.nan, accuracy=math.nan, bits_per_byte=math.nan, num_tokens=0)
 
 
@@ -49,16 +49,16 @@ def evaluate(
     token_bytes_V: Tensor,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Evaluation:
-    """Evaluates `model` without dropout and leaves its training mode as it was.
+    """Evaluate `model` without dropout and leave its training mode as it was.
 
     Args:
-        model: maps ids_BT to logits_BTV.
+        model: module that maps ids_BT to logits_BTV.
         batches: pairs (x_BT, y_BT) on the model's device; `IGNORED` in y where padded.
         token_bytes_V: UTF-8 bytes that each token stands for, on the model's device.
-        autocast: makes the context of the forward pass.
+        autocast: function that makes the context of the forward pass.
 
     Returns:
-        The metrics, with one wait for the device in all.
+        means over all targets, found with a single wait for the device.
     """
     was_training = model.training
     model.eval()
@@ -78,7 +78,7 @@ def evaluate(
 
 
 def _batch_totals(logits_NV: Tensor, y_N: Tensor, token_bytes_V: Tensor) -> Tensor:
-    """Returns (nats, right answers, targets, bytes) of one batch as float64."""
+    """Return (nats, right answers, targets, bytes) of one batch as float64."""
     logits_NV = logits_NV.float()
     counted_N = y_N != IGNORED
     target_N1 = y_N.clamp(min=0).unsqueeze(-1)

@@ -17,12 +17,12 @@ class TrainingLoss:
     """The objective of one batch or micro-batch, computed the fastest way the trial allows."""
 
     def __init__(self, model: nn.Module, config: TrainingConfig, *, num_logits: int) -> None:
-        """Chooses how.
+        """Choose how the loss is computed.
 
         Args:
-            model: maps ids_BT to logits_BTV, and lies where it is going to train.
-            config: label smoothing, precision, compilation.
-            num_logits: B·T·V of one micro-batch.
+            model: module that maps ids_BT to logits_BTV, on the device where it will train.
+            config: settings, of which label smoothing, precision and compilation are read.
+            num_logits: number of logits in one micro-batch, B·T·V.
         """
         self._label_smoothing = config.label_smoothing
         self._forward = torch.compile(model) if config.compile else model
@@ -36,15 +36,15 @@ class TrainingLoss:
     def __call__(
         self, x_BT: Tensor, y_BT: Tensor, num_targets: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Returns the objective to differentiate and the cross-entropy in nats, each a mean.
+        """Return the objective to differentiate and the cross-entropy in nats, each a mean.
 
         The second carries no gradient and no smoothing: it compares with a validation loss.
 
         Args:
-            x_BT: inputs.
-            y_BT: targets, `IGNORED` where padded.
-            num_targets: what the sums are divided by, for one micro-batch of a larger batch; by
-                default the targets given.
+            x_BT: token ids that the model reads.
+            y_BT: token ids to predict; `IGNORED` where padded.
+            num_targets: what the sums are divided by, for one micro-batch of a larger batch; None:
+                the number of targets given.
         """
         smoothing, y_N = self._label_smoothing, y_BT.flatten()
         if self._headed is None:
@@ -58,7 +58,7 @@ class TrainingLoss:
 def logits_loss(
     logits_NV: Tensor, y_N: Tensor, *, label_smoothing: float, num_targets: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Returns what `TrainingLoss` does, from logits of any float type, in fp32.
+    """Return what `TrainingLoss` does, from logits of any float type, in fp32.
 
     Source: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision".
     """
@@ -77,7 +77,7 @@ def logits_loss(
 
 
 def replace_tokens(x_BT: Tensor, share: float) -> Tensor:
-    """Replaces a random share of the input by tokens drawn from the same batch.
+    """Replace a random share of the input by tokens drawn from the same batch.
 
     Drawing from the batch follows the text's own token frequencies, and needs no mask token.
 

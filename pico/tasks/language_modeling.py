@@ -26,7 +26,7 @@ MicroBatch = tuple[Tensor, Tensor, Tensor | None]
 
 
 class LanguageModeling:
-    """Predicts each next token: see `pico.tasks.task.Task`.
+    """Prediction of each next token: see `pico.tasks.task.Task`.
 
     Raises:
         ValueError: the validation part has no whole block.

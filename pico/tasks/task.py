@@ -16,7 +16,7 @@ from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.trial import TrialConfig
 
 Batch: TypeAlias = Any
-"""One micro-batch on the model's device: the task's own type, which the loop only hands back."""
+"""One micro-batch on the model's device: the task's own type, which the loop only passes back."""
 
 
 class Task(Protocol):
@@ -33,27 +33,27 @@ class Task(Protocol):
         random stream: called once for each step, in order.
 
         Args:
-            step: from 0.
+            step: number of the optimizer step, from 0.
         """
 
     def objective(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return what one micro-batch adds to the step's objective, and to its training loss.
 
-        Both are scalars that count by the micro-batch's share of the step: the sum over a step's
-        micro-batches is its mean. The first carries a gradient; the second carries none, has no
-        regularisation in it, and compares with `val_loss`.
+        Both are scalars weighted by the micro-batch's share of the step: their sum over a step's
+        micro-batches is the step's mean. The first carries a gradient; the second carries none, has
+        no regularisation in it, and compares with `val_loss`.
         """
 
     def evaluate(self, autocast: Callable[[], AbstractContextManager[object]]) -> dict[str, float]:
         """Measure the model on the fixed validation part, without changing its training mode.
 
         Args:
-            autocast: makes the context of a forward pass.
+            autocast: function that makes the context of a forward pass.
 
         Returns:
-            A value for each of `columns`.
+            a value for each of `columns`.
         """
 
 
 MakeTask: TypeAlias = Callable[[TrialConfig, PreparedData, LanguageModel, torch.device], Task]
-"""Makes a trial's task; raises `ValueError` where the data does not suit it."""
+"""Function that makes a trial's task; it raises `ValueError` where the data does not suit it."""

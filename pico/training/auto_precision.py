@@ -1,4 +1,4 @@
-"""Chooses a number format by measuring: what is fastest depends on device, model and batch."""
+"""Choice of a number format by measuring: what is fastest depends on device, model and batch."""
 
 import time
 from dataclasses import replace
@@ -27,16 +27,17 @@ def resolve_precision(
     checkpoint: bytes | None = None,
     initial: bytes | None = None,
 ) -> TrialConfig:
-    """Returns the trial with `auto` replaced by the format that trains fastest on this device.
+    """Return the trial with `auto` replaced by the format that trains fastest on this device.
 
-    A trial's identity needs the answer, not the question: resolve before hashing.
+    A trial's identity depends on the format that is found: resolve before hashing.
 
     Args:
-        trial: returned as it is unless its precision is `auto`.
-        data: to take the measured steps on.
-        device: where to measure.
+        trial: configuration, returned as it is unless its precision is `auto`.
+        data: prepared data that the measured steps train on.
+        device: device to measure on.
+        checkpoint: checkpoint of the same trial; its precision is taken without measuring. None:
+            there is none yet.
         initial: checkpoint of another trial to start from, where the trial has `init_from`.
-        checkpoint: of the same trial; its precision is taken without measuring.
     """
     if trial.training.precision != "auto":
         return trial
@@ -53,7 +54,7 @@ def resolve_precision(
 
 
 def candidates(device: torch.device) -> tuple[PrecisionName, ...]:
-    """Returns the formats worth measuring: fp16 needs scaling, so only where bf16 is lacking."""
+    """Return the formats worth measuring: fp16 needs scaling, so only where bf16 is lacking."""
     if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         return ("fp32", "fp16")
     return ("fp32", "bf16")

@@ -6,15 +6,16 @@ from picosweep.pico.training.progress import Progress
 
 
 class TrainingClock:
-    """Times training steps, evaluation left out.
+    """A clock of training steps, evaluation left out.
 
     Where steps run on an accelerator, the host's time says how long a step took only once it has
     waited for the device; until then steps are taken to last as long as the last ones that are
     known.
 
     Args:
-        progress: where the time is counted, so that it goes on counting after a resume.
-        now: a clock in seconds.
+        progress: counters of the trial, where the time is kept, so that a resumed trial goes on
+            counting.
+        now: function that returns the time in seconds, from any start.
     """
 
     def __init__(self, progress: Progress, now: Callable[[], float]) -> None:
@@ -28,14 +29,14 @@ class TrainingClock:
         """Steps since then."""
 
     def start_step(self) -> None:
-        """Hear that a step begins."""
+        """Record that a step begins."""
         self._began = self._now()
 
     def end_step(self, *, waited: bool) -> None:
-        """Hear that the step has ended.
+        """Record that the step has ended.
 
         Args:
-            waited: whether all its work is done, and not only handed to a device.
+            waited: whether all its work is done, and not only sent to a device.
         """
         self._progress.add_training_seconds(self._now() - self._began)
         self._num_unknown += 1
@@ -45,7 +46,7 @@ class TrainingClock:
             self._known_seconds, self._num_unknown = self._progress.trained_seconds, 0
 
     def set(self, seconds: float) -> None:
-        """Puts the time trained so far to what another process measured."""
+        """Set the time trained so far to what another process measured."""
         self._progress.trained_seconds = self._known_seconds = seconds
         self._num_unknown = 0
 
@@ -56,6 +57,6 @@ class TrainingClock:
 
     @property
     def after_next_step(self) -> float:
-        """What it will show after one more step, as far as can be foreseen."""
+        """What the clock will show after one more step, estimated from the last known steps."""
         foreseen = self._known_seconds + (self._num_unknown + 1) * self._seconds_per_step
         return max(foreseen, self.seconds)

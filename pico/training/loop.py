@@ -41,9 +41,9 @@ class TrainingLoop:
     """One trial in training, step by step: what `pico.training.train.train` drives.
 
     Attributes:
-        model: the model in training, never its compiled wrapper.
-        progress: the counters; `progress.step` optimizer steps are done.
-        clock: how long training has taken so far.
+        model: model in training, never its compiled wrapper.
+        progress: counters of the trial; `progress.step` optimizer steps are done.
+        clock: clock that shows how long training has taken so far.
     """
 
     def __init__(
@@ -56,20 +56,21 @@ class TrainingLoop:
         initial: bytes | None = None,
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Builds the model and its optimizers, or puts them back from a checkpoint.
+        """Build the model and its optimizers, or put them back from a checkpoint.
 
         Args:
-            trial: the complete configuration.
-            data: prepared data.
-            device: where to train.
-            checkpoint: of this trial on these data, to go on from where it was taken.
-            initial: of another trial, to start from its weights; needed where the trial has
-                `init_from` and there is no `checkpoint`.
-            now: a clock in seconds.
+            trial: complete configuration, its precision resolved.
+            data: prepared data to train and evaluate on.
+            device: device to train on.
+            checkpoint: checkpoint of this trial on these data, to go on from; None: start anew.
+            initial: checkpoint of another trial, to start from its weights; needed where the trial
+                has `init_from` and there is no `checkpoint`.
+            now: function that returns the time in seconds, from any start.
 
         Raises:
             CheckpointError: a checkpoint is damaged or not the one that the trial needs.
-            ValueError: the validation part has no whole block.
+            ValueError: the validation part has no whole block, or the precision is `auto` or not
+                available on the device.
         """
         self.trial, self.data, self.device = trial, data, torch.device(device)
         reset_peak_memory(self.device)
@@ -91,7 +92,7 @@ class TrainingLoop:
         self.clock = TrainingClock(self.progress, now)
 
     def advance(self, *, measure: bool = False) -> None:
-        """Takes one optimizer step.
+        """Take one optimizer step.
 
         Args:
             measure: whether the next call is `report`, which needs the size of this gradient.
@@ -114,10 +115,10 @@ class TrainingLoop:
         self.clock.end_step(waited=not self._unseen_losses)
 
     def report(self, *, last: bool = False) -> Report:
-        """Evaluates after a measured step; leaves the training's random stream as it was.
+        """Evaluate after a measured step; leave the training's random stream as it was.
 
         Args:
-            last: whether the caller stops here.
+            last: whether the caller stops here, which the report then says.
         """
         if self._random is None:
             self._random = random_tensors(self.device)
@@ -148,7 +149,7 @@ class TrainingLoop:
         )
 
     def checkpoint(self) -> bytes:
-        """Returns the whole state; a loop built from it goes on bit for bit as this one would."""
+        """Return the whole state; a loop built from it goes on bit for bit as this one would."""
         self._look_at_losses()
         meta = self.data.meta
         tensors = model_tensors(self.model) | optimizer_tensors(self.model, self._optimizers)
@@ -190,7 +191,7 @@ class TrainingLoop:
         self._random = {n: t for n, t in checkpoint.tensors.items() if n.startswith("rng.")}
 
     def _accumulate_gradients(self) -> Tensor:
-        """Leave the gradient of the whole batch's mean loss; return the plain mean."""
+        """Leave the gradient of the step's objective in the parameters; return its mean loss."""
         losses = []
         for batch in self._task.batches(self.progress.step):
             with self._precision.autocast():
@@ -200,7 +201,7 @@ class TrainingLoop:
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _look_at_losses(self) -> None:
-        """Brings the losses since the last look to the host: one wait for the device in all."""
+        """Bring the losses since the last look to the host: one wait for the device in all."""
         if self._unseen_losses:
             self.progress.add_losses(torch.stack(self._unseen_losses).tolist())
             self._unseen_losses.clear()
@@ -224,13 +225,13 @@ class TrainingLoop:
 
 
 class Snapshot:
-    """Makes the checkpoint of one report, as long as training has not gone on."""
+    """A function that makes the checkpoint of one report, until training goes on."""
 
     def __init__(self, loop: TrainingLoop) -> None:
         self._loop, self._step = loop, loop.progress.step
 
     def __call__(self) -> bytes:
-        """Serialises the loop's state; see `pico.training.report.Report.checkpoint`."""
+        """Serialise the loop's state; see `pico.training.report.Report.checkpoint`."""
         if self._loop.progress.step != self._step:
             raise RuntimeError(
                 f"the checkpoint of step {self._step} is gone: training is at step "

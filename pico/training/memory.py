@@ -20,11 +20,11 @@ _LARGEST_KEPT_BYTES: Final = 32 * 2**20
 
 
 def keep_freed_memory() -> None:
-    """Has a process keep the memory that one training step frees for the next one.
+    """Make the process keep the memory that one training step frees for the next one.
 
     By default glibc gives tensors of a megabyte back to the system when they are freed, and a
     small model then spends a seventh of its time on fresh pages for the next step's.
-    Does nothing where the C library is another.
+    Do nothing where the C library has no `mallopt`.
 
     Source: `man 3 mallopt`.
     """
@@ -35,7 +35,7 @@ def keep_freed_memory() -> None:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Forgets earlier peaks, where the system can: Linux and CUDA."""
+    """Forget earlier peaks, where the system can: Linux and CUDA."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
@@ -50,7 +50,7 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Returns the peak since the last reset.
+    """Return the peak since the last reset.
 
     Of the accelerator where there is one; otherwise of the whole process's resident memory, which
     where the peak cannot be reset is that of the process's lifetime.

@@ -18,12 +18,12 @@ from picosweep.pico.training_config import TrainingConfig
 def build_optimizers(
     model: nn.Module, config: TrainingConfig, *, vocab_size: int
 ) -> list[Optimizer]:
-    """Builds the optimizers that together own every trainable parameter, each exactly once.
+    """Build the optimizers that together own every trainable parameter, each exactly once.
 
     Args:
-        model: where it lies decides where the optimizer state lies.
-        config: optimizer name and its hyperparameters.
-        vocab_size: tells the output head from hidden layers, for `muon`.
+        model: model to train; the optimizers' state lies on its device.
+        config: settings, of which the optimizer's name and hyperparameters are read.
+        vocab_size: outputs of the head, by which `muon` distinguishes it from hidden layers.
     """
     trained = [p for p in model.parameters() if p.requires_grad]
     match config.optimizer:
@@ -60,7 +60,7 @@ def _adamw(trained: list[nn.Parameter], config: TrainingConfig) -> AdamW:
 
 
 def _muon(matrices: list[nn.Parameter], config: TrainingConfig) -> Muon:
-    """Muon with its update scaled to AdamW's root mean square, so one learning rate serves both.
+    """Return Muon, its update scaled to AdamW's root mean square: one learning rate serves both.
 
     Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; the
     scaling from Liu et al. 2025, "Muon is Scalable for LLM Training".
@@ -75,7 +75,7 @@ def _muon(matrices: list[nn.Parameter], config: TrainingConfig) -> Muon:
 
 
 def _decay_groups(trained: list[nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
-    """Splits parameters: matrices and embeddings decay; biases and norm scales do not."""
+    """Split parameters: matrices and embeddings decay; biases and norm scales do not."""
     decayed = [p for p in trained if p.dim() >= 2]
     others = [p for p in trained if p.dim() < 2]
     groups = [
@@ -86,9 +86,9 @@ def _decay_groups(trained: list[nn.Parameter], weight_decay: float) -> list[dict
 
 
 def _hidden_matrices(model: nn.Module, vocab_size: int) -> set[int]:
-    """Identities of the matrices that map activations to activations.
+    """Return the identities of the matrices that map activations to activations.
 
-    The head does not: it is the last linear layer with one output a token, and where it is tied
+    The head does not: it is the last linear layer with one output per token, and where it is tied
     its weight is the embedding's. Bare parameters do not either: they hold positions or rows to
     look up.
     """
@@ -115,22 +115,22 @@ class GradientSize:
 
     @classmethod
     def unknown(cls) -> "GradientSize":
-        """The size of a gradient that nobody measured."""
+        """Return the size of a gradient that was not measured: all NaN."""
         return cls(norm=math.nan, norm_clipped=math.nan, largest=math.nan)
 
 
 def clip_gradients(
     parameters: Iterable[nn.Parameter], limit: float | None, *, measure: bool
 ) -> GradientSize | None:
-    """Scales all gradients so that their joint norm is at most `limit`.
+    """Scale all gradients so that their joint norm is at most `limit`.
 
     Args:
-        parameters: those without a gradient are passed over.
-        limit: `None` never clips.
+        parameters: parameters whose gradients are scaled; those without a gradient are skipped.
+        limit: largest joint norm; None never clips.
         measure: whether to return the gradient's size, which costs the host a synchronisation.
 
     Returns:
-        The size when `measure` is set, otherwise `None`.
+        size of the gradient when `measure` is set, otherwise None.
     """
     grads = [p.grad for p in parameters if p.grad is not None]
     if limit is None and not measure:
@@ -150,6 +150,6 @@ def clip_gradients(
 
 
 def joint_norm(tensors: list[Tensor]) -> Tensor:
-    """Returns the Euclidean norm of all tensors together, as a scalar on their device."""
+    """Return the Euclidean norm of all tensors together, as a scalar on their device."""
     norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
     return norm

@@ -29,7 +29,7 @@ class Precision:
 
     @classmethod
     def named(cls, name: PrecisionName, device: torch.device) -> "Precision":
-        """Returns the format of that name.
+        """Return the format of that name.
 
         Raises:
             ValueError: `auto`, which `pico.training.auto_precision` turns into one of the others,
@@ -41,24 +41,24 @@ class Precision:
         return cls(AUTOCAST_DTYPES.get(name), device, scaled=name == "fp16")
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Makes the context for one forward pass."""
+        """Return the context of one forward pass."""
         if self._dtype is None:
             return nullcontext()
         return torch.autocast(self._device.type, dtype=self._dtype)
 
     def backward(self, loss: Tensor) -> None:
-        """Adds the gradients of `loss`, scaled where the format needs it."""
+        """Add the gradients of `loss`, scaled where the format needs it."""
         scaled = loss if self._scaler is None else self._scaler.scale(loss)
         scaled.backward()  # type: ignore[no-untyped-call]
 
     def unscale(self, optimizers: list[Optimizer]) -> None:
-        """Brings the gradients to their true size: before anything looks at them."""
+        """Bring the gradients to their true size, before anything reads them."""
         if self._scaler is not None:
             for optimizer in optimizers:
                 self._scaler.unscale_(optimizer)
 
     def step(self, optimizers: list[Optimizer]) -> None:
-        """Steps every optimizer, or with fp16 those whose gradients did not overflow."""
+        """Step every optimizer, or with fp16 those whose gradients did not overflow."""
         if self._scaler is None:
             for optimizer in optimizers:
                 optimizer.step()
@@ -68,10 +68,10 @@ class Precision:
         self._scaler.update()
 
     def state(self) -> dict[str, Any]:
-        """Returns the scaler's state in plain JSON types; empty without one."""
+        """Return the scaler's state in plain JSON types; empty without a scaler."""
         return dict(self._scaler.state_dict()) if self._scaler is not None else {}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Puts back what `state` returned."""
+        """Put back what `state` returned."""
         if self._scaler is not None:
             self._scaler.load_state_dict(dict(state))

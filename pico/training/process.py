@@ -1,4 +1,4 @@
-"""A process that trains: threads, memory, and what its first step would pay for."""
+"""A process that trains: threads, memory, and what would slow its first step down."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from picosweep.pico.training.memory import keep_freed_memory
 from picosweep.pico.training.train import warm_up
 
 THREADS: Final = 1
-"""Torch threads of a trial. Tiny models gain little from more, and a fixed one fixes the bits."""
+"""Torch threads of a trial. Tiny models gain little from more; a fixed number fixes the bits."""
 
 
 def prepare_process() -> None:

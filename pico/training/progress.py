@@ -38,7 +38,7 @@ class Progress:
     """Whether a loss was not finite."""
 
     out_of_patience: bool = False
-    """Whether the trial's patience is at its end."""
+    """Whether as many reports in a row as the trial's patience brought no new best loss."""
 
     @property
     def ended(self) -> bool:
@@ -46,20 +46,20 @@ class Progress:
         return self.diverged or self.out_of_patience
 
     def add_losses(self, losses: list[float]) -> None:
-        """Adds the training losses of consecutive steps."""
+        """Add the training losses of consecutive steps."""
         for loss in losses:
             self.loss_sum += loss
             self.loss_count += 1
             self.diverged |= not math.isfinite(loss)
 
     def add_training_seconds(self, seconds: float) -> None:
-        """Adds busy time spent on training steps."""
+        """Add busy time spent on training steps."""
         self.seconds += seconds
         self.training_seconds += seconds
         self.trained_seconds += seconds
 
     def since_report(self, tokens_per_step: int) -> tuple[float, float]:
-        """Returns and forgets the mean training loss and the tokens a second since last time."""
+        """Return mean training loss and tokens per second since the last report; count anew."""
         mean_loss = self.loss_sum / self.loss_count if self.loss_count else math.nan
         tokens = self.loss_count * tokens_per_step
         speed = tokens / self.training_seconds if self.training_seconds else math.nan
@@ -67,7 +67,7 @@ class Progress:
         return mean_loss, speed
 
     def note_validation(self, val_loss: float, *, patience: int | None) -> None:
-        """Judges a validation loss: divergence, a new best, or patience running out."""
+        """Record a validation loss: divergence, a new best, or patience running out."""
         if not math.isfinite(val_loss):
             self.diverged = True
         elif self.best_val_loss is None or val_loss < self.best_val_loss:
@@ -77,12 +77,12 @@ class Progress:
             self.out_of_patience = patience is not None and self.reports_since_best >= patience
 
     def to_dict(self) -> dict[str, object]:
-        """Returns plain JSON types."""
+        """Return the counters in plain JSON types."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Progress":
-        """Rebuilds what `to_dict` took apart.
+        """Rebuild the counters from what `to_dict` returned.
 
         Raises:
             TypeError: a field is missing or unknown.

@@ -1,4 +1,4 @@
-"""What a trial says about itself at one step."""
+"""What a trial reports at one step."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -54,22 +54,22 @@ class Report:
     """Training alone, since the report before."""
 
     peak_memory_bytes: int
-    """Most memory in use since this process took up the trial: of the accelerator where there is
+    """Most memory in use since this process began the trial: of the accelerator where there is
     one, otherwise resident memory of the process."""
 
     diverged: bool = False
     """Whether a training or validation loss was not finite; nothing follows such a report."""
 
     finished: bool = False
-    """Whether nothing follows this report: the last step, divergence, or patience at its end."""
+    """Whether nothing follows this report: the last mark, divergence, or patience at its end."""
 
     snapshot: Callable[[], bytes] = field(repr=False, compare=False)
-    """Makes the checkpoint; see `checkpoint`."""
+    """Function that makes the checkpoint; see `checkpoint`."""
 
     def checkpoint(self) -> bytes:
-        """Returns the training state at this report, from which training resumes bit for bit.
+        """Return the training state at this report, from which training resumes bit for bit.
 
-        The state is not copied before somebody asks, so ask before training goes on.
+        The state is copied only by this call, so call it before training goes on.
 
         Raises:
             RuntimeError: training has gone on since this report.
@@ -83,5 +83,5 @@ class Report:
 
     @property
     def val_loss(self) -> float:
-        """What the task's validation loss is, in nats per token for language modelling."""
+        """The task's validation loss, in nats per token for language modelling."""
         return self.evaluation["val_loss"]

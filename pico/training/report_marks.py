@@ -11,59 +11,59 @@ class Mark(Protocol):
     """A point of training at which to report."""
 
     def is_passed(self, loop: TrainingLoop) -> bool:
-        """Whether training is there, or beyond."""
+        """Return whether training is there, or beyond."""
 
     def is_next(self, loop: TrainingLoop) -> bool:
-        """Whether the next step is expected to reach it, so that it is worth measuring."""
+        """Return whether the next step is expected to reach it, so that it is worth measuring."""
 
     def arrive(self, loop: TrainingLoop) -> None:
-        """Does what is to be done there before the report."""
+        """Prepare the loop for the report at this mark."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepMark:
-    """After so many optimizer steps."""
+    """The mark after so many optimizer steps."""
 
     step: int
     seconds: float | None = None
-    """What the training clock is known to have shown there."""
+    """What the training clock showed there the first time; None where this is the first time."""
 
     def is_passed(self, loop: TrainingLoop) -> bool:
-        """Whether training is there, or beyond."""
+        """Return whether training is there, or beyond."""
         return loop.progress.step >= self.step
 
     def is_next(self, loop: TrainingLoop) -> bool:
-        """Whether the next step reaches it."""
+        """Return whether the next step reaches it."""
         return loop.progress.step + 1 >= self.step
 
     def arrive(self, loop: TrainingLoop) -> None:
-        """Puts the clock where it was when this step was trained for the first time."""
+        """Set the clock to what it showed when this step was trained for the first time."""
         if self.seconds is not None:
             loop.clock.set(self.seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecondsMark:
-    """After the first step that ends at so many seconds of training, or later."""
+    """The mark after the first step that ends at so many seconds of training, or later."""
 
     seconds: float
 
     def is_passed(self, loop: TrainingLoop) -> bool:
-        """Whether training has taken that long."""
+        """Return whether training has taken that long."""
         return loop.clock.seconds >= self.seconds
 
     def is_next(self, loop: TrainingLoop) -> bool:
-        """Whether one more step, by the pace of the last ones, takes the clock there."""
+        """Return whether one more step, by the pace of the last ones, takes the clock there."""
         return loop.clock.after_next_step >= self.seconds
 
     def arrive(self, loop: TrainingLoop) -> None:
-        """Nothing."""
+        """Leave the loop alone: this is the first time here, so its clock is right."""
 
 
 def marks_of(
     steps: Sequence[int], seconds: Sequence[float], known: Sequence[tuple[int, float]]
 ) -> list[Mark]:
-    """The marks of one run, in order; see `pico.training.train.train`.
+    """Return the marks of one run, in order; see `pico.training.train.train`.
 
     Raises:
         ValueError: there are no marks, or both kinds of them, or one that cannot be reached.

@@ -6,13 +6,13 @@ from picosweep.pico.training_config import TrainingConfig
 
 
 def learning_rate_at(step: int, config: TrainingConfig, horizon_steps: int | None) -> float:
-    """Returns the learning rate of the optimizer step that follows `step` finished ones.
+    """Return the learning rate of the optimizer step that follows `step` finished ones.
 
     Args:
         step: optimizer steps already done, from 0.
-        config: peak learning rate, schedule and warmup.
-        horizon_steps: total steps; needed by every schedule but `constant`. Steps beyond it keep
-            the last learning rate.
+        config: settings, of which peak learning rate, schedule and warmup are read.
+        horizon_steps: total steps; needed by every schedule but `constant`, for which it may be
+            None. Steps beyond it keep the last learning rate.
 
     Raises:
         ValueError: the schedule needs `horizon_steps` and got none.
@@ -32,7 +32,7 @@ def learning_rate_at(step: int, config: TrainingConfig, horizon_steps: int | Non
 
 
 def _remaining(step: int, config: TrainingConfig, horizon_steps: int) -> float:
-    """Share of the decay still to come: 1 before it starts, 0 at the last step."""
+    """Return the share of the decay still to come: 1 before it starts, 0 at the last step."""
     if config.schedule == "wsd":
         decay_from = max(config.warmup_steps, horizon_steps * (1 - config.decay_fraction))
     else:

@@ -31,30 +31,31 @@ def train(
     deadline: float | None = None,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Report]:
-    """Trains and yields one report at each of `report_steps`, or of `report_seconds`.
+    """Train and yield one report at each of `report_steps`, or of `report_seconds`.
 
-    A loss that is not finite ends the run with one last report, `diverged`, at the step it was
-    seen. Whoever iterates may draw random numbers between reports: training keeps its own stream.
+    A loss that is not finite ends the run with one last report, `diverged`, at the step at which
+    it was seen. The caller may draw random numbers between reports: training keeps its own stream.
 
     Seconds are those of training, evaluation left out, over all processes that worked on the
-    trial. The report comes after the step that crosses the mark, or after the next one where the
-    step before did not foretell it; a step that crosses several marks gives one report.
+    trial. The report comes after the step that crosses the mark, or after the next one where that
+    step was not expected to cross it; a step that crosses several marks gives one report.
 
     Args:
-        trial: the complete configuration.
-        data: prepared data.
+        trial: complete configuration; its precision may be `auto`.
+        data: prepared data to train and evaluate on.
         report_steps: optimizer steps, from 1, at which to report; the last one ends the run.
         report_seconds: seconds of training after which to report, in place of `report_steps`.
         known: with `report_seconds`, step and training seconds of reports that were made before.
             Where the checkpoint is older than they are, or there is none, training takes the same
             steps once more, reports at them by the old clock, and then goes on by its own: the
             trial stays one trajectory, and the repetition takes nothing from its budget.
-        checkpoint: from `Report.checkpoint` of the same trial on the same data; its steps are not
-            repeated and its reports not yielded again.
+        checkpoint: checkpoint from `Report.checkpoint` of the same trial on the same data; its
+            steps are not repeated and its reports not yielded again.
         initial: checkpoint of another trial to start from, where the trial has `init_from`.
-        device: where to train.
-        deadline: on `time.monotonic`'s clock; once past it the run ends without a further report.
-        now: the clock, in seconds, that steps are timed by.
+        device: device to train on.
+        deadline: time on `time.monotonic`'s clock; once past it the run ends without a further
+            report. None: there is no deadline.
+        now: function that returns the time in seconds, by which steps are timed.
 
     Raises:
         ValueError: none of `report_steps` and `report_seconds` is given, or both, or a step below
@@ -80,7 +81,7 @@ def train(
 
 
 def warm_up() -> None:
-    """Pays, once in a process, for what torch imports at its first optimizer step (about 1 s)."""
+    """Take one optimizer step: torch's first one in a process spends about 1 s on imports."""
     model = nn.Linear(2, 2)
     for optimizer in build_optimizers(model, TrainingConfig(), vocab_size=0):
         model(torch.ones(1, 2)).sum().backward()

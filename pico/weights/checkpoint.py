@@ -24,7 +24,7 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint in its two halves."""
+    """A checkpoint: its tensors, and all else as plain JSON types."""
 
     tensors: Mapping[str, Tensor]
     """`model.<name>`, `optimizer.<parameter>.<state>`, `rng.<device>`."""
@@ -33,14 +33,14 @@ class Checkpoint:
     """Plain JSON types: the trial's configuration, counters, fingerprints."""
 
     def to_bytes(self) -> bytes:
-        """Serialises; equal checkpoints give equal bytes."""
+        """Serialise the checkpoint; equal checkpoints give equal bytes."""
         metadata = {"format": FORMAT, "state": json.dumps(self.state, sort_keys=True)}
         tensors = {name: t.detach().contiguous() for name, t in self.tensors.items()}
         return safetensors.torch.save(tensors, metadata=metadata)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Checkpoint":
-        """Reads what `to_bytes` wrote; the tensors lie on the CPU.
+        """Read what `to_bytes` wrote; the tensors lie on the CPU.
 
         Raises:
             CheckpointError: the bytes are not such a checkpoint.
@@ -57,10 +57,10 @@ class Checkpoint:
             raise CheckpointError("a checkpoint with a damaged header") from error
 
     def section(self, name: str) -> dict[str, Any]:
-        """Returns one mapping of the state.
+        """Return one mapping of the state.
 
         Raises:
-            CheckpointError: it is not there.
+            CheckpointError: the state has no mapping of that name.
         """
         value = self.state.get(name)
         if not isinstance(value, dict):
@@ -69,7 +69,7 @@ class Checkpoint:
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Returns the parameters and saved buffers by name, a shared one once."""
+    """Return the parameters and saved buffers by name, a shared one once."""
     seen: set[int] = set()
     tensors = {}
     for name, tensor in model.state_dict().items():
@@ -82,7 +82,7 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copies weights into a model of the same shape, in place.
+    """Copy weights into a model of the same shape, in place.
 
     Raises:
         CheckpointError: names or shapes do not fit the model.
@@ -98,7 +98,7 @@ def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def optimizer_tensors(model: nn.Module, optimizers: list[Optimizer]) -> dict[str, Tensor]:
-    """Returns every optimizer's state by parameter name; each parameter has one optimizer."""
+    """Return every optimizer's state by parameter name; each parameter has one optimizer."""
     tensors = {}
     for name, parameter in model.named_parameters():
         for optimizer in optimizers:
@@ -111,7 +111,7 @@ def optimizer_tensors(model: nn.Module, optimizers: list[Optimizer]) -> dict[str
 def load_optimizer_tensors(
     model: nn.Module, optimizers: list[Optimizer], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Puts back what `optimizer_tensors` returned, on each parameter's own device."""
+    """Put back what `optimizer_tensors` returned, on each parameter's own device."""
     owner = {
         id(p): optimizer
         for optimizer in optimizers
@@ -127,7 +127,7 @@ def load_optimizer_tensors(
 
 
 def random_tensors(device: torch.device) -> dict[str, Tensor]:
-    """Returns the state of torch's global generators that training on `device` draws from."""
+    """Return the state of torch's global generators that training on `device` draws from."""
     tensors = {"rng.cpu": torch.get_rng_state()}
     if device.type == "cuda":
         tensors["rng.cuda"] = torch.cuda.get_rng_state(device)
@@ -135,7 +135,7 @@ def random_tensors(device: torch.device) -> dict[str, Tensor]:
 
 
 def load_random_tensors(tensors: Mapping[str, Tensor], device: torch.device) -> None:
-    """Puts torch's global generators back where `random_tensors` found them."""
+    """Put torch's global generators back where `random_tensors` found them."""
     torch.set_rng_state(tensors["rng.cpu"])
     if device.type == "cuda" and "rng.cuda" in tensors:
         torch.cuda.set_rng_state(tensors["rng.cuda"], device)

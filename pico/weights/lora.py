@@ -25,7 +25,7 @@ class LoRAConfig:
     alpha: float = 16.0
     """The change counts `alpha / rank` times."""
     targets: tuple[str, ...] = ()
-    """Ends of the names of the linear layers to change, such as `qkv`; none named: all of them."""
+    """Ends of the names of the linear layers to change, such as `qkv`; empty: all of them."""
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -34,7 +34,7 @@ class LoRAConfig:
 
 
 class LowRank(nn.Module):
-    """Adds a product of two narrow matrices to a weight.
+    """The sum of a weight and a product of two narrow matrices.
 
     The change is added to the weight, not to the layer's output: a model this narrow multiplies
     once, and whatever reads the weight (a head's loss) sees the change too.
@@ -57,14 +57,14 @@ def add_lora(model: LanguageModel, config: LoRAConfig) -> list[str]:
     """Freeze the model and give its linear layers a low-rank change to learn.
 
     Args:
-        model: A trained model; changed in place. Its logits stay the same until it learns.
-        config: Rank, scale, and which layers.
+        model: trained model, changed in place. Its logits stay the same until it learns.
+        config: rank and scale of the change, and which layers get one.
 
     Returns:
-        The names of the layers.
+        names of the changed layers.
 
     Raises:
-        ValueError: No linear layer has a name that ends as `targets` asks, or the model already
+        ValueError: no linear layer has a name that ends as `targets` asks, or the model already
             has LoRA.
     """
     linears = {name: part for name, part in model.named_modules() if isinstance(part, nn.Linear)}
@@ -87,7 +87,7 @@ def add_lora(model: LanguageModel, config: LoRAConfig) -> list[str]:
 
 
 def merge_lora(model: LanguageModel) -> None:
-    """Add each change to its weight for good: the same logits from a plain model, all of it free.
+    """Add each change to its weight and unfreeze all: the same logits from a plain model.
 
     A head that was tied to the embedding is a weight of its own afterwards.
     """

@@ -21,7 +21,7 @@ from picosweep.pico.weights.lora import LoRAConfig, add_lora, merge_lora
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel:
-    """What a checkpoint says about its model, and the model."""
+    """A checkpoint's model, and what the checkpoint says about it."""
 
     model: LanguageModel
     """In evaluation mode, on the CPU; a low-rank change is merged into the weights."""
@@ -40,7 +40,7 @@ class TrainedModel:
 
 
 def restore_model(checkpoint: bytes) -> TrainedModel:
-    """Rebuilds the model of a checkpoint; leaves torch's random stream as it was.
+    """Rebuild the model of a checkpoint; leave torch's random stream as it was.
 
     Raises:
         CheckpointError: the bytes are no checkpoint, or their weights do not fit the configuration.
@@ -67,13 +67,13 @@ def restore_model(checkpoint: bytes) -> TrainedModel:
 def starting_model(
     trial: TrialConfig, vocab_size: int, tokenizer_fingerprint: str, initial: bytes | None
 ) -> LanguageModel:
-    """Returns the model that a trial's first step finds, from torch's global random stream.
+    """Return the model that a trial's first step finds, from torch's global random stream.
 
     Args:
-        trial: its `init_from` says whether, and from which weights, it goes on.
+        trial: configuration, whose `init_from` says which weights to start from, if any.
         vocab_size: size of the data's vocabulary.
-        tokenizer_fingerprint: which tokenizer made the data.
-        initial: the checkpoint to go on from, where the trial says so.
+        tokenizer_fingerprint: fingerprint of the tokenizer that made the data.
+        initial: checkpoint to start from, needed where the trial has `init_from`.
 
     Raises:
         CheckpointError: `initial` is not what the trial says, or does not fit it.
@@ -92,7 +92,7 @@ def starting_model(
 def untrained_model(
     trial: TrialConfig, vocab_size: int, *, weights: Mapping[str, Tensor] | None = None
 ) -> LanguageModel:
-    """Builds a trial's model with random weights, or the given ones under its low-rank change."""
+    """Build a trial's model with random weights, or the given ones under its low-rank change."""
     architecture = find_architecture(trial.architecture)
     model = architecture.build(trial.model, vocab_size, trial.block_size)
     if weights is not None:
@@ -104,7 +104,7 @@ def untrained_model(
 
 
 def weights_fingerprint(checkpoint: bytes) -> str:
-    """Returns a hash of a checkpoint's weights and of nothing else, for `TrialConfig.init_from`.
+    """Return a hash of a checkpoint's weights and of nothing else, for `TrialConfig.init_from`.
 
     Raises:
         CheckpointError: the bytes are no checkpoint.

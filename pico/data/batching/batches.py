@@ -3,8 +3,6 @@
 Shape letters: B rows, T tokens of a row, R rows looked up together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np
@@ -36,13 +34,13 @@ class TrainBatches:
     evenly spread, whatever their sizes.
 
     Args:
-        data: What `prepare` returned.
-        block_size: Tokens in a row, T.
-        batch_size: Rows in a batch, B.
-        seed: Which order.
+        data: prepared data, as `prepare` returned it.
+        block_size: tokens in a row, T.
+        batch_size: rows in a batch, B.
+        seed: seed of the order of the rows.
 
     Raises:
-        DataError: A source is shorter than one row.
+        DataError: a source that is one contiguous stream is shorter than one row.
     """
 
     def __init__(self, data: PreparedData, *, block_size: int, batch_size: int, seed: int) -> None:
@@ -61,10 +59,10 @@ class TrainBatches:
         self._rows: Rows | None = None
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and targets of one step.
+        """Return inputs and targets of one step.
 
         Args:
-            step: From 0.
+            step: number of the optimizer step, from 0.
 
         Returns:
             `x_BT` and `y_BT`, int64; `y_BT` holds -100 where there is no loss.
@@ -72,7 +70,7 @@ class TrainBatches:
         window, place = divmod(step, self._steps_together)
         if self._rows is None or window != self._window:
             # The choice of rows costs as much for thousands as for one: looked up in advance, it
-            # is gone from the time of a step.
+            # adds next to nothing to the time of a step.
             self._rows = self._look_up(window)
             self._window = window
         first = place * self._batch_size
@@ -109,7 +107,7 @@ def _epoch_rows(
 
 
 def _mixture_cycle(weights: list[float]) -> IntArray:
-    """Which source each row of a cycle comes from: as often as its weight, evenly spread."""
+    """Return which source each row of a cycle comes from: as often as its weight, evenly spread."""
     if len(weights) == 1:
         return np.zeros(1, dtype=np.int64)
     quotas = [max(1, round(weight * _MIXTURE_CYCLE)) for weight in weights]
@@ -120,7 +118,7 @@ def _mixture_cycle(weights: list[float]) -> IntArray:
 def gather(
     tokens: TokenArray, rows: Rows, block_size: int, meta: Meta
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs and targets of `rows`.
+    """Return inputs and targets of `rows`.
 
     Returns:
         `x_BT` and `y_BT`, int64: padding is `<|endoftext|>` in `x_BT` and -100 in `y_BT`.
@@ -143,16 +141,16 @@ def gather(
 def validation_batches(
     data: PreparedData, *, block_size: int, batch_size: int, max_tokens: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """The same validation rows each time, none of which shares a target with another.
+    """Yield batches of the same validation rows each time; no two rows share a target.
 
     Rows are taken evenly from all of the validation part, each source by its weight. A source too
     small for its share limits the others, so that the mean loss stays the mixture's.
 
     Args:
-        data: What `prepare` returned.
-        block_size: Tokens in a row, T.
-        batch_size: Rows in a batch, B; the last batch may have fewer.
-        max_tokens: At most about this many predictions, at least one row a source.
+        data: prepared data, as `prepare` returned it.
+        block_size: tokens in a row, T.
+        batch_size: rows in a batch, B; the last batch may have fewer.
+        max_tokens: about the most predictions in all; a source has at least one row.
 
     Yields:
         `x_BT` and `y_BT`, int64; `y_BT` holds -100 where there is no loss, so the loss of the set

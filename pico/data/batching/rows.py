@@ -6,8 +6,6 @@ first `count` as input and the last `count` as targets.
 Shape letters: R rows, D documents.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +20,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Some rows."""
+    """Some rows, as they lie in the flat token array."""
 
     start: IntArray
     """Index of the first input token, shape [R]."""
@@ -31,10 +29,10 @@ class Rows:
     """Predictions in the row, shape [R]; what is left of it is padding."""
 
     opens: BoolArray
-    """Whether the row is the beginning of one document, shape [R]."""
+    """Whether the row is the beginning of one document, shape [R]; false outside padded mode."""
 
-    def take(self, indices: IntArray) -> Rows:
-        """The rows at `indices`."""
+    def take(self, indices: IntArray) -> "Rows":
+        """Return the rows at `indices`."""
         return Rows(
             start=self.start[indices],
             count=self.count[indices],
@@ -43,7 +41,7 @@ class Rows:
 
 
 def full_rows(start_R: IntArray, block_size: int) -> Rows:
-    """Rows without padding."""
+    """Return rows without padding."""
     return Rows(
         start=start_R,
         count=np.full(len(start_R), block_size),
@@ -61,7 +59,7 @@ class StreamRows:
     block_size: int
 
     def rows(self, places: IntArray, epoch_keys: KeyArray) -> Rows:
-        """The rows at `places` of the epochs that `epoch_keys` name."""
+        """Return the rows at `places` of the epochs that `epoch_keys` name."""
         phase = (mix(epoch_keys) % np.uint64(self.num_phases)).astype(np.int64)
         block = shuffled(places, self.num_rows, epoch_keys)
         return full_rows(self.first_token + phase + block * self.block_size, self.block_size)
@@ -75,7 +73,7 @@ class TableRows:
     num_rows: int
 
     def rows(self, places: IntArray, epoch_keys: KeyArray) -> Rows:
-        """The rows at `places` of the epochs that `epoch_keys` name."""
+        """Return the rows at `places` of the epochs that `epoch_keys` name."""
         return self.table.take(shuffled(places, self.num_rows, epoch_keys))
 
 
@@ -83,7 +81,7 @@ def stream_rows(part: Part, block_size: int) -> StreamRows:
     """Cut a part of the token array into rows that share no input token.
 
     Raises:
-        DataError: The part is shorter than one row.
+        DataError: the part is shorter than one row.
     """
     if part.num_tokens <= block_size:
         raise DataError(
@@ -105,7 +103,7 @@ def stream_rows(part: Part, block_size: int) -> StreamRows:
 def document_rows(
     part: Part, starts: IntArray, block_size: int, *, mode: str, predict_end: bool
 ) -> Rows:
-    """Rows that begin where documents do.
+    """Return rows that begin where documents do.
 
     A document longer than a row goes on in rows of its own. In `padded` mode a row holds one
     document or a piece of one; in `packed` mode also the documents after it that still fit whole.

@@ -4,8 +4,6 @@ A row of training data is looked up as (seed, source, epoch, place in the epoch)
 at any step and no permutation of a large data set is ever held in memory.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 
@@ -31,23 +29,23 @@ def mix(values: KeyArray) -> KeyArray:
 
 
 def keys(seed: int, stream: int, epochs: IntArray) -> KeyArray:
-    """One key for each epoch of one stream of random choices."""
+    """Return one key for each epoch of one stream of random choices."""
     start = mix(mix(np.array([seed % 2**64], dtype=np.uint64)) + np.uint64(stream))
     with np.errstate(over="ignore"):
         return mix(start + epochs.astype(np.uint64))
 
 
 def shuffled(places: IntArray, size: int, epoch_keys: KeyArray) -> IntArray:
-    """Element `places[i]` of the permutation of `range(size)` that `epoch_keys[i]` names.
+    """Return element `places[i]` of the permutation of `range(size)` that `epoch_keys[i]` names.
 
     For one key, different places give different elements. Rounds of invertible steps permute the
     next power of two; a result beyond `size` goes through them again until it is inside, which
     keeps the mapping one to one.
 
     Args:
-        places: In `range(size)`.
-        size: At least 1.
-        epoch_keys: As many as there are places.
+        places: positions in a permutation, each in `range(size)`.
+        size: number of elements that are permuted, at least 1.
+        epoch_keys: one key for each place; it chooses the permutation.
     """
     bits = max(2, (size - 1).bit_length())
     mask = np.uint64(2**bits - 1)

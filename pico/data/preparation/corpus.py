@@ -1,7 +1,5 @@
 """A source's documents as they are used: not empty, within the limits, read once where they fit."""
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Iterator
 
@@ -43,10 +41,10 @@ class Corpus:
                     return
 
     def scan(self, seed: int) -> Scan:
-        """Hash and measure every document.
+        """Hash and measure every document, and keep the texts in memory where they fit.
 
         Raises:
-            DataError: There is none.
+            DataError: there is no document.
         """
         hashes = array("Q")
         sizes = array("q")

@@ -4,8 +4,6 @@ Reading, splitting, training the tokenizer on the training part alone, and encod
 holds a bounded amount of text, so a source may be larger than memory.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil
@@ -39,7 +37,7 @@ from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
 from picosweep.pico.errors import DataError
 
 DATA_VERSION = 1
-"""Raised when the same configuration gives other tokens or other training rows."""
+"""To be raised whenever the same configuration gives other tokens or other training rows."""
 
 Progress = Callable[[str, float], None]
 
@@ -56,12 +54,13 @@ def prepare(
     may prepare the same data at once; one result is kept.
 
     Args:
-        config: What to prepare.
-        cache_dir: Folder for prepared data; made when it is missing.
-        progress: Called with what is being done and the share of all work that is done.
+        config: sources, tokenizer, split and rows to prepare.
+        cache_dir: folder for prepared data; made when it is missing.
+        progress: called with the name of the current stage and the share of all work that is
+            done; None: nobody is informed.
 
     Raises:
-        DataError: The data cannot be had or used, with the setting to change.
+        DataError: the data cannot be read or used; the message names the setting to change.
     """
     report = progress or (lambda _stage, _fraction: None)
     names = [name for name, _ in config.components]
@@ -153,7 +152,7 @@ def _build(config: DataConfig, sources: list[Source], folder: Path, report: Prog
 
 
 def _split(config: DataConfig, scans: list[Scan]) -> list[Sides]:
-    """The side of every document; a validation source comes last, all of it on one side."""
+    """Return the side of every document; a validation source comes last, all of it on one side."""
     if config.validation_source is not None:
         own = np.full(len(scans[-1].hashes), VALIDATION, dtype=np.int8)
         return [*split_by_source(scans[:-1], scans[-1]), own]
@@ -198,7 +197,7 @@ def check_long_enough(meta: Meta, block_size: int) -> None:
     """Refuse rows of more tokens than a source has for training.
 
     Raises:
-        DataError: A source is shorter than one row.
+        DataError: a source is shorter than one row.
     """
     least = block_size + 1 if meta.mode == "contiguous" else 2
     for part in meta.train_parts:
@@ -258,5 +257,5 @@ def _meta(
 
 
 def _place(part: Part) -> list[float | int]:
-    """What of a part changes training: its share and its tokens, never the name of its source."""
+    """Return what of a part changes training: share and tokens, never the name of its source."""
     return [part.weight, part.first_token, part.end_token, part.first_start, part.end_start]

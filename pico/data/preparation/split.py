@@ -4,8 +4,6 @@ The same text never lands on both sides, in whichever sources of a mixture it ap
 its blanks differ.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,20 +31,20 @@ class Scan:
 
 
 def content_hash(text: str, seed: int) -> int:
-    """64-bit hash of a text's words: equal for texts that differ in white space only."""
+    """Return a 64-bit hash of a text's words: equal for texts that differ in white space only."""
     words = " ".join(text.split()).encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(words, digest_size=8, salt=(seed % 2**64).to_bytes(8, "little"))
     return int.from_bytes(digest.digest(), "little")
 
 
 def split_by_hash(scans: Sequence[Scan], fraction: float) -> list[Sides]:
-    """Per source, set about `fraction` of the characters aside, in the order of the hashes."""
+    """Set about `fraction` of each source's characters aside, in the order of the hashes."""
     chosen = [_first_by_hash(scan, fraction) for scan in scans]
     return _sides(scans, np.concatenate(chosen), clash=VALIDATION)
 
 
 def split_tail(scans: Sequence[Scan], fraction: float) -> list[Sides]:
-    """Per source, set the last documents aside, about `fraction` of its characters."""
+    """Set the last documents of each source aside, about `fraction` of its characters."""
     chosen = []
     for scan in scans:
         remaining = scan.sizes.sum() - np.cumsum(scan.sizes)
@@ -58,7 +56,7 @@ def split_tail(scans: Sequence[Scan], fraction: float) -> list[Sides]:
 
 
 def split_by_source(scans: Sequence[Scan], validation: Scan) -> list[Sides]:
-    """All of the sources for training, but for documents that the validation source has too."""
+    """Take the sources for training, but drop documents that the validation source has too."""
     return _sides(scans, validation.hashes, clash=DROPPED)
 
 

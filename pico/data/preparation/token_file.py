@@ -1,6 +1,4 @@
-"""Write one split's tokens to disk a batch of documents at a time."""
-
-from __future__ import annotations
+"""One split's tokens, written to disk a batch of documents at a time."""
 
 import hashlib
 from pathlib import Path
@@ -71,7 +69,7 @@ class TokenFile:
         return part
 
     def digest(self) -> str:
-        """Hash of all that was written, documents' places included."""
+        """Return a hash of all that was written, documents' places included."""
         return self._hash.hexdigest()
 
     def _write_batch(self) -> None:

@@ -5,8 +5,6 @@ see the same documents, the network is used once, and a later run needs none. No
 set's repository is ever run: the library reads data files only.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import uuid
@@ -33,7 +31,7 @@ _LINES_OF_ARTICLES = frozenset({"Salesforce/wikitext"})
 
 @dataclass(frozen=True, kw_only=True)
 class HubName:
-    """What `hf:<dataset>[:<configuration>[:<split>]]` says."""
+    """The parts of `hf:<dataset>[:<configuration>[:<split>]]`."""
 
     dataset: str
     """Owner and name."""
@@ -45,11 +43,11 @@ class HubName:
     """Part of the data set."""
 
     @classmethod
-    def parse(cls, name: str) -> HubName:
+    def parse(cls, name: str) -> "HubName":
         """Read a name.
 
         Raises:
-            DataError: It has no data set or more than three parts.
+            DataError: it has no data set or more than three parts.
         """
         dataset, *rest = name.removeprefix(PREFIX).split(":")
         if not dataset or len(rest) > 2:
@@ -68,10 +66,10 @@ class HubName:
 
 
 def hub_source(name: str, config: DataConfig, download_dir: Path) -> Source:
-    """The source `hf:…`; nothing is read before its documents are.
+    """Return the source `hf:…`; nothing is read before its documents are.
 
     Raises:
-        DataError: The name cannot be read. Reading raises it when `datasets` is not installed, the
+        DataError: the name cannot be read. Reading raises it when `datasets` is not installed, the
             hub cannot be reached, or there is no such data set, variant, split or text column.
     """
     hub_name = HubName.parse(name)
@@ -148,7 +146,7 @@ def _open_stream(name: HubName) -> Iterable[Mapping[str, Any]]:
 
 @contextmanager
 def _telling(name: HubName) -> Iterator[None]:
-    """Say what could not be read, whatever the library, its HTTP client or the hub raises."""
+    """Turn whatever the library, its HTTP client or the hub raises into a `DataError`."""
     try:
         yield
     except DataError:

@@ -1,10 +1,8 @@
 """Whether the Hugging Face hub can be reached, found out in a moment.
 
-Its client retries for half a minute and logs each try before it gives up; a machine without a
-network is told so at once.
+Its client retries for half a minute and logs each try before it gives up; here a machine without a
+network fails at once.
 """
-
-from __future__ import annotations
 
 import os
 import socket
@@ -16,7 +14,7 @@ _YES = frozenset({"1", "on", "true", "yes"})
 
 
 def why_unreachable() -> str | None:
-    """Say why the hub cannot be reached; None when there is no reason to think so."""
+    """Return why the hub cannot be reached; None when there is no reason to think so."""
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in _YES:
         return "HF_HUB_OFFLINE is set"
     if getproxies().get("https"):
@@ -30,6 +28,6 @@ def why_unreachable() -> str | None:
 
 
 def in_one_line(error: Exception) -> str:
-    """The kind of an error and the first line of what it says."""
+    """Return the kind of an error and the first line of its message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:300] if lines else 'no reason given'}"

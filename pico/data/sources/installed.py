@@ -1,7 +1,5 @@
 """Real text that comes with every Python: the standard library's code and the language manual."""
 
-from __future__ import annotations
-
 import os
 import platform
 import sysconfig
@@ -27,10 +25,10 @@ _NOT_LIBRARY_CODE = frozenset(
 
 
 def standard_library() -> Source:
-    """The Python files of the running interpreter's standard library, without their tests.
+    """Return the Python files of the running interpreter's standard library, tests left out.
 
     Raises:
-        DataError: The interpreter comes without its library's source.
+        DataError: the interpreter comes without its library's source.
     """
     root = Path(sysconfig.get_paths()["stdlib"])
     paths = sorted(_library_files(root))
@@ -64,7 +62,7 @@ def _library_files(root: Path) -> Iterator[Path]:
 
 
 def language_manual() -> Source:
-    """The English of Python's interactive help: one document a topic."""
+    """Return the English text of Python's interactive help, one document per topic."""
 
     def documents() -> Iterator[str]:
         from pydoc_data.topics import topics  # noqa: PLC0415 - half a megabyte of text

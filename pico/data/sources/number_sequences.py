@@ -1,10 +1,8 @@
-"""Sequences of whole numbers made on the spot: tasks with a known answer.
+"""Sequences of whole numbers made when they are read: tasks with a known answer.
 
 Each family is a function of a random generator that draws one sequence; `numbers:families` is the
 three classic ones in equal parts. Words are separated by spaces, ready for the `int` tokenizer.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -90,15 +88,15 @@ _LEAST_MAX_VALUE: dict[str, Callable[[int], int]] = {
     "families": lambda length: 2 * (length - 1),
     "geometric": lambda _length: 25,
 }
-"""By length, the `max_value` that every sequence fits below; a geometric one has at least three
-numbers. Families not named here fit always."""
+"""By length, the least `max_value` that leaves room for a sequence; a geometric one has at least
+three numbers. Families not named here always fit."""
 
 
 def number_source(name: str, config: NumbersConfig) -> Source:
-    """The source `numbers:<family>`.
+    """Return the source `numbers:<family>`.
 
     Raises:
-        DataError: There is no such family, or its sequences do not fit below `max_value`.
+        DataError: there is no such family, or its sequences do not fit below `max_value`.
     """
     family = name.removeprefix(PREFIX)
     names = [*FAMILIES, *_GROUPS]

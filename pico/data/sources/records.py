@@ -1,7 +1,5 @@
 """Rows with a text column as documents: JSONL, Parquet and the Arrow files of `save_to_disk`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,10 +12,10 @@ from picosweep.pico.errors import DataError, nearest_name_hint
 
 
 def jsonl_documents(path: Path, text_field: str) -> Iterator[str]:
-    """The text of every line's JSON object.
+    """Yield the text of every line's JSON object; a null text is empty.
 
     Raises:
-        DataError: A line is not a JSON object, or has no text under `text_field`.
+        DataError: the file is not UTF-8, or a line is no JSON object with text in `text_field`.
     """
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -56,10 +54,10 @@ def _line_text(line: str, place: str, text_field: str) -> str:
 
 
 def parquet_documents(path: Path, text_field: str) -> Iterator[str]:
-    """The text column of a Parquet file, read a batch of rows at a time.
+    """Yield the text column of a Parquet file, read a batch of rows at a time.
 
     Raises:
-        DataError: Not a Parquet file, or without a text column `text_field`.
+        DataError: it is not a Parquet file, or has no text column `text_field`.
     """
     try:
         file = pq.ParquetFile(path)
@@ -72,12 +70,12 @@ def parquet_documents(path: Path, text_field: str) -> Iterator[str]:
 
 
 def saved_dataset_files(folder: Path) -> list[Path]:
-    """The Arrow files of a folder written by `save_to_disk`, in order; empty for other folders.
+    """Return the Arrow files of a folder written by `save_to_disk`, in order; none for others.
 
-    Of a folder with several splits this is `train`, or the only one there is.
+    Of a folder of splits `train` is taken, or the only one there is.
 
     Raises:
-        DataError: The folder has several splits and none is called `train`.
+        DataError: the folder has several splits and none is called `train`.
     """
     if (folder / "dataset_dict.json").is_file():
         splits = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
@@ -96,10 +94,10 @@ def saved_dataset_files(folder: Path) -> list[Path]:
 
 
 def arrow_documents(path: Path, text_field: str) -> Iterator[str]:
-    """The text column of one Arrow stream file, through a memory map.
+    """Yield the text column of one Arrow stream file, through a memory map.
 
     Raises:
-        DataError: Not an Arrow stream, or without a text column `text_field`.
+        DataError: it is not an Arrow stream, or has no text column `text_field`.
     """
     try:
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
@@ -122,7 +120,7 @@ def _check_text_column(schema: Any, text_field: str, place: str) -> None:
 
 
 def missing_text_field(text_field: str, names: Sequence[str], place: str) -> DataError:
-    """The error for rows without the text column, saying which columns there are."""
+    """Return the error for rows without the text column; it names the columns there are."""
     return DataError(
         f"no field {text_field!r}{nearest_name_hint(text_field, names)}",
         field="data.text_field",

@@ -1,7 +1,5 @@
 """From the name a user wrote to a source of documents."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,12 +30,12 @@ def open_source(name: str, config: DataConfig, download_dir: Path) -> Source:
     """Find the source called `name`.
 
     Args:
-        name: As in `DataConfig.source`.
-        config: How its text is laid out and how much of it is wanted.
-        download_dir: Where to keep what was read over a network.
+        name: one source, as `DataConfig.source` describes it.
+        config: settings that say what a document is and how much to read.
+        download_dir: folder to keep what was read over a network.
 
     Raises:
-        DataError: There is no such source, or nothing in it can be read.
+        DataError: there is no such source, or nothing in it can be read.
     """
     if name in INSTALLED:
         return INSTALLED[name]()
@@ -68,7 +66,7 @@ def _unknown_source(name: str, path: Path) -> DataError:
 
 
 def _nearest_path_hint(path: Path) -> str:
-    """Name what is there in place of the first part of `path` that is not."""
+    """Return a hint at what is there in place of the first part of `path` that is not."""
     while not path.parent.exists():
         path = path.parent
     beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []

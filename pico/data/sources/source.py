@@ -1,6 +1,4 @@
-"""What a source of documents is: something that can be read, again and again, in one order."""
-
-from __future__ import annotations
+"""What a source of documents is: something that can be read repeatedly, always in one order."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,11 +20,11 @@ class Source:
     """Plain JSON values that identify the content: it keys the cache of prepared data."""
 
     documents: Callable[[], Iterator[str]]
-    """Starts reading from the first document."""
+    """Function that starts reading from the first document."""
 
 
 def files_signature(root: Path, paths: list[Path]) -> tuple[object, ...]:
-    """Name, size and modification time of every file: changes when any file is edited."""
+    """Return name, size and modification time of every file: it changes when any is edited."""
     rows = []
     for path in paths:
         facts = path.stat()

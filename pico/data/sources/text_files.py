@@ -1,10 +1,8 @@
 """Text files as documents: articles, stories and paragraphs found by their own marks.
 
-A long text must not become one document, or train and validation could not be told apart; and it
-must not be cut in mid-paragraph where a better place is near.
+A long text must not become one document, or it could not be split into training and validation;
+and it must not be cut in mid-paragraph where a better place is near.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
@@ -28,7 +26,7 @@ def read_chunks(path: Path) -> Iterator[str]:
     """Read a text file in pieces of at most 4 Mi characters, line ends as newlines.
 
     Raises:
-        DataError: The file cannot be read or is not UTF-8.
+        DataError: the file cannot be read or is not UTF-8.
     """
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -48,18 +46,18 @@ def read_chunks(path: Path) -> Iterator[str]:
 
 
 def section_size(total_bytes: int) -> int:
-    """Characters after which a long text may be cut: about 1/128 of it, within 1 to 64 KiB."""
+    """Return after how many characters a long text may be cut: 1/128 of it, 1 Ki to 64 Ki."""
     return min(max(total_bytes // _SECTIONS_PER_SOURCE, _SMALLEST_SECTION), _LARGEST_SECTION)
 
 
 def documents_of(path: Path, *, unit: str, section: int | None) -> Iterator[str]:
-    """The documents of one text file.
+    """Yield the documents of one text file.
 
     Args:
-        path: The file.
+        path: path of the file, UTF-8.
         unit: `line`, `file` or `auto`, as in `DataConfig.document_unit`.
-        section: With `auto`, cut a text without marks into stretches of about this many
-            characters; None keeps it whole.
+        section: with `auto`, length in characters of the stretches that a text without marks is
+            cut into, about; None keeps it whole.
     """
     if unit == "line":
         yield from _split_stream(path, lambda buffer: buffer.split("\n"))

@@ -1,1 +1,1 @@
-"""Text to token ids and back, one file a kind of tokenizer."""
+"""From text to token ids and back, one file per kind of tokenizer."""

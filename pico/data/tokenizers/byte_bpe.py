@@ -1,7 +1,5 @@
 """Byte-level byte-pair encoding, and how to train one."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -15,7 +13,7 @@ from picosweep.pico.data.tokenizers.tokenizer import IntArray, Tokenizer
 
 _PIECES_PER_CALL = 1024
 _TRAINING_PIECES_PER_TOKEN = 64
-"""Pieces a token to train on. On code, stories, articles and web pages this gives, at a
+"""Pieces per token to train on. On code, stories, articles and web pages this gives, at a
 vocabulary of 2048, within 0.09 % of the characters per token of training on everything."""
 
 
@@ -35,12 +33,12 @@ class ByteBPE(Tokenizer):
         return engine
 
     def __getstate__(self) -> dict[str, str]:
-        """Only the text: the engine is rebuilt where it is used."""
+        """Return only the text: the engine is rebuilt where it is used."""
         return {"_engine_json": self._engine_json}
 
     @property
     def vocab_size(self) -> int:
-        """Merges, bytes and marks; a small training text yields fewer than were asked for."""
+        """Number of merges, bytes and marks; a small training text yields fewer than asked for."""
         return int(self._engine.get_vocab_size())
 
     @cached_property
@@ -51,15 +49,15 @@ class ByteBPE(Tokenizer):
         return index
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`; marks such as `<|endoftext|>` in it are ordinary text."""
+        """Return the ids of `text`; marks such as `<|endoftext|>` in it are ordinary text."""
         return list(self._engine.encode(_writable(text), add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`; bytes that are no UTF-8 become replacement characters."""
+        """Return the text of `ids`; bytes that are no UTF-8 become replacement characters."""
         return str(self._engine.decode(list(ids), skip_special_tokens=False))
 
     def encode_documents(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
-        """All ids one after another and the number of ids of each text, on all cores."""
+        """Return all ids one after another and the number of ids of each text, on all cores."""
         texts = [_writable(text) for text in texts]
         if self._cuts_like_gpt2:
             return encode_by_piece(texts, self._encode_pieces)
@@ -67,7 +65,7 @@ class ByteBPE(Tokenizer):
         return _concatenate([row.ids for row in rows])
 
     def _encode_pieces(self, pieces: list[str]) -> tuple[IntArray, IntArray]:
-        # Groups of pieces as "words" of one input: an input a piece costs five times as much.
+        # Groups of pieces as "words" of one input: one input per piece costs five times as much.
         groups = [
             pieces[start : start + _PIECES_PER_CALL]
             for start in range(0, len(pieces), _PIECES_PER_CALL)
@@ -93,15 +91,15 @@ class ByteBPE(Tokenizer):
         )
 
     def token_bytes(self) -> IntArray:
-        """Bytes of each token, shape `[vocab_size]`; 0 for marks."""
+        """Return the bytes of each token, shape `[vocab_size]`; 0 for marks."""
         sizes = np.zeros(self.vocab_size, dtype=np.int64)
         for token, index in self._engine.get_vocab(with_added_tokens=True).items():
-            sizes[index] = len(token)  # byte-level: one printable character a byte
+            sizes[index] = len(token)  # byte-level: one printable character per byte
         sizes[list(self._engine.get_added_tokens_decoder())] = 0
         return sizes
 
     def to_json(self) -> str:
-        """The file format of the `tokenizers` library, which other tools read too."""
+        """Return the file format of the `tokenizers` library, which other tools read too."""
         return self._engine_json
 
 
@@ -121,7 +119,7 @@ def _writable(text: str) -> str:
 
 
 def new_engine(model: models.BPE) -> Engine:
-    """An engine that cuts and writes text as GPT-2's does."""
+    """Return an engine that cuts and writes text as GPT-2's does."""
     engine = Engine(model)
     engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     engine.decoder = decoders.ByteLevel()
@@ -131,7 +129,7 @@ def new_engine(model: models.BPE) -> Engine:
 def train_bpe(texts: Iterable[str], vocab_size: int) -> ByteBPE:
     """Learn merges from `texts` until there are `vocab_size` tokens or no pair is left.
 
-    Long texts are thinned out to 64 pieces a token, the same ones each time: see
+    Long texts are thinned out to 64 pieces per token, the same ones each time: see
     `pico.data.tokenizers.pretokens.thinned_pieces`.
     """
     at_most = vocab_size * _TRAINING_PIECES_PER_TOKEN

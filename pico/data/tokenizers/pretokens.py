@@ -1,4 +1,4 @@
-r"""Cut text where GPT-2's byte-level pre-tokenizer is sure to cut, and encode each piece once.
+r"""Text cut where GPT-2's byte-level pre-tokenizer is sure to cut; each piece is encoded once.
 
 A text of ten megabytes has some two million such pieces but only a hundred thousand different
 ones. Encoding those, and gathering the ids by piece, gives the very same ids as encoding the text,
@@ -12,8 +12,6 @@ than its own match. Other neighbours (digits, apostrophes, anything beyond ASCII
 one piece, so that the pattern itself decides about them. Python's `\s` knows more white space than
 Unicode's, so a piece only ever ends before an ASCII blank.
 """
-
-from __future__ import annotations
 
 import re
 from collections import Counter
@@ -42,7 +40,7 @@ split_pieces = _PIECE.findall
 
 
 def thinned_pieces(texts: Iterable[str], *, at_most: int) -> list[str]:
-    """A sample of at most `at_most` pieces of `texts`, in which each keeps its share of the whole.
+    """Return at most `at_most` pieces of `texts`, in which each keeps its share of the whole.
 
     Of the pieces in alphabetical order, repeats included, every k-th is taken: a frequent piece
     keeps its share to within one, and nothing is left to chance.
@@ -64,7 +62,7 @@ def encode_by_piece(texts: Sequence[str], encode_pieces: EncodePieces) -> tuple[
     """Encode `texts` by encoding each different piece once.
 
     Returns:
-        All ids one after another, and the number of ids of each text.
+        all ids one after another, and the number of ids of each text.
     """
     pieces_of_text = [split_pieces(text) for text in texts]
     index_of = dict.fromkeys(chain.from_iterable(pieces_of_text))

@@ -1,7 +1,5 @@
 """Byte-level BPE that someone else trained: a `tokenizer.json`, or GPT-2's own."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -19,7 +17,7 @@ def read_bpe(path: Path) -> ByteBPE:
     """Read a `tokenizer.json` with a byte-level BPE.
 
     Raises:
-        DataError: There is no such file, or it holds something else.
+        DataError: there is no such file, or it holds something else.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -48,10 +46,10 @@ def _unusable(path: Path, found: str) -> DataError:
 
 
 def gpt2_from_folder(folder: Path) -> ByteBPE:
-    """GPT-2's tokenizer from its vocabulary (`*vocab.json`, `encoder.json`) and its merges.
+    """Read GPT-2's tokenizer from its vocabulary (`*vocab.json`, `encoder.json`) and its merges.
 
     Raises:
-        DataError: The folder lacks one of the two files, or they do not fit each other.
+        DataError: the folder lacks one of the two files, or they do not fit each other.
     """
     vocabulary = _first(folder, "*vocab.json", "encoder.json")
     merges = _first(folder, "*merges.txt", "vocab.bpe")
@@ -76,10 +74,10 @@ def _first(folder: Path, *patterns: str) -> Path:
 
 
 def gpt2_from_hub() -> ByteBPE:
-    """GPT-2's tokenizer from the local cache of the Hugging Face hub, or from the hub itself.
+    """Read GPT-2's tokenizer from the local cache of the Hugging Face hub, or from the hub.
 
     Raises:
-        DataError: It is not in the cache and the hub cannot be reached.
+        DataError: it is not in the cache and the hub cannot be reached.
     """
     # The hub's client comes with `tokenizers` and is slow to import.
     from huggingface_hub import hf_hub_download, try_to_load_from_cache  # noqa: PLC0415

@@ -1,7 +1,5 @@
 """Tokenizers by kind: made from a configuration, or read back from `tokenizer.json`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -35,10 +33,10 @@ TOKENIZERS: dict[str, Make] = {
 
 
 def make_tokenizer(config: TokenizerConfig, training_texts: Iterable[str]) -> Tokenizer:
-    """Make the tokenizer a configuration asks for, trained on `training_texts` where it is.
+    """Make the tokenizer a configuration asks for, trained on `training_texts` if it is trained.
 
     Raises:
-        DataError: Its files are missing or unusable, or the texts do not suit it.
+        DataError: its files are missing or unusable, or the texts do not suit it.
     """
     return TOKENIZERS[config.kind](config, training_texts)
 

@@ -1,7 +1,5 @@
 """What every tokenizer can do, and the vocabularies that are plain lists of strings."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from abc import ABC, abstractmethod
@@ -38,30 +36,30 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`. The characters of `<|endoftext|>` in it are ordinary text."""
+        """Return the ids of `text`; the characters of `<|endoftext|>` in it are ordinary text."""
 
     @abstractmethod
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`."""
+        """Return the text of `ids`."""
 
     @abstractmethod
     def encode_documents(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Encode many texts at once.
 
         Returns:
-            All ids one after another, and the number of ids of each text.
+            all ids one after another, and the number of ids of each text.
         """
 
     @abstractmethod
     def token_bytes(self) -> IntArray:
-        """UTF-8 bytes of text that each id stands for, shape `[vocab_size]`; 0 for marks.
+        """Return the UTF-8 bytes that each id stands for, shape `[vocab_size]`; 0 for marks.
 
-        With it a loss in nats per token becomes bits per byte, which tokenizers share.
+        With it a loss in nats per token becomes bits per byte, which compare across tokenizers.
         """
 
     @abstractmethod
     def to_json(self) -> str:
-        """The content of `tokenizer.json`."""
+        """Return the content of `tokenizer.json`."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -70,7 +68,7 @@ class Tokenizer(ABC):
 
 
 def text_fingerprint(tokenizer_json: str) -> str:
-    """Hash of the content of a `tokenizer.json`."""
+    """Return a hash of the content of a `tokenizer.json`."""
     return hashlib.blake2b(tokenizer_json.encode(), digest_size=16).hexdigest()
 
 
@@ -96,17 +94,17 @@ class ListTokenizer(Tokenizer):
         return 1
 
     def to_json(self) -> str:
-        """The kind and the list."""
+        """Return the kind and the list as JSON."""
         return json.dumps({"kind": self.kind, "vocabulary": self.vocabulary}, ensure_ascii=False)
 
 
 class CharacterTokenizer(ListTokenizer):
-    """One id a character."""
+    """One id per character."""
 
     kind = "char"
 
     @classmethod
-    def train(cls, texts: Iterable[str]) -> CharacterTokenizer:
+    def train(cls, texts: Iterable[str]) -> "CharacterTokenizer":
         """Give an id to every character in `texts`, in the order of their code points."""
         characters: set[str] = set()
         for text in texts:
@@ -122,19 +120,19 @@ class CharacterTokenizer(ListTokenizer):
         return table
 
     def encode(self, text: str) -> list[int]:
-        """One id a character."""
+        """Return one id per character."""
         ids: list[int] = self._ids(text).tolist()
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The characters of `ids`; unknown ones become a replacement character."""
+        """Return the characters of `ids`; unknown ones become a replacement character."""
         return "".join(
             UNKNOWN_CHARACTER if token == self.unknown_id else self.vocabulary[token]
             for token in ids
         )
 
     def encode_documents(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
-        """All ids one after another, and the number of ids of each text."""
+        """Return all ids one after another, and the number of ids of each text."""
         lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
         return self._ids("".join(texts)), lengths
 
@@ -146,20 +144,20 @@ class CharacterTokenizer(ListTokenizer):
         return ids
 
     def token_bytes(self) -> IntArray:
-        """Bytes of each character, shape `[vocab_size]`; 0 for the mark."""
+        """Return the bytes of each character, shape `[vocab_size]`; 0 for the mark."""
         sizes = [len(character.encode("utf-8", "surrogatepass")) for character in self.vocabulary]
-        # An unknown character is at least one byte; counting no more never flatters a model.
+        # An unknown character is at least one byte; counting no more never lowers bits per byte.
         sizes[:2] = [0, 1]
         return np.array(sizes, dtype=np.int64)
 
 
 class IntegerTokenizer(ListTokenizer):
-    """One id a whole number; numbers are separated by spaces, commas or line ends."""
+    """One id per whole number; numbers are separated by spaces, commas or line ends."""
 
     kind = "int"
 
     @classmethod
-    def train(cls, texts: Iterable[str]) -> IntegerTokenizer:
+    def train(cls, texts: Iterable[str]) -> "IntegerTokenizer":
         """Give an id to every number in `texts`, smallest first."""
         words: set[str] = set()
         for text in texts:
@@ -172,34 +170,34 @@ class IntegerTokenizer(ListTokenizer):
         return {word: token for token, word in enumerate(self.vocabulary)}
 
     def encode(self, text: str) -> list[int]:
-        """One id a number."""
+        """Return one id per number."""
         ids = self._id_of
         return [
             ids[word] if word in ids else self._unfamiliar(word) for word in _number_words(text)
         ]
 
     def _unfamiliar(self, word: str) -> int:
-        """The id of a number written in another way (`+7`, `007`), or of one never seen."""
+        """Return the id of a number written in another way (`+7`, `007`), or of one never seen."""
         if word == UNKNOWN_CHARACTER:
             return self.unknown_id
         return self._id_of.get(str(_number(word)), self.unknown_id)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The numbers of `ids` between spaces; unknown ones become a replacement character."""
+        """Return the numbers of `ids` between spaces; unknown ones as a replacement character."""
         return " ".join(
             UNKNOWN_CHARACTER if token == self.unknown_id else self.vocabulary[token]
             for token in ids
         )
 
     def encode_documents(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
-        """All ids one after another, and the number of ids of each text."""
+        """Return all ids one after another, and the number of ids of each text."""
         rows = [self.encode(text) for text in texts]
         lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
         flat = (token for row in rows for token in row)
         return np.fromiter(flat, dtype=np.int64, count=int(lengths.sum())), lengths
 
     def token_bytes(self) -> IntArray:
-        """Bytes of each number and the blank after it, shape `[vocab_size]`; 0 for the mark."""
+        """Return the bytes of each number and its separator, shape `[vocab_size]`; 0 for a mark."""
         sizes = [len(word) + 1 for word in self.vocabulary]  # the separator belongs to its number
         sizes[:2] = [0, 2]
         return np.array(sizes, dtype=np.int64)

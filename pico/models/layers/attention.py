@@ -37,7 +37,7 @@ class LinearCache:
 
 
 class SoftmaxMixing(nn.Module):
-    """Mixes values by the softmax of scaled products of queries and keys."""
+    """Mixing of values by the softmax of scaled products of queries and keys."""
 
     def __init__(self, *, dropout: float, rotary: Rotary | None) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class SoftmaxMixing(nn.Module):
 
 
 class LinearMixing(nn.Module):
-    """Mixes values by products of positive features of queries and keys, in linear time.
+    """Mixing of values by products of positive features of queries and keys, in linear time.
 
     Rotary angles turn the features in the numerator only, so that the denominator stays positive.
 
@@ -117,7 +117,7 @@ class LinearMixing(nn.Module):
 
 
 class Attention(nn.Module):
-    """Projects to queries, keys and values, mixes, projects back."""
+    """Projection to queries, keys and values, their mixing, and projection back."""
 
     def __init__(
         self,

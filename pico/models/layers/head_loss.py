@@ -34,18 +34,18 @@ def head_loss(
 ) -> tuple[Tensor, Tensor]:
     """Return the objective to differentiate and the cross-entropy in nats, each a mean.
 
-    Worth it on a CPU in float32: a compiler and a GPU have better ways of their own.
+    It pays on a CPU in float32: a compiler and a GPU have better ways of their own.
 
     Args:
-        features_NS: What the head reads.
-        head: Its weight and its offset, if any.
-        targets_N: What to predict; -100 where there is nothing to predict.
-        label_smoothing: Share of each target's probability spread over the vocabulary.
-        num_targets: What the sums are divided by, for one micro-batch of a larger batch; by
-            default the targets there are.
+        features_NS: what the head reads.
+        head: linear layer, of which the weight and the offset, if any, are used.
+        targets_N: ids to predict; -100 where there is nothing to predict.
+        label_smoothing: share of each target's probability spread over the vocabulary.
+        num_targets: what the sums are divided by, for one micro-batch of a larger batch; None:
+            the number of targets given.
 
     Returns:
-        What `torch.nn.functional.cross_entropy` over the logits gives, to float32 rounding, with
+        what `torch.nn.functional.cross_entropy` over the logits gives, to float32 rounding, with
         the smoothing and without; the second carries no gradient.
     """
     if num_targets is None:
@@ -62,7 +62,7 @@ def head_loss(
 
 
 class _HeadLoss(torch.autograd.Function):
-    """Makes the gradients in the forward pass, piece by piece."""
+    """The loss, whose gradients are made in the forward pass, piece by piece."""
 
     @staticmethod
     def forward(
@@ -98,7 +98,7 @@ class _HeadLoss(torch.autograd.Function):
             grad_PV.scatter_add_(1, target_P1, total_P1 * (smoothing - 1.0))
             if smoothing:
                 grad_PV.sub_(total_P1 * (smoothing / len(weight_VS)))
-            # What is still missing is a factor a row: cheaper on the narrow side of the products.
+            # What is still missing is a factor per row: cheaper on the products' narrow side.
             scale_P1 = share_P1 / total_P1
             torch.mm(grad_PV, weight_VS, out=grads[0][piece])
             grads[0][piece].mul_(scale_P1)

@@ -27,14 +27,14 @@ def weighted_values(
     """Return `sum over s <= t of (q_t · k_s) v_s` for every t.
 
     Args:
-        q_BHTK: Queries, feature map applied.
-        k_BHTK: Keys, feature map applied.
-        v_BHTK: Values.
-        chunk_size: Time steps worked on at once: changes time and memory, never the result.
+        q_BHTK: queries, feature map applied.
+        k_BHTK: keys, feature map applied.
+        v_BHTK: values to sum.
+        chunk_size: time steps worked on at once: changes time and memory, never the result.
         state_BHKK: `sum of k_s v_sᵀ` over all time steps before the first; None if there are none.
 
     Returns:
-        The sums `[B, H, T, K]`, and the state after the last time step.
+        sums `[B, H, T, K]`, and the state after the last time step.
     """
     length = q_BHTK.shape[2]
     size = min(chunk_size, length)

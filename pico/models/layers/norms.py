@@ -25,7 +25,7 @@ def make_norm(kind: Norm, size: int, *, bias: bool) -> nn.Module:
 
 
 class RMSNorm(nn.Module):
-    """Brings each row to unit mean square, then scales it.
+    """Scaling of each row to unit mean square, then by a learned weight.
 
     Source: Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467.
     """
@@ -36,7 +36,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `x` normalised over its last axis."""
-        # PyTorch has a fused kernel on GPUs, but strings small operations together on CPUs.
+        # PyTorch has a fused kernel on GPUs, but chains small operations on CPUs.
         if (
             x.device.type == "cpu"
             and x.dtype == torch.float32

@@ -11,7 +11,7 @@ BASE = 10_000.0
 
 
 def sinusoidal_vectors(length: int, size: int) -> Tensor:
-    """Return one fixed vector a place, `[length, size]`: sines, then cosines.
+    """Return one fixed vector per place, `[length, size]`: sines, then cosines.
 
     Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.5.
     """
@@ -21,7 +21,7 @@ def sinusoidal_vectors(length: int, size: int) -> Tensor:
 
 
 class Rotary(nn.Module):
-    """Turns each pair of a head's numbers by an angle that grows with the place.
+    """Rotation of each pair of a head's numbers by an angle that grows with the place.
 
     Pair r is numbers 2r and 2r + 1 of a head.
 
@@ -35,7 +35,7 @@ class Rotary(nn.Module):
         super().__init__()
         angles_TR = _angles(length, head_size // 2, head_size)
         turns_TR2 = torch.stack([angles_TR.cos(), angles_TR.sin()], dim=-1)
-        # One copy a head: a product with a broadcast table runs over a few numbers at a time.
+        # One copy per head: a product with a broadcast table runs over a few numbers at a time.
         turns_TGR2 = turns_TR2.unsqueeze(1).repeat(1, num_heads, 1, 1)
         self.register_buffer("turns", turns_TGR2, persistent=False)
 
