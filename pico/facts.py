@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from torch.overrides import TorchFunctionMode
 
+from picosweep.pico.errors import FieldError
 from picosweep.pico.models.interface import Architecture, ModelConfig
 from picosweep.pico.models.registry import find_architecture
 
@@ -58,7 +59,7 @@ def compute_facts(
     """
     if optimizer not in OPTIMIZER_COPIES:
         allowed = ", ".join(OPTIMIZER_COPIES)
-        raise ValueError(f"optimizer is {optimizer!r}; allowed: one of {allowed}")
+        raise FieldError(field="optimizer", found=optimizer, allowed=f"one of {allowed}")
     found = find_architecture(architecture)
     sizes = (model_config, vocab_size, block_size)
     num_params = _count_params(found, *sizes)

@@ -4,7 +4,6 @@ Counts come from the built models; a test checks each exactly. Where the publish
 claims another number, the preset says so.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Final
@@ -116,16 +115,3 @@ PRESETS: Final[Mapping[str, Preset]] = {
         note="Described elsewhere as 95 M parameters; 24 layers of 768 have 171 M.",
     ),
 }
-
-
-def find_preset(name: str) -> Preset:
-    """Return the preset of that name.
-
-    Raises:
-        ValueError: there is none; the message says which there are and which is nearest.
-    """
-    if name in PRESETS:
-        return PRESETS[name]
-    near = difflib.get_close_matches(name, PRESETS, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise ValueError(f"preset is {name!r}; allowed: one of {', '.join(PRESETS)}{hint}")

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from picosweep.pico.errors import FieldError
 from picosweep.pico.field_checks import (
     check_choice,
     check_count,
@@ -120,9 +121,11 @@ class TrainingConfig:
             check_count("lora_rank", self.lora_rank)
         check_positive("lora_alpha", self.lora_alpha)
         if self.batch_size % self.accumulation:
-            raise ValueError(
-                f"accumulation is {self.accumulation}; allowed: a divisor of batch_size "
-                f"({self.batch_size})"
+            raise FieldError(
+                field="accumulation",
+                found=self.accumulation,
+                allowed=f"a divisor of batch_size ({self.batch_size})",
+                involved=("batch_size",),
             )
 
     @property
@@ -132,8 +135,8 @@ class TrainingConfig:
 
 
 def _check_range(field: str, value: float, *, most: float) -> None:
-    """Raise `ValueError` unless `value` is a finite number from 0 to `most`."""
+    """Raise `FieldError` unless `value` is a finite number from 0 to `most`."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not 0 <= value <= most:
         allowed = "of at least 0" if math.isinf(most) else f"from 0 to {most:g}"
-        raise ValueError(f"{field} is {value!r}; allowed: a finite number {allowed}")
+        raise FieldError(field=field, found=value, allowed=f"a finite number {allowed}")

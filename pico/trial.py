@@ -1,11 +1,12 @@
 """The complete configuration of one training run: equal configurations train to equal bits."""
 
-import difflib
 import functools
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from picosweep.pico.errors import FieldError, nearest
+from picosweep.pico.field_checks import check_count
 from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import find_architecture
 from picosweep.pico.training_config import TrainingConfig
@@ -54,22 +55,20 @@ class TrialConfig:
 
     def __post_init__(self) -> None:
         for name in ("block_size", "validation_tokens"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} is {value!r}; allowed: a whole number of at least 1")
+            check_count(name, getattr(self, name))
         if isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
-            raise ValueError(f"seed: found {self.seed!r}, allowed: an integer in [0, 2^63)")
+            raise FieldError(field="seed", found=self.seed, allowed="an integer in [0, 2^63)")
         if self.training.needs_horizon != (self.horizon_steps is not None):
-            allowed = "the total steps" if self.training.needs_horizon else "None"
-            raise ValueError(
-                f"horizon_steps: found {self.horizon_steps!r}, allowed with schedule "
-                f"{self.training.schedule}: {allowed}"
+            steps = "the total steps" if self.training.needs_horizon else "None"
+            raise FieldError(
+                field="horizon_steps",
+                found=self.horizon_steps,
+                allowed=f"{steps}, with schedule {self.training.schedule}",
+                involved=("schedule",),
             )
-
         if self.training.lora_rank is not None and self.init_from is None:
-            raise ValueError(
-                f"lora_rank is {self.training.lora_rank}; allowed without init_from: None"
-            )
+            rank = self.training.lora_rank
+            raise FieldError(field="lora_rank", found=rank, allowed="None, without init_from")
 
     @property
     def tokens_per_step(self) -> int:
@@ -174,11 +173,10 @@ def _real_fields(config_class: type[typing.Any]) -> frozenset[str]:
 def _mapping(parts: Mapping[str, object], name: str) -> Mapping[str, object]:
     value = parts[name]
     if not isinstance(value, Mapping):
-        raise ValueError(f"{name}: found {value!r}, allowed: a mapping of fields")
+        raise FieldError(field=name, found=value, allowed="a mapping of fields")
     return value
 
 
 def _refuse_unknown(what: str, name: str, known: set[str]) -> typing.NoReturn:
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"unknown {what}: {name!r}; {hint}known: {', '.join(sorted(known))}")
+    allowed = ", ".join(sorted(known))
+    raise FieldError(f"unknown {what}", field=name, allowed=allowed, near=nearest(name, known))

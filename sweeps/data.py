@@ -10,10 +10,10 @@ from picosweep.pico.data.config import DataConfig, TokenizerConfig
 from picosweep.pico.data.preparation.prepare import check_long_enough, prepare
 from picosweep.pico.data.prepared import Meta, PreparedData
 from picosweep.pico.data.tokenizer_quality import check_prepared
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 from picosweep.sweeps.errors import InputError, input_error
 from picosweep.sweeps.search.setup import CheckedSweep
-from picosweep.sweeps.spec.document import Document, KeyPath, dotted
+from picosweep.sweeps.spec.document import Document, KeyPath, dotted, place_of, problem_of
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.folder import prepared_data_folder
@@ -108,8 +108,8 @@ def prepare_data(
             prepared_data_folder(results),
             progress=lambda stage, share: say(f"preparing the data: {stage} {share:.0%}"),
         )
-    except DataError as error:
-        raise _in_spec_words(error, document, tuple(error.field.split("."))) from error
+    except FieldError as error:
+        raise InputError(problem_of(error, document)) from error
 
 
 def data_of_trial(
@@ -142,16 +142,6 @@ def data_of_trial(
     return data
 
 
-def _in_spec_words(error: DataError, document: Document, key: KeyPath) -> InputError:
-    return input_error(
-        error.problem,
-        where=document.where(key),
-        key=dotted(key),
-        found="" if error.found is None else str(error.found),
-        allowed="" if error.allowed is None else str(error.allowed),
-    )
-
-
 def _vocab_sizes(spec: Spec, document: Document, spaces: Mapping[str, Space]) -> dict[int, KeyPath]:
     """Every vocabulary size that a trial may have, with the place that asks for it."""
     own: KeyPath = ("data", "tokenizer", "vocab_size")
@@ -163,7 +153,7 @@ def _vocab_sizes(spec: Spec, document: Document, spaces: Mapping[str, Space]) ->
             some_do_not_ask = True
             continue
         some_do_not_ask |= parameter.when is not None
-        key = _place_of("vocab_size", name, document)
+        key = place_of("vocab_size", name, document)
         tokenizer = spec.data_config.tokenizer
         if tokenizer.kind != "bpe" or tokenizer.path is not None:
             raise input_error(
@@ -187,18 +177,11 @@ def _vocab_sizes(spec: Spec, document: Document, spaces: Mapping[str, Space]) ->
     return first | {size: key for size, key in asked.items() if size not in first}
 
 
-def _place_of(setting: str, architecture: str, document: Document) -> KeyPath:
-    """Where a spec says what an architecture's setting may be: in its own entry, or in `common`."""
-    own: KeyPath = ("architectures", architecture, setting)
-    common: KeyPath = ("common", setting)
-    return common if own not in document.lines and common in document.lines else own
-
-
 def _tokenizer_with(spec: Spec, size: int, document: Document, key: KeyPath) -> TokenizerConfig:
     try:
         return replace(spec.data_config.tokenizer, vocab_size=size)
-    except DataError as error:
-        raise _in_spec_words(error, document, key) from error
+    except FieldError as error:
+        raise InputError(problem_of(error, document, key)) from error
 
 
 def _check_comparable(spec: Spec, document: Document, data: SweepData) -> None:
@@ -222,6 +205,6 @@ def _check_block_sizes(document: Document, spaces: Mapping[str, Space], data: Sw
             for meta in data.metas.values():
                 try:
                     check_long_enough(meta, int(size))
-                except DataError as error:
-                    key = _place_of("block_size", name, document)
-                    raise _in_spec_words(error, document, key) from error
+                except FieldError as error:
+                    key = place_of("block_size", name, document)
+                    raise InputError(problem_of(error, document, key)) from error

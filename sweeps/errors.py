@@ -1,8 +1,9 @@
 """Errors whose cause is what the user gave us: reported as one message, never as a traceback."""
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from picosweep.pico.errors import nearest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ def input_error(message: str, **details: str) -> InputError:
     return InputError(Problem(message=message, **details))
 
 
-def nearest(name: object, allowed: Iterable[str]) -> str:
-    """A "did you mean" sentence for a misspelt name, or nothing where no name is near."""
-    matches = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.6)
-    return f"did you mean {matches[0]}?" if matches else ""
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return a question for a misspelt name, or nothing where no known name is near."""
+    near = nearest(name, known)
+    return "" if near is None else f"did you mean {near}?"

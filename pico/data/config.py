@@ -6,7 +6,7 @@ Every default lives here and nowhere else.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from picosweep.pico.errors import DataError, nearest_name_hint
+from picosweep.pico.errors import FieldError, nearest
 
 TOKENIZER_KINDS = ("bpe", "char", "int", "gpt2")
 MODES = ("contiguous", "packed", "padded")
@@ -22,17 +22,18 @@ SMALLEST_BPE_VOCABULARY = 257
 
 def _check_choice(key: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
-        raise DataError(
-            f"unknown {key.rsplit('.', maxsplit=1)[-1]}{nearest_name_hint(str(value), allowed)}",
+        raise FieldError(
+            f"unknown {key.rsplit('.', maxsplit=1)[-1]}",
             field=key,
             found=repr(value),
             allowed=", ".join(allowed),
+            near=nearest(value, allowed),
         )
 
 
 def _check_at_least(key: str, value: int | None, least: int) -> None:
     if value is not None and value < least:
-        raise DataError("too small", field=key, found=value, allowed=f"at least {least}")
+        raise FieldError("too small", field=key, found=value, allowed=f"at least {least}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,31 +152,31 @@ class DataConfig:
         _check_at_least("data.max_documents", self.max_documents, 2)
         _check_at_least("data.max_bytes", self.max_bytes, 1)
         if self.context_tokens and self.mode != "padded":
-            raise DataError(
+            raise FieldError(
                 "only documents that are rows of their own can have given tokens",
                 field="data.context_tokens",
                 found=f"{self.context_tokens} with mode {self.mode!r}",
                 allowed="0, or mode 'padded'",
             )
         if not self.predict_end and self.mode == "contiguous":
-            raise DataError(
+            raise FieldError(
                 "a contiguous stream scores every token",
                 field="data.predict_end",
                 found="false with mode 'contiguous'",
                 allowed="true, or mode 'packed' or 'padded'",
             )
         if not 0 < self.validation_fraction < 1:
-            raise DataError(
+            raise FieldError(
                 "not a share of the text",
                 field="data.validation_fraction",
                 found=self.validation_fraction,
                 allowed="above 0 and below 1",
             )
         if not self.source:
-            raise DataError("names no source", field="data.source", found=repr(self.source))
+            raise FieldError("names no source", field="data.source", found=repr(self.source))
         for name, weight in self.source.items() if isinstance(self.source, dict) else ():
             if not 0 < weight < float("inf"):
-                raise DataError(
+                raise FieldError(
                     "not a weight",
                     field=f"data.source.{name}",
                     found=weight,

@@ -53,11 +53,6 @@ class TokenizerQuality:
     used_fraction: float
     """Share of the ids that occur in the texts, probes left out."""
 
-    @property
-    def ok(self) -> bool:
-        """Whether every text came back as it was."""
-        return self.num_round_trips == self.num_texts and not self.num_broken_words
-
 
 def check_tokenizer(
     tokenizer: Tokenizer, texts: Iterable[str], *, probes: Sequence[str] = ()

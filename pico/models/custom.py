@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from picosweep.pico.errors import FieldError
 from picosweep.pico.models.conformance import check_model
 from picosweep.pico.models.interface import Architecture, Cache, LanguageModel, ModelConfig
 from picosweep.pico.training_config import TrainingConfig
@@ -45,7 +46,8 @@ class CustomConfig(ModelConfig):
                 continue
             if type(value) not in allowed and not (value is None and hint not in PLAIN_TYPES):
                 names = " or ".join(kind.__name__ for kind in allowed)
-                raise ValueError(f"{name} is {value!r}; allowed for {self.path}: {names}")
+                allowed_here = f"{names}, for {self.path}"
+                raise FieldError(field=name, found=value, allowed=allowed_here)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The class is made at run time: another process makes it again from the import path.
@@ -130,11 +132,10 @@ def _import_class(path: str) -> type[nn.Module]:
         found = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise ValueError(
-            f"model is {path!r}; allowed: package.module:Class that can be imported ({reason})"
-        ) from error
+        allowed = f"package.module:Class that can be imported ({reason})"
+        raise FieldError(field="model", found=path, allowed=allowed) from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise ValueError(f"model is {path!r}; allowed: a class derived from torch.nn.Module")
+        raise FieldError(field="model", found=path, allowed="a class derived from torch.nn.Module")
     return found
 
 

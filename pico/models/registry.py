@@ -1,9 +1,9 @@
 """From the name of an architecture to what it is."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Final
 
+from picosweep.pico.errors import FieldError, nearest
 from picosweep.pico.models.custom import load_architecture
 from picosweep.pico.models.interface import Architecture
 from picosweep.pico.models.kgram import KGRAM
@@ -31,7 +31,5 @@ def find_architecture(name: str) -> Architecture:
         return MODELS[name]
     if ":" in name:
         return load_architecture(name)
-    near = difflib.get_close_matches(name, MODELS, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
     allowed = f"one of {', '.join(MODELS)}, or an import path package.module:Class"
-    raise ValueError(f"architecture is {name!r}; allowed: {allowed}{hint}")
+    raise FieldError(field="architecture", found=name, allowed=allowed, near=nearest(name, MODELS))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from picosweep.pico.errors import FieldError
 from picosweep.pico.field_checks import (
     check_choice,
     check_count,
@@ -76,9 +77,9 @@ class TransformerConfig(ModelConfig):
         check_divides("embed_size", self.embed_size, "num_heads", self.num_heads)
         check_positive("mlp_ratio", self.mlp_ratio)
         if self.mlp_size < 1:
-            raise ValueError(
-                f"mlp_ratio is {self.mlp_ratio!r}; allowed: at least {1 / self.embed_size:g}, one"
-                f" number for embed_size {self.embed_size}"
+            least = f"at least {1 / self.embed_size:g}, one number for embed_size {self.embed_size}"
+            raise FieldError(
+                field="mlp_ratio", found=self.mlp_ratio, allowed=least, involved=("embed_size",)
             )
         check_share("dropout", self.dropout)
         check_choice("activation", self.activation, get_args(Activation))

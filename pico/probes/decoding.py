@@ -10,6 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from picosweep.pico.errors import FieldError
 from picosweep.pico.field_checks import check_count, check_positive
 
 
@@ -36,7 +37,7 @@ class Decoding:
             check_count("top_k", self.top_k)
         check_positive("top_p", self.top_p)
         if self.top_p > 1:
-            raise ValueError(f"top_p is {self.top_p!r}; allowed: above 0 and at most 1")
+            raise FieldError(field="top_p", found=self.top_p, allowed="above 0 and at most 1")
         check_positive("repetition_penalty", self.repetition_penalty)
 
     @property

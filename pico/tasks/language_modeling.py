@@ -12,6 +12,7 @@ from torch import Tensor
 
 from picosweep.pico.data.batching.batches import IGNORED, TrainBatches, validation_batches
 from picosweep.pico.data.prepared import PreparedData
+from picosweep.pico.errors import FieldError
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.tasks.language_evaluation import evaluate
 from picosweep.pico.tasks.language_loss import TrainingLoss, replace_tokens
@@ -90,9 +91,11 @@ class LanguageModeling:
         )
         on_device = [(self._on_device(x_BT), self._on_device(y_BT)) for x_BT, y_BT in batches]
         if not on_device:
-            raise ValueError(
-                f"block_size: found {trial.block_size}, but the validation part "
-                f"({data.meta.validation_tokens} tokens) has no whole block of that size"
+            raise FieldError(
+                "the validation part has no whole block of that size",
+                field="block_size",
+                found=trial.block_size,
+                allowed=f"less than its {data.meta.validation_tokens} tokens",
             )
         return on_device
 

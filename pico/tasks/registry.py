@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from picosweep.pico.errors import FieldError, nearest
 from picosweep.pico.tasks.language_modeling import LanguageModeling
 from picosweep.pico.tasks.task import MakeTask
 
@@ -16,5 +17,10 @@ def find_task(name: str) -> MakeTask:
         ValueError: there is none; the message says which there are.
     """
     if name not in TASKS:
-        raise ValueError(f"task is {name!r}; allowed: one of {', '.join(TASKS)}")
+        raise FieldError(
+            field="task",
+            found=name,
+            allowed=f"one of {', '.join(TASKS)}",
+            near=nearest(name, TASKS),
+        )
     return TASKS[name]

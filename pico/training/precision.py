@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
+from picosweep.pico.errors import FieldError
 from picosweep.pico.training_config import PrecisionName
 
 AUTOCAST_DTYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -37,7 +38,8 @@ class Precision:
         """
         if name == "auto" or (name == "fp16" and device.type == "cpu"):
             allowed = "fp32, bf16" if device.type == "cpu" else "fp32, bf16, fp16"
-            raise ValueError(f"precision is {name!r}; allowed on {device.type}: {allowed}")
+            allowed = f"{allowed} on {device.type}"
+            raise FieldError(field="precision", found=name, allowed=allowed)
         return cls(AUTOCAST_DTYPES.get(name), device, scaled=name == "fp16")
 
     def autocast(self) -> AbstractContextManager[object]:

@@ -99,12 +99,3 @@ def merge_lora(model: LanguageModel) -> None:
             parametrize.remove_parametrizations(part, "weight", leave_parametrized=False)
             part.weight = nn.Parameter(merged_OI)
     model.requires_grad_(True)
-
-
-def lora_state(model: LanguageModel) -> dict[str, Tensor]:
-    """Return the changes alone, by name: what a small checkpoint of a fine-tuned model holds."""
-    return {
-        name: tensor
-        for name, tensor in model.state_dict().items()
-        if name.endswith((".down_RI", ".up_OR"))
-    }

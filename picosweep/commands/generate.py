@@ -6,6 +6,7 @@ from pathlib import Path
 
 from picosweep.pico.data.tokenizers.registry import tokenizer_from_json
 from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
+from picosweep.pico.errors import FieldError
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.generate import stream_text
@@ -139,5 +140,5 @@ def make_decoding(
             top_p=top_p,
             repetition_penalty=repetition_penalty,
         )
-    except ValueError as error:
+    except FieldError as error:
         raise input_error(str(error)) from error

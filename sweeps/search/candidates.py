@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields as dataclass_fields, replace
 from typing import Any, Protocol
 
+from picosweep.pico.errors import FieldError
 from picosweep.pico.facts import Facts, compute_facts
 from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import MODELS
@@ -65,6 +66,10 @@ class Rejection:
     """Why a configuration may not be trained."""
 
     reason: str
+    field: str | None = None
+    """The hyperparameter whose value is to blame, as far as known."""
+    involved: tuple[str, ...] = ()
+    """Others that are to blame with it; with none, the value is impossible in every company."""
 
 
 class DataIdentity(Protocol):
@@ -149,6 +154,8 @@ class CandidateFactory:
                 init_from=self._init_from,
                 horizon_steps=plan.last_step if training.needs_horizon else None,
             )
+        except FieldError as error:
+            return Rejection(reason=str(error), field=error.field, involved=error.involved)
         except ValueError as error:
             return Rejection(reason=str(error))
         except Exception as error:

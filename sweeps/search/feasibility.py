@@ -8,7 +8,7 @@ from typing import Final
 
 from picosweep.sweeps.errors import InputError, Problem
 from picosweep.sweeps.search.candidates import Candidate, CandidateFactory, Rejection
-from picosweep.sweeps.spec.document import Document, KeyPath, dotted
+from picosweep.sweeps.spec.document import Document, KeyPath, dotted, place_of
 from picosweep.sweeps.spec.parameters import Space, Value
 from picosweep.sweeps.spec.schema import Spec
 
@@ -42,15 +42,15 @@ def check_feasibility(
     problems: list[Problem] = []
     for name, space in spaces.items():
         checked, complete = _checked(space)
-        built = [factory.build(name, chosen, spec.seed) for chosen in checked]
-        outcomes = [_reason(outcome) for outcome in built]
-        reasons = collections.Counter(reason for reason in outcomes if reason is not None)
+        outcomes = [factory.build(name, chosen, spec.seed) for chosen in checked]
+        rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejection)]
+        reasons = collections.Counter(rejection.reason for rejection in rejected)
         results[name] = Feasibility(
             num_checked=len(checked),
             num_feasible=len(checked) - reasons.total(),
             complete=complete,
             reasons=reasons,
-            candidates=tuple(outcome for outcome in built if isinstance(outcome, Candidate)),
+            candidates=tuple(outcome for outcome in outcomes if isinstance(outcome, Candidate)),
         )
         if results[name].num_feasible == 0:
             key: KeyPath = ("architectures", name)
@@ -66,7 +66,8 @@ def check_feasibility(
                 )
             )
         else:
-            problems += _impossible_choices(name, checked, outcomes, document)
+            choices = list(zip(checked, outcomes, strict=True))
+            problems += _impossible_choices(name, choices, complete, document)
     if problems:
         raise InputError(*problems)
     return results
@@ -86,29 +87,31 @@ def _checked(space: Space) -> tuple[list[dict[str, Value]], bool]:
     return [space.draw(chance) for _ in range(CHECKED)], False
 
 
-def _reason(outcome: Candidate | Rejection) -> str | None:
-    return outcome.reason if isinstance(outcome, Rejection) else None
-
-
 def _impossible_choices(
     architecture: str,
-    checked: list[dict[str, Value]],
-    outcomes: list[str | None],
+    tried: Sequence[tuple[Mapping[str, Value], Candidate | Rejection]],
+    complete: bool,
     document: Document,
 ) -> list[Problem]:
-    """Choices that a hyperparameter's own range forbids: a slip, not a constraint at work."""
-    by_choice: dict[tuple[str, Value], list[str | None]] = collections.defaultdict(list)
-    for chosen, outcome in zip(checked, outcomes, strict=True):
+    """Return choices that a hyperparameter's own range forbids: a slip, not a constraint at work.
+
+    Where the check looked at other settings too, a choice is impossible only if every
+    configuration that has it was tried.
+    """
+    by_choice: dict[tuple[str, Value], list[Rejection | None]] = collections.defaultdict(list)
+    for chosen, outcome in tried:
+        rejection = outcome if isinstance(outcome, Rejection) else None
         for choice in chosen.items():
-            by_choice[choice].append(outcome)
+            by_choice[choice].append(rejection)
     problems = []
-    for (name, value), reasons in by_choice.items():
-        own = [reason for reason in reasons if reason is not None and reason.startswith(name)]
-        if len(own) == len(reasons):
-            key: KeyPath = ("architectures", architecture, name)
+    for (name, value), outcomes in by_choice.items():
+        own = [found for found in outcomes if found is not None and found.field == name]
+        certain = complete or not any(rejection.involved for rejection in own)
+        if len(own) == len(outcomes) and certain:
+            key = place_of(name, architecture, document)
             problems.append(
                 Problem(
-                    message=f"a choice that is never possible: {own[0]}",
+                    message=f"a choice that is never possible: {own[0].reason}",
                     where=document.where(key),
                     key=dotted(key),
                     found=repr(value),

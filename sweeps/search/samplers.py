@@ -16,7 +16,7 @@ from optuna.samplers import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from picosweep.sweeps.errors import InputError, Problem, nearest
+from picosweep.sweeps.errors import InputError, Problem, did_you_mean
 from picosweep.sweeps.spec.document import Document, KeyPath, dotted
 from picosweep.sweeps.spec.parameters import Space, Value
 from picosweep.sweeps.spec.schema import Spec
@@ -114,7 +114,7 @@ def _check_enqueued(
                     key=dotted(key),
                     found=name,
                     allowed=", ".join(spaces),
-                    hint=nearest(name, spaces),
+                    hint=did_you_mean(name, spaces),
                 )
             )
             continue
@@ -138,7 +138,7 @@ def _check_point(
                     message=f"{name} is not searched in this space",
                     found=name,
                     allowed=allowed,
-                    hint=nearest(name, searched),
+                    hint=did_you_mean(name, searched),
                     **place,
                 )
             )

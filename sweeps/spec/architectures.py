@@ -9,7 +9,7 @@ from typing import Any, Final
 from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import MODELS, find_architecture
 from picosweep.pico.presets import PRESETS
-from picosweep.sweeps.errors import InputError, Problem, nearest
+from picosweep.sweeps.errors import InputError, Problem, did_you_mean
 from picosweep.sweeps.spec.document import Document, KeyPath, dotted
 from picosweep.sweeps.spec.schema import Spec
 
@@ -70,7 +70,7 @@ def _find(name: str, written: Mapping[str, Any], document: Document) -> NamedArc
         return _unknown("architecture", model, MODELS, where, document)
     try:
         architecture = find_architecture(model)
-    except ValueError as error:
+    except ValueError as error:  # from a class of the user's own, which may not be a FieldError
         place: KeyPath = (*key, "model")
         return Problem(message=str(error), where=document.where(place), key=dotted(place))
     source_hash = ""
@@ -91,5 +91,5 @@ def _unknown(
         key=dotted(key),
         found=str(found),
         allowed=", ".join(allowed) + also,
-        hint=nearest(found, allowed),
+        hint=did_you_mean(found, allowed),
     )

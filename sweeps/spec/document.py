@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from picosweep.sweeps.errors import input_error
+from picosweep.pico.errors import FieldError
+from picosweep.sweeps.errors import Problem, input_error
 
 KeyPath = tuple[str | int, ...]
 
@@ -101,3 +102,29 @@ def dotted(key: KeyPath) -> str:
     for part in key:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def problem_of(error: FieldError, document: Document, key: KeyPath | None = None) -> Problem:
+    """Return what is wrong with a setting, with its place in the spec.
+
+    Args:
+        error: what a check has raised.
+        document: where the spec stands.
+        key: the key path that asks for the setting; by default the one that the check knows.
+    """
+    key = tuple(error.field.split(".")) if key is None else key
+    return Problem(
+        message=error.problem or str(error),
+        where=document.where(key),
+        key=dotted(key),
+        found="" if error.found is None or not error.problem else str(error.found),
+        allowed="" if error.allowed is None or not error.problem else str(error.allowed),
+        hint="" if error.near is None or not error.problem else f"did you mean {error.near}?",
+    )
+
+
+def place_of(setting: str, architecture: str, document: Document) -> KeyPath:
+    """Return where a spec says what a setting may be: in an architecture's entry or in `common`."""
+    own: KeyPath = ("architectures", architecture, setting)
+    common: KeyPath = ("common", setting)
+    return common if own not in document.lines and common in document.lines else own

@@ -13,8 +13,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from picosweep.sweeps.errors import InputError, Problem, input_error, nearest
-from picosweep.sweeps.spec.document import Document, KeyPath, dotted, read_yaml
+from picosweep.pico.errors import FieldError
+from picosweep.sweeps.errors import InputError, Problem, did_you_mean, input_error
+from picosweep.sweeps.spec.document import Document, KeyPath, dotted, problem_of, read_yaml
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.tables import KNOWN_BEFORE_TRAINING, OBJECTIVES
@@ -51,16 +52,8 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
         _ = spec.data_config
     except ValidationError as error:
         raise InputError(*(_problem(details, document) for details in error.errors())) from error
-    except ValueError as error:
-        field = getattr(error, "field", None)
-        key: KeyPath = tuple(field.split(".")) if field else ("data",)
-        raise input_error(
-            getattr(error, "problem", None) or str(error),
-            where=document.where(key),
-            key=dotted(key),
-            found=str(getattr(error, "found", None) or ""),
-            allowed=str(getattr(error, "allowed", None) or ""),
-        ) from error
+    except FieldError as error:
+        raise InputError(problem_of(error, document)) from error
     return spec
 
 
@@ -82,7 +75,7 @@ def load_stored_spec(folder: Path) -> tuple[Spec, Document]:
 
 def _check_objectives(spec: Spec) -> None:
     if spec.objectives[0].metric in KNOWN_BEFORE_TRAINING:
-        raise _ContradictionError(
+        raise FieldError(
             "the first objective must be measured in training: early stopping looks at it",
             field="objectives",
             found=spec.objectives[0].metric,
@@ -93,7 +86,7 @@ def _check_objectives(spec: Spec) -> None:
 def _check_sample_rungs(spec: Spec) -> None:
     beyond = [rung for rung in spec.samples.at(spec.budget.rungs) if rung >= spec.budget.rungs]
     if beyond:
-        raise _ContradictionError(
+        raise FieldError(
             "there is no such rung",
             field="samples.rungs",
             found=beyond[0],
@@ -106,7 +99,7 @@ def _check_budget(spec: Spec) -> None:
     if budget.unit == "seconds":
         _check_silence(spec)
     elif not isinstance(budget.min, int):
-        raise _ContradictionError(
+        raise FieldError(
             "only seconds can be cut into parts",
             field="budget.min",
             found=budget.min,
@@ -118,21 +111,13 @@ def _check_silence(spec: Spec) -> None:
     """A trial that is silent by its own budget must not be taken for one that hangs."""
     longest = max(after - before for before, after in itertools.pairwise((0, *spec.budget.marks)))
     if longest >= 60 * spec.limits.minutes_without_report:
-        raise _ContradictionError(
+        raise FieldError(
             "every trial would be ended for its silence: from one report to the next it trains "
             f"up to {longest:g} seconds",
             field="limits.minutes_without_report",
             found=f"{spec.limits.minutes_without_report:g}",
             allowed=f"above {longest / 60:g}, or more budget.reports_per_rung",
         )
-
-
-class _ContradictionError(ValueError):
-    """Values that are right each by itself and wrong together."""
-
-    def __init__(self, problem: str, *, field: str, found: object, allowed: object) -> None:
-        super().__init__(problem)
-        self.problem, self.field, self.found, self.allowed = problem, field, found, allowed
 
 
 def _problem(details: ErrorDetails, document: Document) -> Problem:
@@ -148,7 +133,7 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
             message="unknown key",
             found=str(path[-1]),
             allowed=", ".join(allowed),
-            hint=nearest(path[-1], allowed),
+            hint=did_you_mean(path[-1], allowed),
             **place,
         )
     if kind == "missing":
@@ -160,7 +145,7 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
             message="unknown value",
             found=repr(found),
             allowed=", ".join(allowed),
-            hint=nearest(found, allowed),
+            hint=did_you_mean(found, allowed),
             **place,
         )
     if kind == "string_pattern_mismatch":

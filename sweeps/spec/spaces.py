@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from picosweep.pico.training_config import SCHEDULES_WITH_HORIZON, ScheduleName
-from picosweep.sweeps.errors import InputError, Problem, nearest
+from picosweep.sweeps.errors import InputError, Problem, did_you_mean
 from picosweep.sweeps.spec.architectures import SOURCE_KEYS, NamedArchitecture
 from picosweep.sweeps.spec.document import Document, KeyPath, dotted
 from picosweep.sweeps.spec.expressions import ALLOWED, Expression, parse_expression
@@ -72,7 +72,7 @@ def _build_space(
                     message="unknown hyperparameter",
                     found=str(name),
                     allowed=", ".join(sorted(types)),
-                    hint=nearest(name, types),
+                    hint=did_you_mean(name, types),
                     **place,
                 )
             )
@@ -173,7 +173,7 @@ def _parse_constraints(
                 Problem(
                     message=f"no architecture of this sweep has {unknown[0]}",
                     allowed=", ".join(sorted(known)),
-                    hint=nearest(unknown[0], known),
+                    hint=did_you_mean(unknown[0], known),
                     **place,
                 )
             )

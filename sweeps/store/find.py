@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from picosweep.sweeps.errors import input_error, nearest
+from picosweep.sweeps.errors import did_you_mean, input_error
 from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.reader import read_rows, sweep_folders
 
@@ -23,7 +23,7 @@ def find_sweep(name: str, results: Path) -> Path:
         where=str(results),
         found=name,
         allowed=", ".join(names) or "none yet: run one first",
-        hint=nearest(name, names),
+        hint=did_you_mean(name, names),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from picosweep.pico.facts import compute_facts
 from picosweep.pico.models.registry import MODELS
-from picosweep.pico.presets import PRESETS, find_preset
+from picosweep.pico.presets import PRESETS
 from picosweep.pico.trial import resolve
 
 
@@ -44,10 +44,3 @@ def test_hyperparameters_are_a_sweeps(name: str) -> None:
     assert model == preset.model
     assert isinstance(model, MODELS[preset.architecture].config_class)
     assert {setting: getattr(training, setting) for setting in preset.training} == preset.training
-
-
-def test_unknown_preset_is_refused_with_a_hint() -> None:
-    """A misspelt name gets the nearest one."""
-    with pytest.raises(ValueError, match=r"'mini-27'.*did you mean 'mini-27m'"):
-        find_preset("mini-27")
-    assert find_preset("gpt-char") is PRESETS["gpt-char"]

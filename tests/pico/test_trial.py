@@ -23,7 +23,7 @@ def test_resolve_splits_a_flat_mapping():
 
 def test_unknown_hyperparameter_gets_a_hint():
     """A misspelt name is refused with the nearest known one."""
-    with pytest.raises(ValueError, match=r"'learning_rat'.*did you mean 'learning_rate'"):
+    with pytest.raises(ValueError, match=r"learning_rat: unknown .*did you mean 'learning_rate'"):
         resolve("kgram", {"learning_rat": 0.01})
 
 

@@ -40,7 +40,7 @@ class TrainBatches:
         seed: seed of the order of the rows.
 
     Raises:
-        DataError: a source that is one contiguous stream is shorter than one row.
+        FieldError: a source that is one contiguous stream is shorter than one row.
     """
 
     def __init__(self, data: PreparedData, *, block_size: int, batch_size: int, seed: int) -> None:

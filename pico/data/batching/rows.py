@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from picosweep.pico.data.batching.shuffle import IntArray, KeyArray, mix, shuffled
 from picosweep.pico.data.prepared import Part
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -81,10 +81,10 @@ def stream_rows(part: Part, block_size: int) -> StreamRows:
     """Cut a part of the token array into rows that share no input token.
 
     Raises:
-        DataError: the part is shorter than one row.
+        FieldError: the part is shorter than one row.
     """
     if part.num_tokens <= block_size:
-        raise DataError(
+        raise FieldError(
             f"too short for one block of {block_size} tokens",
             field="data.block_size",
             found=f"{part.num_tokens} training tokens in {part.name!r}",

@@ -7,7 +7,7 @@ import numpy as np
 
 from picosweep.pico.data.preparation.split import Scan, content_hash
 from picosweep.pico.data.sources.source import Source
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 _KEPT_CHARACTERS = 1 << 26
 """Texts up to this many characters are kept in memory between the passes over them."""
@@ -44,7 +44,7 @@ class Corpus:
         """Hash and measure every document, and keep the texts in memory where they fit.
 
         Raises:
-            DataError: there is no document.
+            FieldError: there is no document.
         """
         hashes = array("Q")
         sizes = array("q")
@@ -59,7 +59,7 @@ class Corpus:
                 if num_characters > _KEPT_CHARACTERS:
                     kept = None
         if not hashes:
-            raise DataError("holds no text", field="data.source", found=self.source.description)
+            raise FieldError("holds no text", field="data.source", found=self.source.description)
         self._kept = kept
         return Scan(
             hashes=np.frombuffer(hashes, dtype=np.uint64),

@@ -34,7 +34,7 @@ from picosweep.pico.data.sources.registry import open_source
 from picosweep.pico.data.sources.source import Source
 from picosweep.pico.data.tokenizers.registry import make_tokenizer
 from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 DATA_VERSION = 1
 """To be raised whenever the same configuration gives other tokens or other training rows."""
@@ -60,7 +60,7 @@ def prepare(
             done; None: nobody is informed.
 
     Raises:
-        DataError: the data cannot be read or used; the message names the setting to change.
+        FieldError: the data cannot be read or used; the message names the setting to change.
     """
     report = progress or (lambda _stage, _fraction: None)
     names = [name for name, _ in config.components]
@@ -109,7 +109,7 @@ def _make_folder(cache_dir: Path) -> None:
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(
+        raise FieldError(
             "prepared data cannot be written",
             field="results",
             found=f"{cache_dir}: {error.strerror}",
@@ -197,12 +197,12 @@ def check_long_enough(meta: Meta, block_size: int) -> None:
     """Refuse rows of more tokens than a source has for training.
 
     Raises:
-        DataError: a source is shorter than one row.
+        FieldError: a source is shorter than one row.
     """
     least = block_size + 1 if meta.mode == "contiguous" else 2
     for part in meta.train_parts:
         if part.num_tokens < least:
-            raise DataError(
+            raise FieldError(
                 f"too short for one block of {block_size} tokens",
                 field="data.source",
                 found=f"{part.num_tokens} training tokens in {part.name!r}",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 TRAIN, VALIDATION, DROPPED = 0, 1, 2
 Sides = npt.NDArray[np.int8]
@@ -89,7 +89,7 @@ def _sides(
     for side, scan in zip(sides, scans, strict=True):
         if not np.any(side == TRAIN):
             distinct = len(np.unique(scan.hashes))
-            raise DataError(
+            raise FieldError(
                 "nothing is left to train on",
                 field="data.source",
                 found=f"{distinct} distinct document{'s' if distinct != 1 else ''}, all of them "

@@ -18,7 +18,7 @@ from picosweep.pico.data.config import HUB_MAX_BYTES, DataConfig
 from picosweep.pico.data.sources.hub_access import in_one_line, why_unreachable
 from picosweep.pico.data.sources.records import jsonl_documents, missing_text_field
 from picosweep.pico.data.sources.source import Source
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 PREFIX = "hf:"
 
@@ -47,11 +47,11 @@ class HubName:
         """Read a name.
 
         Raises:
-            DataError: it has no data set or more than three parts.
+            FieldError: it has no data set or more than three parts.
         """
         dataset, *rest = name.removeprefix(PREFIX).split(":")
         if not dataset or len(rest) > 2:
-            raise DataError(
+            raise FieldError(
                 "not the name of a data set on the hub",
                 field="data.source",
                 found=repr(name),
@@ -69,7 +69,7 @@ def hub_source(name: str, config: DataConfig, download_dir: Path) -> Source:
     """Return the source `hf:…`; nothing is read before its documents are.
 
     Raises:
-        DataError: the name cannot be read. Reading raises it when `datasets` is not installed, the
+        FieldError: the name cannot be read. Reading raises it when `datasets` is not installed, the
             hub cannot be reached, or there is no such data set, variant, split or text column.
     """
     hub_name = HubName.parse(name)
@@ -129,7 +129,7 @@ def _open_stream(name: HubName) -> Iterable[Mapping[str, Any]]:
     try:
         import datasets  # noqa: PLC0415 - an optional extra, and slow to import
     except ImportError:
-        raise DataError(
+        raise FieldError(
             "sources on the hub need the package 'datasets'",
             field="data.source",
             found="no such package",
@@ -146,17 +146,17 @@ def _open_stream(name: HubName) -> Iterable[Mapping[str, Any]]:
 
 @contextmanager
 def _telling(name: HubName) -> Iterator[None]:
-    """Turn whatever the library, its HTTP client or the hub raises into a `DataError`."""
+    """Turn whatever the library, its HTTP client or the hub raises into a `FieldError`."""
     try:
         yield
-    except DataError:
+    except FieldError:
         raise
     except Exception as error:
         raise _unreadable(name, in_one_line(error)) from error
 
 
-def _unreadable(name: HubName, reason: str) -> DataError:
-    return DataError(
+def _unreadable(name: HubName, reason: str) -> FieldError:
+    return FieldError(
         f"{name.dataset!r} cannot be read from the Hugging Face hub",
         field="data.source",
         found=reason,
@@ -171,7 +171,7 @@ def _texts(rows: Iterable[Mapping[str, Any]], text_field: str, place: str) -> It
             raise missing_text_field(text_field, list(row), place)
         text = row[text_field]
         if not isinstance(text, str | None):
-            raise DataError(
+            raise FieldError(
                 f"{text_field!r} is not text",
                 field="data.text_field",
                 found=f"{type(text).__name__} in {place}",

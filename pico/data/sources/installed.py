@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from picosweep.pico.data.sources.source import Source, files_signature
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 _NOT_LIBRARY_CODE = frozenset(
     {
@@ -28,12 +28,12 @@ def standard_library() -> Source:
     """Return the Python files of the running interpreter's standard library, tests left out.
 
     Raises:
-        DataError: the interpreter comes without its library's source.
+        FieldError: the interpreter comes without its library's source.
     """
     root = Path(sysconfig.get_paths()["stdlib"])
     paths = sorted(_library_files(root))
     if not paths:
-        raise DataError(
+        raise FieldError(
             "this Python has no source files of its standard library",
             field="data.source",
             found=f"none under {root}",

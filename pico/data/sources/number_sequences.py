@@ -11,7 +11,7 @@ import numpy as np
 
 from picosweep.pico.data.config import NumbersConfig
 from picosweep.pico.data.sources.source import Source
-from picosweep.pico.errors import DataError, nearest_name_hint
+from picosweep.pico.errors import FieldError, nearest
 
 Family = Callable[[np.random.Generator, NumbersConfig], list[int]]
 
@@ -96,21 +96,22 @@ def number_source(name: str, config: NumbersConfig) -> Source:
     """Return the source `numbers:<family>`.
 
     Raises:
-        DataError: there is no such family, or its sequences do not fit below `max_value`.
+        FieldError: there is no such family, or its sequences do not fit below `max_value`.
     """
     family = name.removeprefix(PREFIX)
     names = [*FAMILIES, *_GROUPS]
     if family not in names:
-        raise DataError(
-            f"unknown number sequences{nearest_name_hint(family, names)}",
+        raise FieldError(
+            "unknown number sequences",
             field="data.source",
+            near=nearest(family, names),
             found=repr(name),
             allowed=", ".join(PREFIX + known for known in names),
         )
     least = _LEAST_MAX_VALUE.get(family)
     needed = least(config.length) if least else 1
     if config.max_value < needed:
-        raise DataError(
+        raise FieldError(
             f"too small for {family!r} sequences of {config.length} numbers",
             field="data.numbers.max_value",
             found=config.max_value,

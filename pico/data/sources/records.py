@@ -8,14 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from picosweep.pico.errors import DataError, nearest_name_hint
+from picosweep.pico.errors import FieldError, nearest
 
 
 def jsonl_documents(path: Path, text_field: str) -> Iterator[str]:
     """Yield the text of every line's JSON object; a null text is empty.
 
     Raises:
-        DataError: the file is not UTF-8, or a line is no JSON object with text in `text_field`.
+        FieldError: the file is not UTF-8, or a line is no JSON object with text in `text_field`.
     """
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -23,7 +23,7 @@ def jsonl_documents(path: Path, text_field: str) -> Iterator[str]:
                 if line.strip():
                     yield _line_text(line, f"{path} line {number}", text_field)
     except UnicodeDecodeError as error:
-        raise DataError(
+        raise FieldError(
             "not UTF-8 text",
             field="data.source",
             found=f"byte 0x{error.object[error.start]:02x} in {path}",
@@ -34,18 +34,18 @@ def _line_text(line: str, place: str, text_field: str) -> str:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise DataError(
+        raise FieldError(
             "not JSON", field="data.source", found=f"{error.msg} at column {error.colno} of {place}"
         ) from None
     if not isinstance(row, dict):
-        raise DataError(
+        raise FieldError(
             "not a JSON object", field="data.source", found=f"{type(row).__name__} on {place}"
         )
     if text_field not in row:
         raise missing_text_field(text_field, list(row), place)
     text = row[text_field]
     if not isinstance(text, str | None):
-        raise DataError(
+        raise FieldError(
             f"{text_field!r} is not text",
             field="data.text_field",
             found=f"{type(text).__name__} on {place}",
@@ -57,12 +57,12 @@ def parquet_documents(path: Path, text_field: str) -> Iterator[str]:
     """Yield the text column of a Parquet file, read a batch of rows at a time.
 
     Raises:
-        DataError: it is not a Parquet file, or has no text column `text_field`.
+        FieldError: it is not a Parquet file, or has no text column `text_field`.
     """
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError):
-        raise DataError("not a Parquet file", field="data.source", found=str(path)) from None
+        raise FieldError("not a Parquet file", field="data.source", found=str(path)) from None
     with file:
         _check_text_column(file.schema_arrow, text_field, str(path))
         for batch in file.iter_batches(batch_size=1024, columns=[text_field]):
@@ -75,12 +75,12 @@ def saved_dataset_files(folder: Path) -> list[Path]:
     Of a folder of splits `train` is taken, or the only one there is.
 
     Raises:
-        DataError: the folder has several splits and none is called `train`.
+        FieldError: the folder has several splits and none is called `train`.
     """
     if (folder / "dataset_dict.json").is_file():
         splits = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
         if "train" not in splits and len(splits) != 1:
-            raise DataError(
+            raise FieldError(
                 "several splits, none called 'train'",
                 field="data.source",
                 found=", ".join(splits),
@@ -97,7 +97,7 @@ def arrow_documents(path: Path, text_field: str) -> Iterator[str]:
     """Yield the text column of one Arrow stream file, through a memory map.
 
     Raises:
-        DataError: it is not an Arrow stream, or has no text column `text_field`.
+        FieldError: it is not an Arrow stream, or has no text column `text_field`.
     """
     try:
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
@@ -106,7 +106,7 @@ def arrow_documents(path: Path, text_field: str) -> Iterator[str]:
             for batch in stream:
                 yield from (text or "" for text in batch.column(column).to_pylist())
     except (pa.ArrowInvalid, OSError):
-        raise DataError("not an Arrow file", field="data.source", found=str(path)) from None
+        raise FieldError("not an Arrow file", field="data.source", found=str(path)) from None
 
 
 def _check_text_column(schema: Any, text_field: str, place: str) -> None:
@@ -114,15 +114,16 @@ def _check_text_column(schema: Any, text_field: str, place: str) -> None:
         raise missing_text_field(text_field, schema.names, place)
     kind = schema.field(text_field).type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise DataError(
+        raise FieldError(
             f"{text_field!r} is not text", field="data.text_field", found=f"{kind} in {place}"
         )
 
 
-def missing_text_field(text_field: str, names: Sequence[str], place: str) -> DataError:
+def missing_text_field(text_field: str, names: Sequence[str], place: str) -> FieldError:
     """Return the error for rows without the text column; it names the columns there are."""
-    return DataError(
-        f"no field {text_field!r}{nearest_name_hint(text_field, names)}",
+    return FieldError(
+        f"no field {text_field!r}",
         field="data.text_field",
+        near=nearest(text_field, names),
         found=f"fields {', '.join(map(repr, names)) or '(none)'} on {place}",
     )

@@ -1,6 +1,5 @@
 """From the name a user wrote to a source of documents."""
 
-import difflib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from picosweep.pico.data.sources.records import (
 )
 from picosweep.pico.data.sources.source import Source, files_signature
 from picosweep.pico.data.sources.text_files import documents_of, section_size
-from picosweep.pico.errors import DataError, nearest_name_hint
+from picosweep.pico.errors import FieldError, nearest
 
 INSTALLED: dict[str, Callable[[], Source]] = {"stdlib": standard_library, "pydocs": language_manual}
 
@@ -35,7 +34,7 @@ def open_source(name: str, config: DataConfig, download_dir: Path) -> Source:
         download_dir: folder to keep what was read over a network.
 
     Raises:
-        DataError: there is no such source, or nothing in it can be read.
+        FieldError: there is no such source, or nothing in it can be read.
     """
     if name in INSTALLED:
         return INSTALLED[name]()
@@ -49,36 +48,37 @@ def open_source(name: str, config: DataConfig, download_dir: Path) -> Source:
     return _open_path(path, config)
 
 
-def _unknown_source(name: str, path: Path) -> DataError:
+def _unknown_source(name: str, path: Path) -> FieldError:
     looks_like_path = "/" in name or bool(path.suffix)
     if not looks_like_path:
         families = [number_sequences.PREFIX + family for family in number_sequences.FAMILIES]
-        return DataError(
-            f"unknown source{nearest_name_hint(name, [*INSTALLED, *families])}",
+        return FieldError(
+            "unknown source",
             field="data.source",
+            near=nearest(name, [*INSTALLED, *families]),
             found=repr(name),
             allowed=f"{', '.join(INSTALLED)}, numbers:<family>, hf:<dataset>, or the path of a "
             "file or folder",
         )
-    return DataError(
-        f"no such file or folder{_nearest_path_hint(path)}", field="data.source", found=repr(name)
+    return FieldError(
+        "no such file or folder", field="data.source", found=repr(name), near=_nearest_path(path)
     )
 
 
-def _nearest_path_hint(path: Path) -> str:
-    """Return a hint at what is there in place of the first part of `path` that is not."""
+def _nearest_path(path: Path) -> str | None:
+    """Return what is there in place of the first part of `path` that is not."""
     while not path.parent.exists():
         path = path.parent
     beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, beside, n=1)
-    return f" (did you mean {str(path.parent / close[0])!r}?)" if close else ""
+    near = nearest(path.name, beside)
+    return None if near is None else str(path.parent / near)
 
 
 def _open_path(path: Path, config: DataConfig) -> Source:
     paths = [path] if path.is_file() else saved_dataset_files(path) or _readable_files(path)
     sizes = [entry.stat().st_size for entry in paths]
     if not sum(sizes):
-        raise DataError("empty", field="data.source", found=str(path))
+        raise FieldError("empty", field="data.source", found=str(path))
     num_texts = sum(not _is_records(entry) for entry in paths)
     section = section_size(sum(sizes)) if num_texts < _FEW_FILES else None
     kind = "file" if path.is_file() else f"folder of {len(paths)} files"
@@ -108,7 +108,7 @@ def _readable_files(folder: Path) -> list[Path]:
     ]
     if not paths:
         suffixes = sorted({entry.suffix or entry.name for entry in visible})
-        raise DataError(
+        raise FieldError(
             "no file with text in this folder",
             field="data.source",
             found=f"{folder} with {', '.join(suffixes) if suffixes else 'no files'}",

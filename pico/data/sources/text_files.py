@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -26,21 +26,21 @@ def read_chunks(path: Path) -> Iterator[str]:
     """Read a text file in pieces of at most 4 Mi characters, line ends as newlines.
 
     Raises:
-        DataError: the file cannot be read or is not UTF-8.
+        FieldError: the file cannot be read or is not UTF-8.
     """
     try:
         with path.open(encoding="utf-8-sig") as file:
             while chunk := file.read(_CHUNK_CHARACTERS):
                 yield chunk
     except UnicodeDecodeError as error:
-        raise DataError(
+        raise FieldError(
             "not UTF-8 text",
             field="data.source",
             found=f"byte 0x{error.object[error.start]:02x} in {path}",
             allowed="UTF-8 (convert it first, for example with iconv)",
         ) from None
     except OSError as error:
-        raise DataError(
+        raise FieldError(
             "cannot be read", field="data.source", found=f"{path}: {error.strerror}"
         ) from None
 

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer as Engine, models
 from picosweep.pico.data.sources.hub_access import in_one_line, why_unreachable
 from picosweep.pico.data.sources.text_files import END_OF_TEXT
 from picosweep.pico.data.tokenizers.byte_bpe import ByteBPE, new_engine
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 _GPT2 = "openai-community/gpt2"
 
@@ -17,7 +17,7 @@ def read_bpe(path: Path) -> ByteBPE:
     """Read a `tokenizer.json` with a byte-level BPE.
 
     Raises:
-        DataError: there is no such file, or it holds something else.
+        FieldError: there is no such file, or it holds something else.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -36,8 +36,8 @@ def read_bpe(path: Path) -> ByteBPE:
     return ByteBPE(engine.to_str())
 
 
-def _unusable(path: Path, found: str) -> DataError:
-    return DataError(
+def _unusable(path: Path, found: str) -> FieldError:
+    return FieldError(
         "not a usable tokenizer",
         field="data.tokenizer.path",
         found=f"{found}: {path}",
@@ -49,7 +49,7 @@ def gpt2_from_folder(folder: Path) -> ByteBPE:
     """Read GPT-2's tokenizer from its vocabulary (`*vocab.json`, `encoder.json`) and its merges.
 
     Raises:
-        DataError: the folder lacks one of the two files, or they do not fit each other.
+        FieldError: the folder lacks one of the two files, or they do not fit each other.
     """
     vocabulary = _first(folder, "*vocab.json", "encoder.json")
     merges = _first(folder, "*merges.txt", "vocab.bpe")
@@ -65,7 +65,7 @@ def gpt2_from_folder(folder: Path) -> ByteBPE:
 def _first(folder: Path, *patterns: str) -> Path:
     found = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
     if not found:
-        raise DataError(
+        raise FieldError(
             "GPT-2's tokenizer needs its vocabulary and its merges",
             field="data.tokenizer.path",
             found=f"no {' or '.join(patterns)} in {folder}",
@@ -77,7 +77,7 @@ def gpt2_from_hub() -> ByteBPE:
     """Read GPT-2's tokenizer from the local cache of the Hugging Face hub, or from the hub.
 
     Raises:
-        DataError: it is not in the cache and the hub cannot be reached.
+        FieldError: it is not in the cache and the hub cannot be reached.
     """
     # The hub's client comes with `tokenizers` and is slow to import.
     from huggingface_hub import hf_hub_download, try_to_load_from_cache  # noqa: PLC0415
@@ -91,7 +91,7 @@ def gpt2_from_hub() -> ByteBPE:
             return read_bpe(Path(hf_hub_download(_GPT2, "tokenizer.json")))
         except OSError as error:
             reason = in_one_line(error)
-    raise DataError(
+    raise FieldError(
         "GPT-2's tokenizer cannot be had from the Hugging Face hub",
         field="data.tokenizer.path",
         found=reason,

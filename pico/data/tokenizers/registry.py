@@ -36,7 +36,7 @@ def make_tokenizer(config: TokenizerConfig, training_texts: Iterable[str]) -> To
     """Make the tokenizer a configuration asks for, trained on `training_texts` if it is trained.
 
     Raises:
-        DataError: its files are missing or unusable, or the texts do not suit it.
+        FieldError: its files are missing or unusable, or the texts do not suit it.
     """
     return TOKENIZERS[config.kind](config, training_texts)
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from picosweep.pico.data.sources.text_files import END_OF_TEXT
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 IntArray = npt.NDArray[np.int64]
 
@@ -211,7 +211,7 @@ def _number(word: str) -> int:
     try:
         return int(word)
     except ValueError:
-        raise DataError(
+        raise FieldError(
             "the 'int' tokenizer reads whole numbers only",
             field="data.tokenizer.kind",
             found=repr(word[:40]),

@@ -6,7 +6,7 @@ import torch
 from hypothesis import assume, given, strategies as st
 
 from picosweep.pico.data.batching.batches import IGNORED, TrainBatches, validation_batches
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 from tests.pico.data.numbered import END_OF_TEXT_ID, numbered_data
 
 lengths = st.lists(st.integers(1, 30), min_size=1, max_size=12)
@@ -160,7 +160,7 @@ def test_a_small_source_goes_through_its_epochs():
 
 def test_a_source_shorter_than_a_row_is_refused():
     """The error names the source and the largest block it could fill."""
-    with pytest.raises(DataError, match=r"data\.block_size.*too short.*10.*at most 9"):
+    with pytest.raises(FieldError, match=r"data\.block_size.*too short.*10.*at most 9"):
         TrainBatches(numbered_data([8]), block_size=10, batch_size=1, seed=0)
 
 

@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from picosweep.pico.data.config import DataConfig, NumbersConfig, TokenizerConfig
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 BAD = [
     (DataConfig, {"mode": "paded"}, r"data\.mode: unknown mode \(did you mean 'padded'\?\)"),
@@ -31,7 +31,7 @@ BAD = [
 @pytest.mark.parametrize(("config", "fields", "message"), BAD)
 def test_bad_settings_are_refused(config, fields, message):
     """Each message gives the key, what was found and what is allowed."""
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(FieldError, match=message):
         config(**fields)
 
 
@@ -44,7 +44,7 @@ def test_weights_become_shares():
 
 def test_errors_travel_between_processes():
     """A pickled error says the same and keeps its parts."""
-    error = DataError("empty", field="data.source", found="x.txt", allowed="text")
+    error = FieldError("empty", field="data.source", found="x.txt", allowed="text")
     copy = pickle.loads(pickle.dumps(error))
     assert str(copy) == str(error) == "data.source: empty; found x.txt; allowed: text"
     assert (copy.field, copy.found, copy.allowed) == ("data.source", "x.txt", "text")

@@ -10,7 +10,7 @@ from picosweep.pico.data.config import HUB_MAX_BYTES, DataConfig, TokenizerConfi
 from picosweep.pico.data.preparation.prepare import prepare
 from picosweep.pico.data.sources.hub import HubName, hub_source
 from picosweep.pico.data.sources.hub_access import why_unreachable
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_a_slice_can_be_trained_on(hub, tmp_path):
 def test_what_the_hub_refuses_is_one_message(hub, tmp_path, rows, message):
     """Errors of the library become one line, and no half of a slice is kept."""
     hub.rows = rows
-    with pytest.raises(DataError, match=message) as caught:
+    with pytest.raises(FieldError, match=message) as caught:
         read("hf:a/b", tmp_path)
     assert "\n" not in str(caught.value)
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
@@ -140,14 +140,14 @@ def test_without_a_network_the_answer_is_quick(hub, tmp_path, monkeypatch):
     monkeypatch.setattr("picosweep.pico.data.sources.hub_access.getproxies", dict)
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    with pytest.raises(DataError, match=r"found no network: huggingface\.co: Name or service"):
+    with pytest.raises(FieldError, match=r"found no network: huggingface\.co: Name or service"):
         read("hf:a/b", tmp_path)
     monkeypatch.setattr(
         "picosweep.pico.data.sources.hub_access.getproxies", lambda: {"https": "proxy"}
     )
     assert why_unreachable() is None
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(DataError, match="HF_HUB_OFFLINE is set"):
+    with pytest.raises(FieldError, match="HF_HUB_OFFLINE is set"):
         read("hf:a/b", tmp_path)
     assert hub.asked == []
 
@@ -155,7 +155,7 @@ def test_without_a_network_the_answer_is_quick(hub, tmp_path, monkeypatch):
 def test_without_the_package_the_answer_says_how_to_get_it(tmp_path, monkeypatch):
     """`datasets` is an optional extra."""
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"need the package 'datasets'.*picosweep\[hub\]"):
+    with pytest.raises(FieldError, match=r"need the package 'datasets'.*picosweep\[hub\]"):
         read("hf:a/b", tmp_path)
 
 

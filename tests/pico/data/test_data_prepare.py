@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 from picosweep.pico.data.config import DataConfig, TokenizerConfig
 from picosweep.pico.data.preparation.prepare import prepare
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 from tests.pico.data.stories import STORIES
 
 CHARACTERS = TokenizerConfig(kind="char")
@@ -82,7 +82,7 @@ def test_the_second_time_is_answered_from_disk(prepared, tmp_path, monkeypatch):
     assert np.array_equal(second.train, first.train)
     assert len(list((tmp_path / "cache").iterdir())) == 1
     assert prepared(block_size=4).meta == first.meta
-    with pytest.raises(DataError, match="too short for one block"):
+    with pytest.raises(FieldError, match="too short for one block"):
         prepared(block_size=100_000)
 
 
@@ -161,7 +161,7 @@ def test_damaged_files_are_made_again(prepared, tmp_path, name, damage):
 def test_failures_leave_nothing_behind(tmp_path, story_folder):
     """Where preparing fails half-way, the cache holds no trace of it."""
     config = DataConfig(source=str(story_folder), tokenizer=TokenizerConfig(kind="int"))
-    with pytest.raises(DataError, match="whole numbers only"):
+    with pytest.raises(FieldError, match="whole numbers only"):
         prepare(config, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -293,7 +293,7 @@ def test_progress_is_told(prepared, story_folder, tmp_path):
 def test_a_text_too_short_for_one_block_is_refused(prepared):
     """The error says how many tokens there are and how many are needed."""
     message = r"data\.source: too short for one block of 100000 tokens; found \d+ training tokens"
-    with pytest.raises(DataError, match=message + r".*allowed: at least 100001 tokens"):
+    with pytest.raises(FieldError, match=message + r".*allowed: at least 100001 tokens"):
         prepared(block_size=100_000)
 
 
@@ -301,14 +301,14 @@ def test_text_without_words_is_refused(tmp_path):
     """A file of blanks holds no document."""
     path = tmp_path / "blank.txt"
     path.write_text(" \n\n \t")
-    with pytest.raises(DataError, match=r"holds no text; found blank\.txt"):
+    with pytest.raises(FieldError, match=r"holds no text; found blank\.txt"):
         prepare(DataConfig(source=str(path)), tmp_path / "cache")
 
 
 def test_a_folder_that_cannot_be_written_is_refused(story_folder):
     """The error names the folder."""
     config = DataConfig(source=str(story_folder))
-    with pytest.raises(DataError, match=r"cannot be written; found /proc/no/such/folder"):
+    with pytest.raises(FieldError, match=r"cannot be written; found /proc/no/such/folder"):
         prepare(config, story_folder.__class__("/proc/no/such/folder"))
 
 

@@ -34,7 +34,7 @@ def test_a_set_is_ready_for_training(real_text, tmp_path, name):
     share = data.meta.validation_tokens / (data.meta.train_tokens + data.meta.validation_tokens)
     assert share == pytest.approx(0.1, abs=0.01)
     quality = check_prepared(data)
-    assert quality.ok
+    assert (quality.num_round_trips, quality.num_broken_words) == (quality.num_texts, 0)
     assert quality.characters_per_token >= (1 if data.meta.tokenizer_kind == "char" else 1.9)
     x, y = TrainBatches(data, block_size=64, batch_size=8, seed=0).batch(0)
     scored = y[:, :-1] != IGNORED
@@ -53,4 +53,5 @@ def test_gpt2_tokens_are_gpt2s(real_text, tmp_path):
     assert data.meta.vocab_size == 50257
     assert data.meta.end_of_text_id == 50256
     assert data.tokenizer.encode("Hello world") == [15496, 995]
-    assert check_prepared(data).ok
+    quality = check_prepared(data)
+    assert (quality.num_round_trips, quality.num_broken_words) == (quality.num_texts, 0)

@@ -10,7 +10,7 @@ from picosweep.pico.data.config import DataConfig, NumbersConfig
 from picosweep.pico.data.sources.installed import language_manual, standard_library
 from picosweep.pico.data.sources.number_sequences import FAMILIES
 from picosweep.pico.data.sources.registry import open_source
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 
 def documents(path, **fields):
@@ -152,7 +152,7 @@ def test_saved_datasets_are_read(tmp_path):
     assert documents(tmp_path / "saved") == texts
     assert documents(tmp_path / "saved" / "train") == texts
     splits.write_text('{"splits": ["test", "dev"]}')
-    with pytest.raises(DataError, match="none called 'train'; found test, dev"):
+    with pytest.raises(FieldError, match="none called 'train'; found test, dev"):
         documents(tmp_path / "saved")
 
 
@@ -188,7 +188,7 @@ def test_bad_files_are_refused_with_the_place(tmp_path, name):
     content, message = BAD_FILES[name]
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(FieldError, match=message):
         documents(tmp_path / name)
 
 
@@ -196,18 +196,18 @@ def test_parquet_columns_are_checked(tmp_path):
     """A missing column is named with those there are; a column of numbers is not text."""
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"id": [1], "body": ["a"]}), path)
-    with pytest.raises(DataError, match=r"no field 'text'; found fields 'id', 'body' on"):
+    with pytest.raises(FieldError, match=r"no field 'text'; found fields 'id', 'body' on"):
         documents(path)
-    with pytest.raises(DataError, match=r"'id' is not text; found int64"):
+    with pytest.raises(FieldError, match=r"'id' is not text; found int64"):
         documents(path, text_field="id")
 
 
 def test_folders_without_text_are_refused(tmp_path):
     """The error says what is in the folder and what would be read."""
-    with pytest.raises(DataError, match=r"no file with text .* with no files; allowed: .*\.jsonl"):
+    with pytest.raises(FieldError, match=r"no file with text .* with no files; allowed: .*\.jsonl"):
         documents(tmp_path)
     (tmp_path / "picture.png").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"no file with text .* with \.png"):
+    with pytest.raises(FieldError, match=r"no file with text .* with \.png"):
         documents(tmp_path)
 
 
@@ -223,14 +223,14 @@ def test_folders_without_text_are_refused(tmp_path):
 )
 def test_unknown_sources_are_refused_with_the_nearest_name(tmp_path, name, message):
     """A name that is nearly right gets the right one back."""
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(FieldError, match=message):
         open_source(name, DataConfig(), tmp_path)
 
 
 def test_a_wrong_part_of_a_path_is_pointed_at(tmp_path):
     """The hint is about the first part of a path that is not there."""
     (tmp_path / "stories").mkdir()
-    with pytest.raises(DataError, match=r"did you mean '.*/stories'\?"):
+    with pytest.raises(FieldError, match=r"did you mean '.*/stories'\?"):
         open_source(f"{tmp_path}/storeis/all.txt", DataConfig(), tmp_path)
 
 
@@ -279,6 +279,6 @@ def test_the_three_families_take_turns():
 def test_sequences_that_do_not_fit_are_refused():
     """The error says how large the numbers must be allowed to be."""
     with pytest.raises(
-        DataError, match=r"data\.numbers\.max_value.*found 20; allowed: at least 62"
+        FieldError, match=r"data\.numbers\.max_value.*found 20; allowed: at least 62"
     ):
         sequences("even", length=32, max_value=20)

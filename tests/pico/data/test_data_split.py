@@ -12,7 +12,7 @@ from picosweep.pico.data.preparation.split import (
     split_by_source,
     split_tail,
 )
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 
 # Few different documents, so that many are alike, within a source and across sources.
 documents = st.lists(st.sampled_from("abcdefgh").map(lambda letter: letter * 9), min_size=1)
@@ -42,7 +42,7 @@ def test_no_document_is_on_both_sides(split, mixture, fraction, seed):
     scans = [scan(texts, seed) for texts in mixture]
     try:
         sides = split(scans, fraction)
-    except DataError:
+    except FieldError:
         # Only when a source has nothing that the other sources' validation parts lack.
         assume(False)
     train = texts_on(TRAIN, mixture, sides)
@@ -103,5 +103,5 @@ def test_white_space_hides_no_copy():
 @pytest.mark.parametrize("split", [split_by_hash, split_tail])
 def test_one_document_cannot_be_split(split):
     """The error says that all there is would be validation."""
-    with pytest.raises(DataError, match="nothing is left to train on; found 1 distinct document"):
+    with pytest.raises(FieldError, match="nothing is left to train on; found 1 distinct document"):
         split([scan(["a", "a "])], 0.5)

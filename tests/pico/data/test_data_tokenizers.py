@@ -14,7 +14,7 @@ from picosweep.pico.data.tokenizers.byte_bpe import train_bpe
 from picosweep.pico.data.tokenizers.pretokens import split_pieces, thinned_pieces
 from picosweep.pico.data.tokenizers.registry import make_tokenizer, tokenizer_from_json
 from picosweep.pico.data.tokenizers.tokenizer import CharacterTokenizer, IntegerTokenizer
-from picosweep.pico.errors import DataError
+from picosweep.pico.errors import FieldError
 from tests.pico.data.stories import STORIES
 
 # Every kind of neighbour the pre-tokenizer's pattern knows, and white space Python and Unicode
@@ -198,7 +198,7 @@ def test_numbers_are_values_not_spellings():
     assert tokenizer.encode("007 +7 9") == [2, 2, 1]
     assert tokenizer.encode(tokenizer.decode([1, 3])) == [1, 3]
     assert tokenizer.token_bytes().tolist() == [0, 2, 2, 2]
-    with pytest.raises(DataError, match=r"whole numbers only; found 'seven'"):
+    with pytest.raises(FieldError, match=r"whole numbers only; found 'seven'"):
         tokenizer.encode("seven")
 
 
@@ -261,19 +261,19 @@ def test_an_unusable_tokenizer_file_is_refused(tmp_path, content):
     path = tmp_path / "tokenizer.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(DataError, match=r"data\.tokenizer\.path: not a usable tokenizer.*\.json"):
+    with pytest.raises(FieldError, match=r"data\.tokenizer\.path: not a usable tokenizer.*\.json"):
         make_tokenizer(TokenizerConfig(path=str(path)), [])
 
 
 def test_gpt2_without_its_files_is_refused(tmp_path, monkeypatch):
     """The error names the file that is missing, or that there is no network."""
-    with pytest.raises(DataError, match=r"no \*vocab\.json or encoder\.json in"):
+    with pytest.raises(FieldError, match=r"no \*vocab\.json or encoder\.json in"):
         make_tokenizer(TokenizerConfig(kind="gpt2", path=str(tmp_path)), [])
     write_gpt2_files(tmp_path)
     (tmp_path / "merges.txt").write_text("#version: 0.2\na q\n")
-    with pytest.raises(DataError, match="not a usable tokenizer"):
+    with pytest.raises(FieldError, match="not a usable tokenizer"):
         make_tokenizer(TokenizerConfig(kind="gpt2", path=str(tmp_path)), [])
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
-    with pytest.raises(DataError, match="HF_HUB_OFFLINE is set; allowed: a network"):
+    with pytest.raises(FieldError, match="HF_HUB_OFFLINE is set; allowed: a network"):
         make_tokenizer(TokenizerConfig(kind="gpt2"), [])

@@ -34,9 +34,9 @@ def test_constructor_becomes_the_configuration() -> None:
     config, training = resolve(PATH + "Good", {"width": 4, "slope": 1, "learning_rate": 0.1})
     assert (config.width, config.slope, config.kind) == (4, 1.0, "a")
     assert training.learning_rate == 0.1
-    with pytest.raises(ValueError, match=r"'widht'.*did you mean 'width'"):
+    with pytest.raises(ValueError, match=r"widht: unknown .*did you mean 'width'"):
         resolve(PATH + "Good", {"widht": 4})
-    with pytest.raises(ValueError, match=r"width is 'x'; allowed for custom_examples:Good: int"):
+    with pytest.raises(ValueError, match=r"width is 'x'; allowed: int, for custom_examples:Good"):
         resolve(PATH + "Good", {"width": "x"})
 
 
