@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import altair as alt
 
@@ -14,6 +13,7 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.first_screen import Answer
 from picosweep.analysis.page.page import Section, render
 from picosweep.analysis.results import Results, load
+from picosweep.sweeps.store.atomic_write import replace_file
 
 
 def write_report(
@@ -40,13 +40,8 @@ def write_report(
     target = Path(output)
     results = results_folders if isinstance(results_folders, Results) else load(results_folders)
     page = render_report(results, sections=sections, refresh_seconds=refresh_seconds, strict=strict)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(
-        "w", dir=target.parent, prefix=f".{target.name}.", delete=False, encoding="utf-8"
-    ) as part:
-        part.write(page)
-    Path(part.name).chmod(0o644)
-    return Path(part.name).replace(target)
+    replace_file(target, page.encode())
+    return target
 
 
 def make_sections(results: Results, *, strict: bool = False) -> tuple[Section, ...]:

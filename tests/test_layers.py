@@ -31,7 +31,8 @@ ROOMS: Mapping[str, str] = {
     "analysis.images": "analysis.page analysis.report analysis.results",
     "analysis.summary": "analysis.answer analysis.report analysis.results",
     "analysis.watch": "analysis.report analysis.results",
-    "analysis.report": "analysis.answer analysis.chapters analysis.page analysis.results",
+    "analysis.report": "analysis.answer analysis.chapters analysis.page analysis.results "
+    "sweeps.store",
     "analysis.chapters": "analysis.answer analysis.curves analysis.equal_cost analysis.fronts "
     "analysis.page analysis.results analysis.shapes analysis.stopping analysis.trials "
     "analysis.what_mattered",
@@ -84,10 +85,11 @@ ROOMS: Mapping[str, str] = {
     "pico.data.config": "",
     "pico.field_checks": "",
     "pico.errors": "",
+    "pico.targets": "",
 }
 """Every room (a folder, or a loose module) and the rooms that it may import beside the ground."""
 
-GROUND = {"pico.errors"}
+GROUND = {"pico.errors", "pico.targets"}
 """What every room stands on."""
 
 LIBRARIES: Mapping[str, frozenset[str]] = {

@@ -22,8 +22,6 @@ from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 CONFIDENCE: Final = 0.95
 
-Row = Mapping[str, Any]
-
 
 def headline_table(
     full_budget: pl.DataFrame,
@@ -91,7 +89,9 @@ _SCHEMA = {
 }
 
 
-def _gap(row: Row, first: Row | None, sd: float, quantile: float) -> dict[str, object]:
+def _gap(
+    row: Mapping[str, Any], first: Mapping[str, Any] | None, sd: float, quantile: float
+) -> dict[str, object]:
     """Return how far a row is behind the best, with the interval of the difference of means."""
     if first is None:
         return {"gap": 0.0, "gap_low": None, "gap_high": None, "verdict": "best"}
@@ -103,11 +103,11 @@ def _gap(row: Row, first: Row | None, sd: float, quantile: float) -> dict[str, o
     return {"gap": gap, "gap_low": gap - error, "gap_high": gap + error, "verdict": verdict}
 
 
-def _costs(row: Row) -> dict[str, object]:
+def _costs(row: Mapping[str, Any]) -> dict[str, object]:
     return {name: row[name] for name in ("bits_per_byte", "num_params", "flops", "seconds")}
 
 
-def _in_words(row: Row, settings: Sequence[str]) -> str:
+def _in_words(row: Mapping[str, Any], settings: Sequence[str]) -> str:
     pairs = [(name, row[name]) for name in settings if row[name] is not None]
     return " · ".join(f"{name} {wording.setting(value)}" for name, value in pairs)
 
@@ -134,7 +134,7 @@ def headline_sentence(table: pl.DataFrame, metric: Metric, noise: tuple[float, i
     return text
 
 
-def _runner_up(second: Row, best: Row) -> str:
+def _runner_up(second: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     gap, name = wording.significant(second["gap"], 2), second["architecture"]
     if second["verdict"] == "worse":
         low, high = (wording.significant(second[key], 2) for key in ("gap_low", "gap_high"))

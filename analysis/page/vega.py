@@ -4,21 +4,15 @@ vl-convert bundles them in about three seconds; the result is kept in the user's
 only the first report on a machine pays for it.
 """
 
-import os
 from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import version
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Final
 
+from picosweep.sweeps.store.atomic_write import replace_file
+from picosweep.sweeps.store.folder import cache_folder
+
 _SNIPPET: Final = "window.vegaEmbed = vegaEmbed;"
-
-
-def cache_folder() -> Path:
-    """Return the folder of this user's caches (in `XDG_CACHE_HOME`, else `~/.cache`)."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "picosweep"
 
 
 def vega_bundle() -> str:
@@ -30,7 +24,7 @@ def vega_bundle() -> str:
     except OSError:
         script = _build()
     with suppress(OSError):  # a machine without a writable home builds it each time
-        _write(file, script)
+        replace_file(file, script.encode())
     return script
 
 
@@ -39,10 +33,3 @@ def _build() -> str:
 
     script: str = vl_convert.javascript_bundle(_SNIPPET)
     return script.replace("</script", "<\\/script")
-
-
-def _write(file: Path, script: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=file.parent, delete=False, encoding="utf-8") as part:
-        part.write(script)
-    Path(part.name).replace(file)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from picosweep.pico.data.batching.batches import IGNORED
+from picosweep.pico.targets import IGNORED
 
 
 @dataclass(frozen=True, kw_only=True)

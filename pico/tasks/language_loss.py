@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from picosweep.pico.data.batching.batches import IGNORED
 from picosweep.pico.models.interface import HeadedModel
 from picosweep.pico.models.layers.head_loss import PIECE_NUMBERS, head_loss
+from picosweep.pico.targets import IGNORED
 from picosweep.pico.training_config import TrainingConfig
 
 

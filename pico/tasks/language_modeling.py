@@ -10,10 +10,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from picosweep.pico.data.batching.batches import IGNORED, TrainBatches, validation_batches
+from picosweep.pico.data.batching.batches import TrainBatches, validation_batches
 from picosweep.pico.data.prepared import PreparedData
 from picosweep.pico.errors import FieldError
 from picosweep.pico.models.interface import LanguageModel
+from picosweep.pico.targets import IGNORED
 from picosweep.pico.tasks.language_evaluation import evaluate
 from picosweep.pico.tasks.language_loss import TrainingLoss, replace_tokens
 from picosweep.pico.trial import TrialConfig

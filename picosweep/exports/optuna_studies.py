@@ -11,7 +11,7 @@ from picosweep.sweeps.search.setup import check_spec
 from picosweep.sweeps.spec.load import load_stored_spec
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
-from picosweep.sweeps.store.journal import Row
+from picosweep.sweeps.store.tables import Row
 
 
 def export(rows: SweepRows, folder: Path) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from picosweep.sweeps.errors import input_error
-from picosweep.sweeps.store.journal import Row
 from picosweep.sweeps.store.reader import read_journal
-from picosweep.sweeps.store.tables import SET_BY_DRIVER
+from picosweep.sweeps.store.tables import SET_BY_DRIVER, Row
 
 
 @dataclass(frozen=True, kw_only=True)

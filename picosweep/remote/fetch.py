@@ -9,6 +9,7 @@ from picosweep.remote.head_agent import OUTPUT_FILE, RESULTS, SWEEPS
 from picosweep.remote.shell import CONNECTION_FAILED, capture, copy, follow, unreachable
 from picosweep.remote.submit import PYTHON
 from picosweep.sweeps.errors import input_error
+from picosweep.sweeps.store.folder import OF_ITS_DRIVER
 from picosweep.sweeps.store.lock import running_driver
 
 FIRST_BYTES = 16_384
@@ -85,7 +86,7 @@ def fetch(
     remote, local = f"{RESULTS}/{sweep}", Path(results) / sweep
     _check_same(head, remote, local)
     local.mkdir(parents=True, exist_ok=True)
-    left_out = [f"--exclude={name}" for name in ("/.lock", "/requests", "/now.json", ".*.tmp")]
+    left_out = ["--exclude=.*.tmp", *(f"--exclude=/{name}" for name in sorted(OF_ITS_DRIVER))]
     if not checkpoints:
         left_out.append("--exclude=/checkpoints")
     # The journal first and alone: what comes after it may be newer than it, never older.

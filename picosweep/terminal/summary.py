@@ -11,8 +11,6 @@ from rich.table import Table
 from picosweep.commands.result import SweepResult
 from picosweep.terminal.wording import duration, short
 
-Row = Mapping[str, Any]
-
 
 def print_summary(console: Console, result: SweepResult) -> None:
     """The winner of each architecture, what it cost, and where everything lies."""
@@ -49,7 +47,7 @@ def print_summary(console: Console, result: SweepResult) -> None:
 _STATUS_ORDER = ("completed", "stopped", "cached", "diverged", "failed", "running")
 
 
-def winners_table(result: SweepResult, winners: Sequence[Row]) -> Table:
+def winners_table(result: SweepResult, winners: Sequence[Mapping[str, Any]]) -> Table:
     """One row an architecture, in the order given; the objective's column comes first."""
     metric = result.ranking.metric
     confirmed = any(row["cohort"] == "confirm" for row in result.trials)
@@ -79,7 +77,7 @@ _SHOWN: Final[Mapping[str, tuple[str, str]]] = {
 """Columns of the winners' table: heading and format."""
 
 
-def _over_seeds(winner: Row, result: SweepResult) -> str:
+def _over_seeds(winner: Mapping[str, Any], result: SweepResult) -> str:
     """Mean and standard deviation of the winner's objective over its confirmations."""
     settings = result.settings[winner["architecture"]]
     losses = [

@@ -9,7 +9,7 @@ from picosweep.sweeps.search.ranking import Ranking
 from picosweep.sweeps.search.study import ArchitectureStudy, objective_values
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Objective
-from picosweep.sweeps.store.journal import Row
+from picosweep.sweeps.store.tables import Row
 
 
 @dataclass(kw_only=True)

@@ -28,10 +28,10 @@ from picosweep.sweeps.search.early_stopping import make_stopper
 from picosweep.sweeps.search.study import ArchitectureStudy
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
-from picosweep.sweeps.store.journal import Entry, Row
+from picosweep.sweeps.store.journal import Entry
 from picosweep.sweeps.store.reader import OtherSweeps
 from picosweep.sweeps.store.store import Store
-from picosweep.sweeps.store.tables import REPORTS, SET_BY_DRIVER
+from picosweep.sweeps.store.tables import REPORTS, SET_BY_DRIVER, Row
 
 BY_USER: Final = "stopped by the user"
 

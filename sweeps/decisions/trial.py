@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from picosweep.sweeps.search.candidates import Candidate
-from picosweep.sweeps.store.journal import Row
-from picosweep.sweeps.store.tables import FROM_REPORT, TERMINAL_STATUSES
+from picosweep.sweeps.store.tables import FROM_REPORT, TERMINAL_STATUSES, Row
 
 Outcome = Literal["completed", "stopped", "diverged", "failed"]
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # it needs Pydantic, and `picosweep status` does without
     from picosweep.sweeps.spec.schema import Objective
 
-Row = Mapping[str, Any]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
@@ -32,14 +30,16 @@ class Ranking:
         except (KeyError, IndexError, TypeError):
             return cls()
 
-    def key(self, row: Row) -> float:
+    def key(self, row: Mapping[str, Any]) -> float:
         """A number to sort rows by, the best first; infinite where nothing was measured."""
         value = row.get(self.metric)
         if value is None or not math.isfinite(value):
             return math.inf
         return float(-value if self.goal == "maximize" else value)
 
-    def best(self, rows: Sequence[Row], architecture: str) -> Row | None:
+    def best(
+        self, rows: Sequence[Mapping[str, Any]], architecture: str
+    ) -> Mapping[str, Any] | None:
         """The best searched trial of an architecture among those that trained longest."""
         measured = [
             row

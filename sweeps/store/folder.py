@@ -20,6 +20,7 @@ It imports nothing but the standard library.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,12 @@ CHECKPOINTS: Final = "checkpoints"
 
 OF_ITS_DRIVER: Final = frozenset({".lock", "now.json", "requests"})
 """Names that mean something on the driver's machine alone: they are never copied elsewhere."""
+
+
+def cache_folder() -> Path:
+    """Return the folder of this user's caches (in `XDG_CACHE_HOME`, else `~/.cache`)."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "picosweep"
 
 
 def prepared_data_folder(results: Path) -> Path:

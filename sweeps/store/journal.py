@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from picosweep.sweeps.errors import input_error
+from picosweep.sweeps.store.tables import Row
 
-Row = dict[str, Any]
 Entry = tuple[str, Row]
 """A table's name and one of its rows."""
 

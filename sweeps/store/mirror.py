@@ -17,7 +17,6 @@ import concurrent.futures
 import contextlib
 import hashlib
 import logging
-import os
 import time
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +24,13 @@ from typing import Any, Final
 
 from picosweep.sweeps.errors import InputError, input_error
 from picosweep.sweeps.store.atomic_write import replace_file
-from picosweep.sweeps.store.folder import CHECKPOINTS, JOURNAL, OF_ITS_DRIVER, SweepFolder
+from picosweep.sweeps.store.folder import (
+    CHECKPOINTS,
+    JOURNAL,
+    OF_ITS_DRIVER,
+    SweepFolder,
+    cache_folder,
+)
 from picosweep.sweeps.store.lock import running_driver
 
 MARK: Final = ".mirror"
@@ -52,8 +57,7 @@ def local_results(results: Path) -> Path:
     address = f"{scheme}://{'/' if scheme == 'file' else ''}{rest.lstrip('/')}"
     _open_store(address)
     name = hashlib.blake2b(address.encode(), digest_size=8).hexdigest()
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "picosweep" / "mirrored" / name
+    folder = cache_folder() / "mirrored" / name
     replace_file(folder / MARK, address.encode())
     return folder
 

@@ -17,8 +17,7 @@ import pyarrow.parquet as pq
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.atomic_write import replace_file
 from picosweep.sweeps.store.folder import SweepFolder
-from picosweep.sweeps.store.journal import Row
-from picosweep.sweeps.store.tables import TABLE_VERSION
+from picosweep.sweeps.store.tables import TABLE_VERSION, Row
 
 VERSION_KEY: Final = "picosweep_table_version"
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from picosweep.sweeps.store.checkpoints import StoredCheckpoint, read_checkpoint
 from picosweep.sweeps.store.folder import SweepFolder
-from picosweep.sweeps.store.journal import Journal, Row, journal_position
+from picosweep.sweeps.store.journal import Journal, journal_position
 from picosweep.sweeps.store.parquet import Parts, read_part
-from picosweep.sweeps.store.tables import TABLES, TERMINAL_STATUSES
+from picosweep.sweeps.store.tables import TABLES, TERMINAL_STATUSES, Row
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 

@@ -6,9 +6,9 @@ file system after a power cut, by a flipped bit, by a person. Such rows go back 
 
 from collections.abc import Mapping
 
-from picosweep.sweeps.store.journal import Entry, Row
+from picosweep.sweeps.store.journal import Entry
 from picosweep.sweeps.store.parquet import Parts
-from picosweep.sweeps.store.tables import FIXED_TRIAL_COLUMNS, KEYS, TERMINAL_STATUSES
+from picosweep.sweeps.store.tables import FIXED_TRIAL_COLUMNS, KEYS, TERMINAL_STATUSES, Row
 
 
 def lost_rows(

@@ -19,7 +19,7 @@ from picosweep.sweeps.store.checkpoints import (
     with_several_checkpoints,
 )
 from picosweep.sweeps.store.folder import SweepFolder
-from picosweep.sweeps.store.journal import Entry, Journal, Row, journal_position
+from picosweep.sweeps.store.journal import Entry, Journal, journal_position
 from picosweep.sweeps.store.lock import lock_folder
 from picosweep.sweeps.store.parquet import Parts, check_version, refuse_version
 from picosweep.sweeps.store.recovery import lost_rows
@@ -28,6 +28,7 @@ from picosweep.sweeps.store.tables import (
     TABLE_VERSION,
     TABLES,
     TERMINAL_STATUSES,
+    Row,
 )
 
 APPENDED_TABLES: Final = ("reports", "decisions", "samples", "incidents")

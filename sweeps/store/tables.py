@@ -10,11 +10,14 @@ where an architecture has none).
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
 from picosweep.sweeps.store.columns import ALL, COLUMNS, Column
+
+Row = dict[str, Any]
+"""A row of a table, by column name."""
 
 TABLE_VERSION: Final = 1
 """Raised whenever a column changes its meaning; stored in each Parquet file's metadata."""

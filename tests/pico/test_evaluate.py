@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from picosweep.pico.data.batching.batches import IGNORED
+from picosweep.pico.targets import IGNORED
 from picosweep.pico.tasks.language_evaluation import Evaluation, evaluate
 
 

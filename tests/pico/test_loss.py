@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from picosweep.pico.data.batching.batches import IGNORED
 from picosweep.pico.models.layers.head_loss import PIECE_NUMBERS
 from picosweep.pico.models.registry import MODELS
+from picosweep.pico.targets import IGNORED
 from picosweep.pico.tasks.language_loss import TrainingLoss, logits_loss, replace_tokens
 from picosweep.pico.training_config import TrainingConfig
 

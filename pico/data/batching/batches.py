@@ -18,9 +18,7 @@ from picosweep.pico.data.batching.rows import (
 )
 from picosweep.pico.data.batching.shuffle import IntArray, keys
 from picosweep.pico.data.prepared import Meta, Part, PreparedData, TokenArray
-
-IGNORED = -100
-"""Target of a position without loss; what `torch.nn.functional.cross_entropy` skips."""
+from picosweep.pico.targets import IGNORED
 
 _ROWS_LOOKED_UP_TOGETHER = 4096
 _MIXTURE_CYCLE = 1024

@@ -5,8 +5,9 @@ import pytest
 import torch
 from hypothesis import assume, given, strategies as st
 
-from picosweep.pico.data.batching.batches import IGNORED, TrainBatches, validation_batches
+from picosweep.pico.data.batching.batches import TrainBatches, validation_batches
 from picosweep.pico.errors import FieldError
+from picosweep.pico.targets import IGNORED
 from tests.pico.data.numbered import END_OF_TEXT_ID, numbered_data
 
 lengths = st.lists(st.integers(1, 30), min_size=1, max_size=12)

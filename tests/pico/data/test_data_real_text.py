@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from picosweep.pico.data.batching.batches import IGNORED, TrainBatches, validation_batches
+from picosweep.pico.data.batching.batches import TrainBatches, validation_batches
 from picosweep.pico.data.config import DataConfig, TokenizerConfig
 from picosweep.pico.data.preparation.prepare import prepare
 from picosweep.pico.data.tokenizer_quality import check_prepared
+from picosweep.pico.targets import IGNORED
 
 pytestmark = pytest.mark.real_text
 

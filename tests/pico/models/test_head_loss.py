@@ -6,7 +6,8 @@ from torch import nn
 from torch.nn import functional
 
 from picosweep.pico.models.layers import head_loss as module
-from picosweep.pico.models.layers.head_loss import IGNORED, head_loss
+from picosweep.pico.models.layers.head_loss import head_loss
+from picosweep.pico.targets import IGNORED
 
 
 @pytest.mark.parametrize("bias", [False, True])
