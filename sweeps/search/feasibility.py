@@ -33,7 +33,7 @@ class Feasibility:
 def check_feasibility(
     spec: Spec, spaces: Mapping[str, Space], factory: CandidateFactory, document: Document
 ) -> dict[str, Feasibility]:
-    """Try out configurations of every space.
+    """Try out configurations of every space, without training them.
 
     Raises:
         InputError: nothing in a space can be trained, or a choice is impossible by itself.
@@ -73,18 +73,18 @@ def check_feasibility(
 def feasible_candidates(
     spec: Spec, name: str, space: Space, factory: CandidateFactory
 ) -> list[Candidate]:
-    """The candidates among the configurations that `check_feasibility` tries out."""
+    """Return the candidates among the configurations that `check_feasibility` tries out."""
     outcomes = [factory.build(name, chosen, spec.seed) for chosen in _checked(space)[0]]
     return [outcome for outcome in outcomes if isinstance(outcome, Candidate)]
 
 
 def typical(candidates: Sequence[Candidate]) -> Candidate:
-    """The configuration in the middle by training cost."""
+    """Return the configuration in the middle by training cost."""
     return sorted(candidates, key=lambda candidate: candidate.predicted_flops)[len(candidates) // 2]
 
 
 def _checked(space: Space) -> tuple[list[dict[str, Value]], bool]:
-    """Configurations to try out, and whether they are all there are."""
+    """Return configurations to try out, and whether they are all there are."""
     listed = space.configurations(CHECKED)
     return (listed, True) if listed is not None else (_sample(space), False)
 
@@ -99,7 +99,7 @@ def _impossible_choices(
     outcomes: list[str | None],
     document: Document,
 ) -> list[Problem]:
-    """Choices that a hyperparameter's own range forbids: a slip, not a constraint at work."""
+    """Find choices that a hyperparameter's own range forbids: mistakes, whatever else is chosen."""
     by_choice: dict[tuple[str, Value], list[str | None]] = collections.defaultdict(list)
     for chosen, outcome in zip(checked, outcomes, strict=True):
         for choice in chosen.items():
