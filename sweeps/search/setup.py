@@ -83,7 +83,7 @@ def check_sweep(source: str | Path | Mapping[str, Any]) -> CheckedSweep:
         source: path of a YAML file, or the content of one.
 
     Raises:
-        InputError: with one problem for each thing that is wrong.
+        InputError: with the problems of the first check that finds any.
     """
     if isinstance(source, Mapping):
         document = Document(path=Path("spec"), content=source, lines={})
@@ -95,7 +95,7 @@ def check_spec(spec: Spec, document: Document) -> CheckedSweep:
     """Check a spec that has been read, such as a stored one.
 
     Raises:
-        InputError: with one problem for each thing that is wrong.
+        InputError: with the problems of the first check that finds any.
     """
     architectures = find_architectures(spec, document)
     spaces, constraints = build_spaces(spec, document, architectures)
