@@ -19,7 +19,7 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        """The problem in a few short lines, the place first."""
+        """Return the problem in a few short lines, the place first."""
         head = ": ".join(part for part in (self.where, self.key, self.message) if part)
         details = [
             f"  {label:<8} {text}"
@@ -42,11 +42,11 @@ class InputError(Exception):
 
 
 def input_error(message: str, **details: str) -> InputError:
-    """An `InputError` with a single problem; `details` are the fields of `Problem`."""
+    """Return an `InputError` with a single problem; `details` are the fields of `Problem`."""
     return InputError(Problem(message=message, **details))
 
 
 def nearest(name: object, allowed: Iterable[str]) -> str:
-    """A "did you mean" sentence for a misspelt name, or nothing where no name is near."""
+    """Return a "did you mean" sentence for a misspelt name; empty where no name is near."""
     matches = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.6)
     return f"did you mean {matches[0]}?" if matches else ""
