@@ -3,7 +3,7 @@
 Each part is printed with the figure that it is held to:
 
 - the coordinator (proposals, early stopping, journal, checkpoints) at 1,000 and 10,000 trials, with
-  the random sampler, so that it is the driver's cost and not the sampler's; TPE's own cost is
+  the random sampler, so that it is the driver's cost and not the sampler's; the cost with TPE is
   printed beside it,
 - resuming the sweep of 10,000 trials.
 
@@ -40,14 +40,14 @@ SPEC: dict[str, Any] = {
 
 
 def spec_for(num_trials: int, sampler: str) -> dict[str, Any]:
-    """A sweep of one architecture over a continuous space."""
+    """Return a spec's content: one architecture over a continuous space."""
     return SPEC | {
         "search": {"trials_per_architecture": num_trials, "sampler": sampler, "startup_trials": 4},
     }
 
 
 class Life:
-    """A simulated sweep, measured."""
+    """Measurements of one simulated sweep, from its first trial to its last."""
 
     def __init__(self, folder: Path, num_trials: int, sampler: str = "random") -> None:
         gc.collect()
@@ -65,13 +65,13 @@ class Life:
 
 
 def resident_bytes() -> int:
-    """Memory of this process that is not swapped out."""
+    """Return the memory of this process that is not swapped out."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize()
 
 
 def coordinator_alone(folder: Path, few: int, many: int) -> bool:
-    """Cost per trial and memory per trial at two sizes; then resuming the larger one."""
+    """Print cost and memory per trial at two sizes, and resuming; return whether all is good."""
     good = True
     Life(folder / "imports", 20).store.close()  # so that the first does not pay for them
     lives = {n: Life(folder / str(n), n) for n in (few, many)}
@@ -99,14 +99,14 @@ def coordinator_alone(folder: Path, few: int, many: int) -> bool:
 
 
 def sampler_cost(folder: Path, num_trials: int) -> None:
-    """TPE's own cost, which grows with what it knows."""
+    """Print the cost of a trial with TPE, which grows with the number of trials it knows."""
     life = Life(folder / "tpe", num_trials, "tpe")
     life.store.close()
     print(f"for comparison, TPE at {num_trials:,} trials: {life.ms_per_trial:.1f} ms a trial")
 
 
 def main() -> int:
-    """Measure and judge."""
+    """Measure, print, and return 0 if every figure is good, otherwise 1."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--few", type=int, default=1_000)
     parser.add_argument("--many", type=int, default=10_000)

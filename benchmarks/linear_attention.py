@@ -68,7 +68,7 @@ def grown_megabytes(form: str, length: int) -> float:
 def largest_kilobytes() -> int:
     """Return the largest size that this process has had.
 
-    From Linux itself: what `resource` tells a new process includes the largest size of its parent.
+    From Linux itself: what `resource` gives a new process includes the largest size of its parent.
     """
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.split("VmHWM:")[1].split()[0])

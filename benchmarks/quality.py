@@ -66,7 +66,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a case; without a loss it was skipped."""
+    """Result of a case; without a loss it was skipped."""
 
     case: Case
     loss: float = math.nan
@@ -85,7 +85,7 @@ class Outcome:
 
 
 def shakespeare_cases(texts: Path, folder: Path) -> list[Case]:
-    """Characters of Shakespeare at nanoGPT's size, batch and schedule for a CPU.
+    """Return cases on Shakespeare's characters at nanoGPT's size, batch and schedule for a CPU.
 
     Split as there: the first nine tenths of the text, character by character, are for training.
     Once with our Transformer as it is by default, once in GPT-2's shape, which is nanoGPT's.
@@ -135,7 +135,7 @@ def shakespeare_cases(texts: Path, folder: Path) -> list[Case]:
 
 
 def names_case(texts: Path) -> Case:
-    """Names by characters with an MLP of makemore's size: three characters see the next."""
+    """Return the case of names by characters, with an MLP over three of them as in makemore."""
     path = texts / "names" / "names.txt"
     return Case(
         name="names, kgram",
@@ -165,9 +165,10 @@ def names_case(texts: Path) -> Case:
 
 
 def number_windows() -> tuple[list[str], list[str]]:
-    """Windows of consecutive, even and doubling numbers; each tenth window is held out.
+    """Return windows of consecutive, even and doubling numbers to train on, and unseen ones.
 
-    The families have equal shares. Three numbers tell which family it is, and then all is certain.
+    Each tenth window is held out. The families have about equal shares. Three numbers show which
+    family it is, and then all is certain.
     """
     families = [list(range(1000)), list(range(0, 1000, 2)), [2**n for n in range(60)]]
     seen, unseen = [], []
@@ -184,7 +185,7 @@ def number_windows() -> tuple[list[str], list[str]]:
 
 
 def number_cases(folder: Path) -> list[Case]:
-    """The three families of number sequences, on windows that training has not seen."""
+    """Return cases on the three families of number sequences, judged on unseen windows."""
     paths = [folder / "seen.txt", folder / "unseen.txt"]
     for path, windows in zip(paths, number_windows(), strict=True):
         path.write_text("\n".join(windows) + "\n")
@@ -218,7 +219,7 @@ def number_cases(folder: Path) -> list[Case]:
 
 
 def run(case: Case, cache: Path, console: Console) -> Outcome:
-    """Trains one case from start to end."""
+    """Train one case from start to end; one whose file is missing is skipped."""
     if case.needs is not None and not case.needs.exists():
         return Outcome(case=case, skipped=f"no file {case.needs}")
     data = prepare(case.data, cache)
@@ -252,7 +253,7 @@ def run(case: Case, cache: Path, console: Console) -> Outcome:
 
 
 def run_nanogpt(case: Case, cache: Path, path: Path) -> Outcome:
-    """Trains nanoGPT's model with its own optimizer on the rows and schedule of a case."""
+    """Train nanoGPT's model with its own optimizer on the rows and schedule of a case."""
     data = prepare(case.data, cache)
     sizes = case.hyperparameters
     _, training = resolve(case.architecture, sizes)
@@ -297,7 +298,7 @@ def run_nanogpt(case: Case, cache: Path, path: Path) -> Outcome:
 
 
 def table_of(outcomes: list[Outcome]) -> Table:
-    """One line a case."""
+    """Return a table with one line per case."""
     table = Table(title="Validation loss, in nats per token")
     for name in ("case", "parameters", "anchor", "ours", "seconds", "verdict", "anchor's source"):
         table.add_column(name, justify="right" if name in {"anchor", "ours", "seconds"} else "left")
@@ -316,7 +317,7 @@ def table_of(outcomes: list[Outcome]) -> Table:
 
 
 def main() -> int:
-    """Runs the cases that the data folder allows."""
+    """Run the cases that the data folder allows; return 1 if one misses its anchor."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

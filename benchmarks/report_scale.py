@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from picosweep.sweeps.store.tables import DECISIONS, REPORTS, TRIALS
+from picosweep.sweeps.store.tables import REPORTS, TABLES, TRIALS
 
 ARCHITECTURES = np.array(["kgram", "linear_transformer", "lstm", "transformer"])
 RUNGS = 5
@@ -30,7 +30,7 @@ CHUNK = 500_000
 
 
 def write_sweep(folder: Path, num_trials: int, num_reports: int) -> None:
-    """Writes the three tables in parts of half a million rows."""
+    """Write the three tables, `reports` in parts of half a million rows."""
     generator = np.random.default_rng(0)
     names = np.array([f"{index:012x}" for index in range(num_trials)])
     architecture = generator.integers(4, size=num_trials)
@@ -96,21 +96,21 @@ def write_sweep(folder: Path, num_trials: int, num_reports: int) -> None:
         "milestone": last[stopped], "value": final[stopped], "cutoff": final[stopped] - 0.1,
         "action": ["stop"] * len(stopped), "time": start_time.take(pa.array(stopped)),
     }  # fmt: skip
-    write(folder, "decisions", 0, decisions, DECISIONS)
+    write(folder, "decisions", 0, decisions, TABLES["decisions"])
 
 
 def tokens_of(num_reports: int, reach: np.ndarray) -> np.ndarray:
-    """Tokens at the last report."""
+    """Return the tokens of each trial at its last report."""
     return np.minimum(reach, num_reports) * 16_384
 
 
 def times(seconds: np.ndarray) -> pa.Array:
-    """Moments so many seconds after a fixed one."""
+    """Return times so many seconds after a fixed one."""
     return pa.array((1.79e15 + 1e6 * seconds).astype(np.int64), pa.timestamp("us", "UTC"))
 
 
 def write(folder: Path, table: str, part: int, values: dict, schema: pa.Schema) -> None:
-    """One part; columns beyond the schema are hyperparameters, missing ones null."""
+    """Write one part; columns beyond the schema are hyperparameters, missing ones null."""
     length = len(values["trial_id"])
     columns = {field.name: values.get(field.name, pa.nulls(length, field.type)) for field in schema}
     full = pa.table(columns, schema=schema)
@@ -121,7 +121,7 @@ def write(folder: Path, table: str, part: int, values: dict, schema: pa.Schema) 
 
 
 def whole_report(folder: Path) -> dict:
-    """The page, imports included, as a user's command makes it."""
+    """Measure the page as a user's command makes it, imports included."""
     start = time.perf_counter()
     from picosweep.analysis.report import write_report
 
@@ -130,7 +130,7 @@ def whole_report(folder: Path) -> dict:
 
 
 def with_polars(folder: Path) -> dict:
-    """Quantile ribbons, best-so-far curves, last reports and the rung table."""
+    """Measure quantile ribbons, best-so-far curves, last reports and the rung table in Polars."""
     start = time.perf_counter()
     import polars as pl
 
@@ -150,7 +150,7 @@ def with_polars(folder: Path) -> dict:
 
 
 def with_pandas(folder: Path) -> dict:
-    """The same, as a pandas user would write it."""
+    """Measure the same aggregations as a pandas user would write them."""
     start = time.perf_counter()
     import pandas as pd
 
@@ -171,7 +171,7 @@ STEPS = {"report": whole_report, "polars": with_polars, "pandas": with_pandas}
 
 
 def main() -> None:
-    """Runs each step in a process of its own and prints one line a step."""
+    """Run each step in a process of its own and print one line per step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--reports", type=int, default=100)

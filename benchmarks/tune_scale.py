@@ -38,7 +38,7 @@ WARM_UP = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """What had been done and spent by some time."""
+    """What had been done and spent by one moment."""
 
     trials: int
     reports: int
@@ -53,13 +53,13 @@ class Moment:
 
 
 def _busy_seconds() -> float:
-    """Processor time that all processes of this machine have taken since it started."""
+    """Return the processor time of all processes of this machine since it started."""
     ticks = [int(number) for number in Path("/proc/stat").read_text().split()[1:9]]
     return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def _descendants_seconds() -> float:
-    """Processor time of all processes that this one has started, and they in turn."""
+    """Return the processor time of all processes that this one has started, and they in turn."""
     parents, spent = {}, {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it ends while we look
@@ -73,7 +73,7 @@ def _descendants_seconds() -> float:
 
 
 class Watch:
-    """Takes down a moment whenever another hundred trials have ended."""
+    """Records a moment whenever another hundred trials have ended."""
 
     def __init__(self, coordinator: Coordinator, store: Store) -> None:
         self._coordinator = coordinator
@@ -82,14 +82,14 @@ class Watch:
         self.moments: list[Moment] = []
 
     def beat(self) -> None:
-        """Look, after each of Tune's steps."""
+        """Record a moment if one is due; called after each of Tune's steps."""
         if self._coordinator.num_ended < self._due:
             return
         self._due += 100
         self.take()
 
     def take(self) -> None:
-        """Take down what is."""
+        """Record what has been done and spent by now."""
         self.moments.append(
             Moment(
                 trials=self._coordinator.num_ended,
@@ -104,7 +104,7 @@ class Watch:
 
 
 def _spent(name: str, start: Moment, end: Moment) -> tuple[float, float]:
-    """Print what was spent between two moments; reports a second, and driver seconds a trial."""
+    """Print what was spent between two moments; return reports per second, driver s per trial."""
     trials, reports = end.trials - start.trials, end.reports - start.reports
     seconds, driver = end.seconds - start.seconds, end.driver_seconds - start.driver_seconds
     ray = end.ray_seconds - start.ray_seconds
@@ -122,7 +122,7 @@ def _spent(name: str, start: Moment, end: Moment) -> tuple[float, float]:
 def run(
     folder: Path, num_trials: int, slots: int, reports_per_rung: int, *, profile: bool = False
 ) -> list[Moment]:
-    """A whole sweep of stubs; what was done and spent at every hundredth trial."""
+    """Run a whole sweep of simulated actors; return a moment for every hundredth trial."""
     cpus = len(os.sched_getaffinity(0))
     content = spec_for(num_trials, "random") | {
         "resources": {"cpu": cpus / slots},
@@ -150,7 +150,7 @@ def run(
 
 
 def main() -> int:
-    """Measure and judge."""
+    """Measure, print, and return 0 if rate and growth are good, otherwise 1."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=3_000)
     parser.add_argument("--slots", type=int, default=4)

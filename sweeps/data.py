@@ -1,4 +1,4 @@
-"""The data of a sweep, prepared or found prepared, with pico's complaints in a spec's words."""
+"""The data of a sweep, prepared or found prepared; pico's errors name the place in the spec."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -28,30 +28,30 @@ class SweepData:
     """The prepared data of a sweep: one text, in as many vocabularies as its spaces ask for."""
 
     by_vocab_size: Mapping[int, PreparedData]
-    """By the size that was asked for, the spec's own first where it is used."""
+    """Prepared data by the size that was asked for, the spec's own first where it is used."""
 
     @property
     def own(self) -> PreparedData:
-        """In the spec's own vocabulary, or the first one that is used."""
+        """The data in the spec's own vocabulary, or in the first one that is used."""
         return next(iter(self.by_vocab_size.values()))
 
     @property
     def metas(self) -> dict[int, Meta]:
-        """What each says of itself."""
+        """Description of each, by the vocabulary size that was asked for."""
         return {size: data.meta for size, data in self.by_vocab_size.items()}
 
     @cached_property
     def by_fingerprint(self) -> dict[str, PreparedData]:
-        """Each that differs from the others, by the fingerprint that trials have."""
+        """Each that differs from the others, by the fingerprint in `trials`."""
         return {data.meta.fingerprint: data for data in self.by_vocab_size.values()}
 
     @property
     def fingerprint(self) -> str:
-        """Of all of it."""
+        """Fingerprint of all of it."""
         return "+".join(sorted(self.by_fingerprint))
 
     def describe(self) -> dict[str, Any]:
-        """The content of a sweep's `data.json`: the first one's, and the other tokenizers'."""
+        """Return the content of a sweep's `data.json`: the first data, and other tokenizers."""
         quality = [asdict(check_prepared(data)) for data in self.by_fingerprint.values()]
         described = asdict(self.own.meta) | {"tokenizer_quality": quality[0]}
         return described | ({"other_tokenizers": quality[1:]} if quality[1:] else {})
@@ -73,12 +73,12 @@ def prepare_all(
     """Prepare the data for every vocabulary of a sweep, once for all sweeps of a results folder.
 
     Args:
-        sweep: its spaces may ask for vocabularies of their own.
+        sweep: a sweep whose spaces may ask for vocabularies of their own.
         results: the results folder; prepared data lies in `.cache/data` there.
-        say: told what is being done.
+        say: called with a text for each stage of the preparation.
 
     Raises:
-        InputError: the data cannot be had or used, or compared.
+        InputError: the data cannot be read or used, or trials on it could not be compared.
     """
     spec, document, spaces = sweep.spec, sweep.document, sweep.spaces
     prepared = {}
@@ -97,10 +97,10 @@ def prepare_data(
     results: Path,
     say: Callable[[str], None] = lambda _text: None,
 ) -> PreparedData:
-    """Prepare the data of one configuration.
+    """Prepare the data of one configuration, or find it prepared.
 
     Raises:
-        InputError: the data cannot be had or used.
+        InputError: the data cannot be read or used.
     """
     try:
         return prepare(
@@ -119,12 +119,12 @@ def data_of_trial(
 
     Args:
         row: the trial's row in `trials`.
-        spec: that of its sweep.
+        spec: spec of the trial's sweep.
         document: where the spec stands, for messages.
         results: the results folder.
 
     Raises:
-        InputError: the data cannot be had, or is not what it was.
+        InputError: the data cannot be read, or is not what it was.
     """
     config = spec.data_config
     data = prepare_data(config, document, results)
@@ -143,7 +143,7 @@ def data_of_trial(
 
 
 def _vocab_sizes(spec: Spec, document: Document, spaces: Mapping[str, Space]) -> dict[int, KeyPath]:
-    """Every vocabulary size that a trial may have, with the place that asks for it."""
+    """Return every vocabulary size that a trial may have, with the place that asks for it."""
     own: KeyPath = ("data", "tokenizer", "vocab_size")
     asked: dict[int, KeyPath] = {}
     some_do_not_ask = False

@@ -20,7 +20,7 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        """The problem in a few short lines, the place first."""
+        """Return the problem in a few short lines, the place first."""
         head = ": ".join(part for part in (self.where, self.key, self.message) if part)
         details = [
             f"  {label:<8} {text}"
@@ -43,7 +43,7 @@ class InputError(Exception):
 
 
 def input_error(message: str, **details: str) -> InputError:
-    """An `InputError` with a single problem; `details` are the fields of `Problem`."""
+    """Return an `InputError` with a single problem; `details` are the fields of `Problem`."""
     return InputError(Problem(message=message, **details))
 
 

@@ -12,10 +12,10 @@ from picosweep.sweeps.store.find import find_trial
 
 
 def initial_checkpoint(spec: Spec, document: Document, results: Path) -> bytes | None:
-    """Read the checkpoint that every trial starts from; None where they start from random weights.
+    """Read the checkpoint that every trial starts from; None: from random weights.
 
     Raises:
-        InputError: there is no such trial, or it has no checkpoint.
+        InputError: the spec's trial is not there, or has no checkpoint.
     """
     if spec.init_from is None:
         return None
@@ -37,13 +37,13 @@ def initial_checkpoint_of(
     """Read the checkpoint that one stored trial started from; None where it needed none.
 
     Args:
-        trial: its configuration, which names the weights by their hash.
-        spec: that of its sweep, which names the trial they came from.
+        trial: the trial's configuration, which names the weights by their hash.
+        spec: spec of the trial's sweep, which names the trial that the weights came from.
         document: where the spec stands, for messages.
         results: the results folder.
 
     Raises:
-        InputError: the checkpoint is gone, or has gone on to other weights since.
+        InputError: the checkpoint is gone, or its weights have been trained further since.
     """
     if trial.init_from is None:
         return None

@@ -17,7 +17,7 @@ PACKAGES: Final = (
 
 
 def describe_environment() -> dict[str, Any]:
-    """Versions, hardware and the commit of the folder that the sweep was started in."""
+    """Return versions, hardware and the commit of the folder that the sweep was started in."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

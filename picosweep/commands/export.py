@@ -14,19 +14,21 @@ from picosweep.sweeps.store.mirror import open_results
 def export(
     sweep: str, *, to: str, output: str | Path | None = None, results: str | Path = "results"
 ) -> Path:
-    """Write a sweep in the format of another tool; an earlier export there is replaced.
+    """Write a sweep in the format of another tool.
 
     Args:
-        sweep: its name, or its folder.
-        results: where sweeps land.
+        sweep: name of the sweep, or its folder.
         to: one of `picosweep.exports.registry.FORMATS`.
-        output: a folder of its own; by default `export/<format>` in the sweep's folder.
+        output: an empty folder, or one to be made; None: `export/<format>` in the sweep's folder,
+            where an earlier export is replaced.
+        results: folder or address in which the sweeps are.
 
     Returns:
-        Where it lies.
+        folder of the export.
 
     Raises:
-        InputError: there is no such sweep or format, or its library is not installed.
+        InputError: there is no such sweep or format, its library is not installed, or `output` is
+            not empty.
     """
     exporter = find_exporter(to)
     folder = find_sweep(sweep, open_results(results))

@@ -33,8 +33,8 @@ class Writer:
     """A trial's model with its tokenizer.
 
     Args:
-        trial_id: its id, or a beginning of it.
-        results: where sweeps land.
+        trial_id: id of the trial, or a beginning of it.
+        results: folder or address in which the sweeps are.
 
     Raises:
         InputError: there is no such trial, or it has no checkpoint.
@@ -58,7 +58,7 @@ class Writer:
     def stream(
         self, prompt: str, decoding: Decoding, *, num_tokens: int, seed: int
     ) -> Iterator[str]:
-        """Return what the model writes after a prompt, piece by piece."""
+        """Return an iterator over what the model writes after a prompt, piece by piece."""
         return stream_text(
             self.model,
             self.tokenizer,
@@ -70,7 +70,7 @@ class Writer:
         )
 
     def samples(self, prompts: Sequence[str], *, num_tokens: int, seed: int) -> list[Sample]:
-        """Continue every prompt by every decoder, from the surest to the freest."""
+        """Continue every prompt by every decoder, greedy first."""
         return write_samples(self.model, self.tokenizer, prompts, num_tokens=num_tokens, seed=seed)
 
     def neighbours(self, text: str) -> list[TokenNeighbours]:
@@ -102,18 +102,18 @@ def generate(
     """Let a trained trial continue a prompt.
 
     Args:
-        trial_id: its id, or a beginning of it.
+        trial_id: id of the trial, or a beginning of it.
         prompt: what the text starts with; empty for the start of a document.
         num_tokens: most tokens to write.
         temperature: 0 always takes the likeliest token.
-        top_k: draw from this many likeliest tokens only.
+        top_k: draw from this many likeliest tokens only; None: from all.
         top_p: draw from the fewest likeliest tokens whose probabilities reach this sum.
         repetition_penalty: above 1, tokens already written become less likely.
         seed: the same seed gives the same text.
-        results: where sweeps land.
+        results: folder or address in which the sweeps are.
 
     Returns:
-        The continuation alone.
+        continuation without the prompt.
 
     Raises:
         InputError: there is no such trial, it has no checkpoint, or a setting is out of range.

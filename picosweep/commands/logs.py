@@ -38,11 +38,11 @@ class _Listener(logging.Handler):
 def log_to(folder: Path, hear: Callable[[logging.LogRecord], None]) -> Iterator[None]:
     """Log to a new file in the sweep's folder.
 
-    Warnings of the libraries underneath go there alone.
+    Messages below a warning, what Ray's processes print among them, go there alone.
 
     Args:
         folder: the sweep's folder.
-        hear: called with our own warnings and errors.
+        hear: called with each warning and error of Picosweep's own, in the thread that logs it.
     """
     beside = SweepFolder(folder).logs
     beside.mkdir(exist_ok=True)
@@ -73,11 +73,11 @@ def seconds_since_process_start() -> float:
 
 
 def logs(sweep: str, *, results: str | Path = "results", follow: bool = False) -> Iterator[str]:
-    """The log of a sweep's last driver, line by line.
+    """Yield the log of a sweep's last driver, line by line.
 
     Args:
-        sweep: its name, or its folder.
-        results: where sweeps land.
+        sweep: name of the sweep, or its folder.
+        results: folder or address in which the sweeps are.
         follow: whether to wait for more as long as the sweep runs.
 
     Raises:

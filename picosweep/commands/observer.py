@@ -1,4 +1,4 @@
-"""What a running sweep tells whoever started it: a terminal, a notebook, a service."""
+"""What a running sweep reports to its caller: a terminal, a notebook, a service."""
 
 import logging
 
@@ -6,22 +6,22 @@ from picosweep.sweeps.decisions.coordinator import Coordinator
 
 
 class Observer:
-    """Hears how far a sweep is, and by itself does nothing with it: override what you want to know.
+    """Is called with how far a sweep is and does nothing with it: override what you want to know.
 
-    All methods are called from the sweep's own loop, but for `say`, which the thread that prepares
-    the data calls too; none may take long.
+    `beat` is called from the sweep's own loop; `say` from the thread that prepares the data too,
+    and `log` from every thread that logs. None may take long.
     """
 
     def say(self, text: str) -> None:
-        """Hear what is being waited for, before the first trial trains and after the last one."""
+        """Take a text: what is waited for before the first trial trains and after the last one."""
 
     def beat(self, coordinator: Coordinator, slots: int) -> None:
         """Look at the sweep, a few times a second while trials train.
 
         Args:
-            coordinator: knows every trial; only to be read.
-            slots: trials that can run at once.
+            coordinator: it holds every trial, and is only to be read.
+            slots: number of trials that can run at once.
         """
 
     def log(self, record: logging.LogRecord) -> None:
-        """Hear of a warning or an error that is written to the sweep's log."""
+        """Take a warning or an error that is written to the sweep's log."""

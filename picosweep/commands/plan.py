@@ -34,17 +34,17 @@ class ArchitecturePlan:
     name: str
     feasibility: Feasibility
     num_configurations: int | None
-    """Size of the space where it is finite and not huge."""
+    """Size of the space; None where it is infinite or above a million."""
     num_trials: int
     num_confirmations: int
     worst_tokens: float
-    """If no trial is stopped early."""
+    """Tokens in training if no trial is stopped early."""
     expected_tokens: float
-    """If early stopping lets one in `factor`, or every second, go on at every rung."""
+    """Tokens if early stopping lets one in `factor`, or every second, go on at every rung."""
     tokens_per_second: float
-    """Of the typical configuration in one slot of this machine."""
+    """Speed of the typical configuration in one slot of this machine."""
     memory_bytes: int
-    """Of the largest configuration that was looked at."""
+    """Memory of the largest configuration that was checked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +58,16 @@ class Plan:
 
     @property
     def expected_seconds(self) -> float:
-        """Busy time over all slots, at the speeds measured here."""
+        """Busy time over all slots, at the speeds measured on this machine."""
         return sum(plan.expected_tokens / plan.tokens_per_second for plan in self.architectures)
 
 
 def plan(spec: str | Path | Mapping[str, Any], *, results: str | Path = "results") -> Plan:
-    """Work out what a spec would do; prepares the data, writes nothing else.
+    """Work out what a spec would do; the prepared data is all that is written.
+
+    Args:
+        spec: path of a YAML file, or the content of one.
+        results: folder or address in which the sweeps are, and the prepared data.
 
     Raises:
         InputError: the spec or the data cannot be used.
@@ -118,7 +122,7 @@ def _tokens(candidate: Candidate, rung: int, tokens_per_second: float) -> float:
 def _expected_tokens(
     spec: Spec, candidates: Sequence[Candidate], tokens_per_second: float
 ) -> float:
-    """Tokens of a searched trial when each rung passes its share on."""
+    """Return the mean tokens of a searched trial when each rung passes its share on."""
     exempt = spec.early_stopping.exempt_fraction
     passing = {"none": 1.0, "median": 0.5, "asha": 1 / spec.budget.factor}[
         spec.early_stopping.scheduler

@@ -25,7 +25,7 @@ from picosweep.sweeps.store.tables import OF_MACHINE
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A number that came out otherwise."""
+    """A stored number that came out differently."""
 
     step: int
     column: str
@@ -35,7 +35,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """What came of training a trial again."""
+    """Result of training a trial again."""
 
     trial_id: str
     num_reports: int
@@ -51,12 +51,12 @@ def replay(trial_id: str, *, results: str | Path = "results") -> Replay:
     """Train a trial again, on the kind of device that trained it, and compare every stored number.
 
     Args:
-        trial_id: its id, or a beginning of it.
-        results: where sweeps land.
+        trial_id: id of the trial, or a beginning of it.
+        results: folder or address in which the sweeps are.
 
     Raises:
-        InputError: there is no such trial, this version of the code trains it otherwise, or its
-            data, the weights it started from or its kind of device are not here.
+        InputError: there is no such trial, it has no report, this version of the code trains it
+            differently, or its data, initial weights or kind of device are not here.
     """
     local = open_results(results)
     folder, row = find_trial(trial_id, local)

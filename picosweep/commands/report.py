@@ -20,12 +20,12 @@ from picosweep.sweeps.store.mirror import open_results
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What a report left behind."""
+    """What a report wrote."""
 
     report: Path
     images: tuple[Path, ...]
     summary: dict[str, Any]
-    """See `analysis.summary`."""
+    """What `analysis.summary` returns."""
 
 
 def report(
@@ -39,12 +39,12 @@ def report(
     """Write the page of one sweep or several, and every chart as a file where asked for.
 
     Args:
-        sweeps: their names or folders.
-        output: the page; by default `report.html` in the first sweep's folder.
+        sweeps: names or folders of the sweeps.
+        output: path of the page; None: `report.html` in the first sweep's folder.
         compare: whether two sweeps are to be read as before and after.
-        images: the folder for the charts; without one, none are drawn.
-        mode: the images' theme, `light` or `dark`.
-        results: where sweeps land.
+        images: folder for the charts; None: none are drawn.
+        mode: theme of the images, `light` or `dark`.
+        results: folder or address in which the sweeps are.
 
     Raises:
         InputError: there is no such sweep, it has no trials yet, or there are not two to compare.
@@ -74,12 +74,12 @@ def watch_report(
     A sweep that has not begun is waited for, so this may be started before it.
 
     Args:
-        sweeps: their names or folders.
-        output: the page; by default `report.html` in the first sweep's folder.
+        sweeps: names or folders of the sweeps.
+        output: path of the page; None: `report.html` in the first sweep's folder.
         compare: whether two sweeps are to be read as before and after.
-        seconds: pause between two looks.
-        written: called with each new page.
-        results: where sweeps land.
+        seconds: pause between two looks, in seconds.
+        written: called with the path of the page whenever it was written.
+        results: folder or address in which the sweeps are.
 
     Raises:
         InputError: there are not two sweeps to compare.
@@ -112,5 +112,5 @@ def _page(output: str | Path | None, folders: Sequence[Path]) -> Path:
 
 
 def _folder(name: str, results: Path) -> Path:
-    """Return a sweep's folder, whether it exists or will."""
+    """Return a sweep's folder, which need not exist yet."""
     return Path(name) if SweepFolder(Path(name)).is_sweep else results / name

@@ -1,4 +1,4 @@
-"""What a sweep left behind."""
+"""What one call of `picosweep.run` returns."""
 
 import time
 from dataclasses import dataclass
@@ -12,28 +12,28 @@ Status = Literal["completed", "limited", "failed", "interrupted"]
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResult:
-    """What a sweep left behind."""
+    """Result of a sweep after one call of `picosweep.run`."""
 
     folder: Path
     report: Path | None
-    """None where it could not be written."""
+    """Path of the report, None where it could not be written."""
     status: Status
     """`limited`: a limit of the spec ended it before all trials were done; `failed`: more trials
     failed than the spec allows; `interrupted`: by the user. All but `completed` can be resumed."""
     reason: str
     wall_seconds: float
-    """From the start of the command."""
+    """Time from the start of the command."""
     busy_seconds: float
-    """In training and evaluation, over all slots."""
+    """Time in training and evaluation, over all slots."""
     slots: int
-    """Trials that ran at once; 0 where nothing had to be trained."""
+    """Trials that could run at once; 0 where Ray was not started."""
     new_tokens: int
     trials: list[dict[str, Any]]
     """The rows of the `trials` table."""
     settings: dict[str, tuple[str, ...]]
     """The searched hyperparameters of each architecture."""
     ranking: Ranking
-    """By which objective trials are better or worse."""
+    """Order of trials under the first objective."""
     remarks: list[str]
     """What the user should know of how the search went."""
 
@@ -45,7 +45,7 @@ class SweepResult:
         return self.busy_seconds / (self.wall_seconds * self.slots)
 
     def session(self) -> dict[str, Any]:
-        """What is kept of this call in `sessions.json`."""
+        """Return what is kept of this call in `sessions.json`."""
         return {
             "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "status": self.status,

@@ -37,7 +37,7 @@ from picosweep.sweeps.workers.heartbeat import Heartbeat
 DISK_ERRORS: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE}
 )
-"""What the results' disk may answer when it takes no more."""
+"""Errors of a disk on which the results can no longer be written."""
 
 log = logging.getLogger("picosweep")
 
@@ -52,13 +52,13 @@ def run(
     """Run a sweep, or what is left of it, and write its report.
 
     Args:
-        spec: a YAML file, or its content.
-        results: the folder in which sweeps land, one folder each, or `s3://bucket/folder`.
-        observer: hears how far the sweep is; nobody without one.
+        spec: path of a YAML file, or the content of one.
+        results: folder in which each sweep has a folder, or `s3://bucket/folder`.
+        observer: object that is called with how far the sweep is; None for none.
         seconds_before: time that was spent before this call, to be counted as the sweep's.
 
     Returns:
-        What was done and where it lies.
+        what was done, and where the results are.
 
     Raises:
         InputError: the spec, the data or the results folder cannot be used.
@@ -129,7 +129,7 @@ class _Sweep:
     def _prepare(
         self, cluster: Cluster, background: concurrent.futures.Executor, observer: Observer
     ) -> tuple[SweepData, ReadySweep]:
-        """Find whatever can turn out to be bad input, before anything is written."""
+        """Find whatever can turn out to be bad input, before the sweep's folder is written to."""
         checked = self.checked
         preparing = background.submit(prepare_all, checked, self.results, observer.say)
         # What is wrong with the data mostly shows at once: say so before Ray takes its seconds.
@@ -151,7 +151,7 @@ class _Sweep:
         )
 
     def _comparable(self, data: SweepData) -> dict[str, Any]:
-        """Return what all trials of a results folder share, or early stopping compares nothing."""
+        """Return what all trials of a sweep's folder must share for their losses to compare."""
         budget = self.spec.budget
         return {
             "task": self.spec.task,
@@ -215,7 +215,7 @@ class _Sweep:
         return False
 
     def _report(self) -> Path | None:
-        """Write the report; a sweep whose report fails is still a sweep."""
+        """Write the report; return None where that fails, for the sweep is complete without it."""
         # Imported late: it takes seconds, see `run`.
         from picosweep.analysis.report import write_report  # noqa: PLC0415
 
@@ -262,10 +262,10 @@ class _Sweep:
 
 @contextlib.contextmanager
 def _explain_disk_errors(folder: Path) -> Iterator[None]:
-    """Turn the answers of a full or failing disk into a message that says what to do.
+    """Turn the errors of a full or failing disk into a message that says what to do.
 
     Raises:
-        InputError: instead of the `OSError`.
+        InputError: in place of an `OSError` of `DISK_ERRORS`.
     """
     try:
         yield

@@ -17,7 +17,7 @@ INCIDENTS_SHOWN: Final = 5
 
 
 def sweep_status(folder: Path) -> dict[str, Any]:
-    """How far a sweep is, from its journal, so that it is true to the second.
+    """Return how far a sweep is, from its journal, so that it is true to the second.
 
     Trials that have not ended count as `running` where a process trains them, as `waiting` where
     they have been begun or chosen and are to go on.
@@ -59,11 +59,11 @@ def status(sweep: str | None = None, *, results: str | Path = "results") -> list
     """Say how far one sweep is, or each of them.
 
     Args:
-        sweep: its name, or its folder; None for all.
-        results: where sweeps land.
+        sweep: name of the sweep, or its folder; None for all.
+        results: folder or address in which the sweeps are.
 
     Returns:
-        What `sweep_status` returns of each.
+        what `sweep_status` returns of each.
 
     Raises:
         InputError: there is no such sweep.
@@ -77,12 +77,12 @@ def show(trial_id: str, *, results: str | Path = "results") -> dict[str, Any]:
     """Return everything that is known of one trial.
 
     Args:
-        trial_id: its id, or a beginning of it.
-        results: where sweeps land.
+        trial_id: id of the trial, or a beginning of it.
+        results: folder or address in which the sweeps are.
 
     Returns:
         `trial`, its row; the rows of `reports`, `decisions`, `samples` and `incidents`; and
-        `checkpoint`, where its newest one lies.
+        `checkpoint`, the path of its newest one, or None.
 
     Raises:
         InputError: there is no such trial, or several begin like that.

@@ -24,12 +24,12 @@ def stop(sweep: str, *, trial: str | None = None, results: str | Path = "results
     """Stop a running sweep, its tables sealed and its report written, or one of its trials.
 
     Args:
-        sweep: its name, or its folder.
-        trial: a trial's id or a beginning of it; the whole sweep without it.
-        results: where sweeps land.
+        sweep: name of the sweep, or its folder.
+        trial: id of a trial, or a beginning of it; None: the whole sweep.
+        results: folder or address in which the sweeps are.
 
     Returns:
-        What has come of it, in a sentence.
+        what has happened, in a sentence.
 
     Raises:
         InputError: there is no such sweep or trial, or it is not running.
@@ -70,7 +70,7 @@ def _stop_trial(folder: Path, trial: str) -> str:
 
 
 def _holds_lock(process: int, folder: Path) -> bool:
-    """Whether a process of this machine is the driver, and not another one with its number."""
+    """Return whether a process of this machine is the driver, not another with its number."""
     lock = SweepFolder(folder).lock.resolve()
     try:
         opened = psutil.Process(process).open_files()

@@ -13,14 +13,14 @@ def tokenizer_checks(sweep: str, *, results: str | Path = "results") -> list[dic
     """Return what was found when the sweep's data was prepared, a mapping for each tokenizer.
 
     Args:
-        sweep: its name, or its folder.
-        results: where sweeps land.
+        sweep: name of the sweep, or its folder.
+        results: folder or address in which the sweeps are.
 
     Returns:
-        The fields of `pico.data.tokenizer_quality.TokenizerQuality`.
+        fields of `pico.data.tokenizer_quality.TokenizerQuality`, for each tokenizer.
 
     Raises:
-        InputError: there is no such sweep, or it has no such check.
+        InputError: there is no such sweep, or its `data.json` holds no check.
     """
     path = SweepFolder(find_sweep(sweep, open_results(results))).data
     described = read_json(path)

@@ -7,7 +7,7 @@ from picosweep.exports.rows import SweepRows
 
 
 def export(rows: SweepRows, folder: Path) -> None:
-    """`trials.csv`, `reports.csv` and `decisions.csv`, times in microseconds since the epoch."""
+    """Write `trials.csv`, `reports.csv`, `decisions.csv`, times in microseconds since the epoch."""
     tables = {
         "trials": rows.trials,
         "reports": [row for found in rows.reports.values() for row in found],

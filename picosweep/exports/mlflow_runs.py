@@ -7,7 +7,7 @@ from picosweep.exports.rows import SweepRows, metrics_of
 
 
 def export(rows: SweepRows, folder: Path) -> None:
-    """An experiment with a run for each trial, in `mlflow.db` for `mlflow ui`."""
+    """Write an experiment with a run for each trial, in `mlflow.db` for `mlflow ui`."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient  # noqa: PLC0415
     from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415

@@ -15,7 +15,7 @@ from picosweep.sweeps.store.tables import Row
 
 
 def export(rows: SweepRows, folder: Path) -> None:
-    """A study for each architecture, in `optuna.db` for optuna-dashboard.
+    """Write a study for each architecture, in `optuna.db` for optuna-dashboard.
 
     Confirmations, which no sampler proposed, are left out.
     """
@@ -42,7 +42,10 @@ def export(rows: SweepRows, folder: Path) -> None:
 
 
 def _optuna_trial(rows: SweepRows, trial: Row, space: Space, spec: Spec) -> Any:
-    """A trial as its study knew it: PRUNED with its values on the way, FAIL where it diverged."""
+    """Return a trial as Optuna stores it: PRUNED where it was stopped, FAIL where it diverged.
+
+    Its values on the way are those at rungs, by optimizer step.
+    """
     from optuna.trial import TrialState, create_trial  # noqa: PLC0415
 
     reports = rows.reports.get(trial["trial_id"], [])
@@ -74,7 +77,7 @@ def _optuna_trial(rows: SweepRows, trial: Row, space: Space, spec: Spec) -> Any:
 
 
 def _searchable(trial: Row) -> Mapping[str, Any]:
-    """What a space may search, by name: the trial's own columns."""
+    """Return what a space may search, by name: the trial's columns and its configuration."""
     config = json.loads(trial["config"])
     searchable: dict[str, Any] = trial | config["model"] | config["training"]
     return searchable

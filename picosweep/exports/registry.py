@@ -19,14 +19,14 @@ Exporter = Callable[[SweepRows, Path], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """Who writes a format."""
+    """The module that writes a format, and what it needs."""
 
     module: str
-    """In this package."""
+    """Name of the module in this package."""
     library: str | None = None
-    """What it imports beside Picosweep's own dependencies."""
+    """Library that it imports beside Picosweep's own dependencies; None for none."""
     package: str | None = None
-    """What to install for that, where it has another name."""
+    """Name under which the library is installed, where it is another one."""
 
 
 FORMATS: Final[Mapping[str, Format]] = {

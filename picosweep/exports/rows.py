@@ -17,19 +17,19 @@ class SweepRows:
     """What exporters read: a sweep's rows, times in microseconds since the epoch."""
 
     folder: Path
-    """The sweep's."""
+    """The sweep's folder."""
     trials: list[Row]
     reports: Mapping[str, list[Row]]
-    """By trial, in the order of training."""
+    """Reports by trial, in the order of training."""
     decisions: Mapping[str, list[Row]]
 
     @property
     def name(self) -> str:
-        """The sweep's."""
+        """The sweep's name."""
         return self.folder.name
 
     def settings(self, trial: Row) -> dict[str, Any]:
-        """Every hyperparameter of a trial, with what it belongs to."""
+        """Return a trial's architecture, cohort, seed and settings of model and training."""
         config = json.loads(trial["config"])
         told: dict[str, Any] = {"architecture": trial["architecture"], "cohort": trial["cohort"]}
         told |= {"seed": trial["seed"]} | config["model"] | config["training"]
@@ -37,10 +37,10 @@ class SweepRows:
 
 
 def read_sweep(folder: Path) -> SweepRows:
-    """A sweep's rows from its journal, so that a running sweep can be exported too.
+    """Read a sweep's rows from its journal, so that a running sweep can be exported too.
 
     Raises:
-        InputError: the folder holds no journal.
+        InputError: the journal holds no trial, or there is none.
     """
     tables = read_journal(folder)
     if not tables["trials"]:
@@ -54,7 +54,7 @@ def read_sweep(folder: Path) -> SweepRows:
 
 
 def metrics_of(report: Row) -> dict[str, float]:
-    """A report's numbers; what was not measured is left out, NaN stays."""
+    """Return a report's numbers; what was not measured is left out, NaN stays."""
     return {
         name: float(value)
         for name, value in report.items()

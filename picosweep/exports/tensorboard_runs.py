@@ -6,7 +6,7 @@ from picosweep.exports.rows import SweepRows, metrics_of
 
 
 def export(rows: SweepRows, folder: Path) -> None:
-    """A run for each trial: a scalar for each metric, and its settings with what came of them."""
+    """Write a run for each trial: a scalar for each metric, and settings with final metrics."""
     from tensorboardX import SummaryWriter  # noqa: PLC0415
     from tensorboardX.summary import hparams  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ from picosweep.exports.rows import SweepRows, metrics_of
 
 
 def export(rows: SweepRows, folder: Path) -> None:
-    """A run for each trial in W&B's offline format; `wandb sync` uploads them."""
+    """Write a run for each trial in W&B's offline format; `wandb sync` uploads them."""
     import wandb  # noqa: PLC0415
 
     for trial in rows.trials:

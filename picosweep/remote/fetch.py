@@ -13,11 +13,13 @@ from picosweep.sweeps.store.folder import OF_ITS_DRIVER
 from picosweep.sweeps.store.lock import running_driver
 
 FIRST_BYTES = 16_384
-"""Of a journal: enough to tell whose it is, since it begins with the time of the first trial."""
+"""Of a journal: enough to identify its sweep, since it begins with the time of the first trial."""
 
 
 def on_head(address: str, *words: str) -> int:
-    """Run `picosweep` with these arguments on a cluster's head, output and exit code passed on.
+    """Run `picosweep` with these arguments on a cluster's head.
+
+    What it prints is printed here, and its exit code is returned.
 
     Raises:
         InputError: the head cannot be reached.
@@ -34,12 +36,12 @@ def show_logs(address: str, sweep: str, *, keep_on: bool) -> int:
     """Print what a submitted sweep's driver printed and logged.
 
     Args:
-        address: the cluster.
-        sweep: its name.
-        keep_on: go on printing what comes, until the user interrupts it.
+        address: the cluster's file, or `user@host` of its head.
+        sweep: name of the sweep.
+        keep_on: whether to go on printing what is added, until the user interrupts it.
 
     Raises:
-        InputError: the head cannot be reached, or knows no such sweep.
+        InputError: the head cannot be reached, or has no such sweep.
     """
     head = find_head(address)
     output = shlex.quote(f"{SWEEPS}/{sweep}/{OUTPUT_FILE}")
@@ -67,16 +69,16 @@ def fetch(
     results: str | Path = "results",
     checkpoints: bool = True,
 ) -> Path:
-    """Bring a sweep's results home, also while it runs; again, and only what is new comes.
+    """Copy a sweep's results to this machine, also while it runs; once more copies what is new.
 
     Args:
-        sweep: its name.
+        sweep: name of the sweep.
         address: the cluster's file, or `user@host` of its head.
         results: the local results folder.
-        checkpoints: whether the trials' checkpoints come, too.
+        checkpoints: whether the trials' checkpoints are copied, too.
 
     Returns:
-        Where they are now.
+        the sweep's folder on this machine.
 
     Raises:
         InputError: the head cannot be reached, has no such sweep, or there is another sweep of
@@ -96,7 +98,7 @@ def fetch(
 
 
 def _check_same(head: Head, remote: str, local: Path) -> None:
-    """See that fetching overwrites no other sweep, and nothing that was added here."""
+    """Check that fetching overwrites no other sweep, and nothing that was added here."""
     journal = f"{remote}/journal/000000.jsonl"
     size = capture(head, "stat", "--format=%s", journal)
     if size.returncode:

@@ -12,7 +12,7 @@ from picosweep.sweeps.spec.schema import Spec
 
 
 def local_files(spec: Spec, document: Document) -> list[str]:
-    """The files and folders that a spec names, relative to the current folder.
+    """Return the files and folders that a spec names, relative to the current folder.
 
     Raises:
         InputError: one is not there, or does not lie below the current folder: under another

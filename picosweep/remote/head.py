@@ -21,9 +21,9 @@ class Head:
     """As the user gave it."""
     host: str
     user: str | None = None
-    """None: as ssh's own configuration says."""
+    """Name of the user there; None: as ssh's own configuration says."""
     options: tuple[str, ...] = ()
-    """Arguments for ssh: the key, a proxy, what is asked of host keys."""
+    """Arguments for ssh: the key, a proxy, how host keys are checked."""
 
     @property
     def target(self) -> str:
@@ -39,7 +39,7 @@ def find_head(address: str) -> Head:
             else started, reached as ssh's own configuration says.
 
     Raises:
-        InputError: there is no such file, it does not describe a cluster, or none is up.
+        InputError: there is no such file, it does not describe a cluster, or the cluster is down.
     """
     path = Path(address).expanduser()
     if path.is_file():
@@ -112,7 +112,7 @@ def _head_ip(path: Path, config: dict[str, Any]) -> str:
 
 
 def _cloud_key(path: Path, config: dict[str, Any]) -> str | None:
-    """The key that Ray's launcher made for a cloud; the local provider has none."""
+    """Return the key that Ray's launcher made for a cloud; the local provider has none."""
     if config["provider"].get("type") == "local":
         return None
     from ray.autoscaler import sdk  # noqa: PLC0415 - takes a second

@@ -30,7 +30,7 @@ START_SECONDS: Final = 20.0
 
 
 def about() -> dict[str, Any]:
-    """What is installed here, and whether a token lies ready."""
+    """Return what is installed here, and whether the cluster's token is there."""
     return {
         "version": importlib.metadata.version("picosweep"),
         "code": code_digest(),
@@ -60,7 +60,7 @@ def start(name: str) -> dict[str, Any]:
     }
     with (folder / OUTPUT_FILE).open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command line
-            # The shell outlives this program and keeps the exit code for `status`.
+            # The shell outlives this program and keeps the exit code.
             ["/bin/sh", "-c", f'"$@"; echo $? > {EXIT_FILE}', "sh", *run],
             cwd=folder,
             env=environment,
@@ -92,7 +92,7 @@ COMMANDS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"about": about, "st
 
 
 def main() -> None:
-    """Run one of `COMMANDS` and print its answer; bad input is an answer, too."""
+    """Run one of `COMMANDS` and print its answer as JSON; bad input is answered by its message."""
     command, *arguments = sys.argv[1:]
     try:
         answer = COMMANDS[command](*arguments)

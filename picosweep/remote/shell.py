@@ -18,7 +18,7 @@ _OPTIONS: Final = (
 
 
 def ssh(head: Head, command: str) -> list[str]:
-    """The command line that runs `command` in the head's home folder."""
+    """Return the command line that runs `command` in the head's home folder."""
     return ["ssh", *_OPTIONS, *head.options, head.target, command]
 
 
@@ -26,9 +26,9 @@ def capture(head: Head, *words: str, text: str | None = None) -> "subprocess.Com
     """Run a command on the head.
 
     Args:
-        head: where.
-        words: the command and its arguments.
-        text: what it reads from its standard input.
+        head: the machine to run it on.
+        words: the command and its arguments, unquoted.
+        text: what it reads from its standard input; None for nothing.
 
     Raises:
         InputError: the head could not be reached.
@@ -40,7 +40,7 @@ def capture(head: Head, *words: str, text: str | None = None) -> "subprocess.Com
 
 
 def unreachable(head: Head, said: str) -> InputError:
-    """What to tell a user whose head does not answer."""
+    """Return the error for a user whose head does not answer; `said` is what ssh printed."""
     return input_error(
         f"cannot reach the head {head.target}",
         where=head.address,
@@ -50,12 +50,12 @@ def unreachable(head: Head, said: str) -> InputError:
 
 
 def copy(source: str, target: str, head: Head, *options: str) -> None:
-    """Bring files to where they are not yet, whole files or none.
+    """Copy files that the target lacks or has in another version, each as a whole.
 
     Args:
-        source: as rsync understands it, `head:` in front where it lies on the head.
-        target: likewise.
-        head: the other side.
+        source: path as rsync reads it, with `head:` in front where it is on the head.
+        target: path to copy to, with `head:` in front where it is on the head.
+        head: the machine that `head:` stands for.
         options: more arguments for rsync.
 
     Raises:

@@ -20,7 +20,7 @@ PYTHON = "picosweep/venv/bin/python"
 
 @dataclass(frozen=True, kw_only=True)
 class Submitted:
-    """What became of a submission."""
+    """Result of a submission."""
 
     sweep: str
     head: Head
@@ -66,10 +66,10 @@ def submit(spec: str | Path, *, address: str = "cluster.yaml") -> Submitted:
 
 
 def check_head(head: Head) -> None:
-    """See whether the head has this code and a token.
+    """Check that the head has the code of this machine, and a token.
 
     Raises:
-        InputError: it has not, or cannot be reached.
+        InputError: it has other code or no token, or cannot be reached.
     """
     found = agent(head, "about")
     if found["code"] != code_digest():
@@ -90,10 +90,10 @@ def check_head(head: Head) -> None:
 
 
 def agent(head: Head, *words: str) -> dict[str, Any]:
-    """Ask `picosweep.remote.head_agent` on the head.
+    """Run a command of `picosweep.remote.head_agent` on the head, and return its answer.
 
     Raises:
-        InputError: it is not installed there, or what it answers is bad input.
+        InputError: it is not installed there, or answers that there was bad input.
     """
     output = ask(head, PYTHON, "-m", "picosweep.remote.head_agent", *words)
     answer: dict[str, Any] = json.loads(output.splitlines()[-1])
@@ -103,7 +103,7 @@ def agent(head: Head, *words: str) -> dict[str, Any]:
 
 
 def ask(head: Head, *words: str) -> str:
-    """Run a command on the head that is expected to succeed; what it printed.
+    """Run a command on the head that is expected to succeed, and return what it printed.
 
     Raises:
         InputError: it failed, or the head cannot be reached.

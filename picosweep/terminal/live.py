@@ -41,7 +41,7 @@ class LiveView(Observer):
         self._live: Live | None = None
         self._warnings = RichHandler(console=console, show_time=False, show_path=False)
         self._lock = threading.RLock()
-        """The data is prepared in another thread, which says how far it is."""
+        """Held while drawing starts or stops: the thread that prepares the data calls `say` too."""
         self._started = 0.0
         self._drawn_at = -math.inf
 
@@ -99,8 +99,8 @@ def render(coordinator: Coordinator, slots: int, elapsed: float) -> Group:
     """Return the table of a sweep, a row for each architecture, and how far it is in all.
 
     Args:
-        coordinator: knows every trial.
-        slots: trials that can run at once.
+        coordinator: coordinator of the sweep, which is only read.
+        slots: number of trials that can run at once.
         elapsed: seconds of training so far.
     """
     ranking = Ranking.of(coordinator.spec.objectives[0])
@@ -146,13 +146,13 @@ def _row_of(state: ArchitectureState, coordinator: Coordinator, ranking: Ranking
 
 
 def _running(state: ArchitectureState, coordinator: Coordinator) -> list[Trial]:
-    """An architecture's trials that are being trained: Ray has one more in hand than slots."""
+    """Return an architecture's trials in training; others given out still wait for a process."""
     given_out = [coordinator.assigned[trial_id] for trial_id in coordinator.started]
     return [trial for trial in given_out if trial.candidate.architecture == state.name]
 
 
 def _seconds_left(coordinator: Coordinator, slots: int) -> float | None:
-    """A guess at the time to the end, None before every architecture was measured."""
+    """Guess the time to the end, None before every architecture was measured."""
     total = 0.0
     for state in coordinator.architectures.values():
         mean = state.mean_seconds()

@@ -9,7 +9,7 @@ from picosweep.terminal.wording import duration
 
 
 def print_plan(console: Console, plan: Plan) -> None:
-    """The plan as a table and two sentences."""
+    """Print the plan as a table, why configurations were rejected, and the time needed."""
     rungs = ", ".join(f"{rung:,}" if isinstance(rung, int) else f"{rung:g}" for rung in plan.rungs)
     console.print(f"rungs at {rungs} {plan.unit}", highlight=False)
     # Narrow enough for a terminal of 80 columns.

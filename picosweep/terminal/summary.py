@@ -1,4 +1,4 @@
-"""What the terminal says when a sweep has ended."""
+"""What the terminal shows when a sweep has ended."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from picosweep.terminal.wording import duration, short
 
 
 def print_summary(console: Console, result: SweepResult) -> None:
-    """The winner of each architecture, what it cost, and where everything lies."""
+    """Print the winner of each architecture, what the sweep cost, and where its files are."""
     settings, ranking = result.settings, result.ranking
     winners = [winner for name in settings if (winner := ranking.best(result.trials, name))]
     winners.sort(key=ranking.key)
@@ -48,7 +48,7 @@ _STATUS_ORDER = ("completed", "stopped", "cached", "diverged", "failed", "runnin
 
 
 def winners_table(result: SweepResult, winners: Sequence[Mapping[str, Any]]) -> Table:
-    """One row an architecture, in the order given; the objective's column comes first."""
+    """Return a table of one row per winner, in their order; the objective's column comes first."""
     metric = result.ranking.metric
     confirmed = any(row["cohort"] == "confirm" for row in result.trials)
     title = "best trial of each architecture"
@@ -78,7 +78,7 @@ _SHOWN: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def _over_seeds(winner: Mapping[str, Any], result: SweepResult) -> str:
-    """Mean and standard deviation of the winner's objective over its confirmations."""
+    """Return mean and standard deviation of the winner's objective over its confirmations."""
     settings = result.settings[winner["architecture"]]
     losses = [
         row[result.ranking.metric]

@@ -1,4 +1,4 @@
-"""Tables on a terminal: sweeps, a trial, a plan, presets."""
+"""Tables on a terminal: sweeps, a trial, a replay, checks of tokenizers, presets."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # both import torch, which a table of sweeps does without
 
 
 def print_statuses(console: Console, statuses: list[dict[str, Any]]) -> None:
-    """A row for each sweep."""
+    """Print a row for each sweep, and the last incidents where there is one sweep only."""
     table = Table()
     for name in ("sweep", "now", "trials", "statuses", "best"):
         table.add_column(name, overflow="fold")
@@ -38,7 +38,7 @@ def print_statuses(console: Console, statuses: list[dict[str, Any]]) -> None:
 
 
 def print_trial(console: Console, found: dict[str, Any]) -> None:
-    """One trial: what it is, how it learnt, what was decided about it."""
+    """Print one trial: what it is, how it learnt, what was decided about it."""
     row = found["trial"]
     hyperparameters = json.loads(row["config"])
     console.print(
@@ -83,7 +83,7 @@ def print_trial(console: Console, found: dict[str, Any]) -> None:
 
 
 def print_replay(console: Console, found: "Replay") -> None:
-    """Say whether a trial came out the same again, and where it did not."""
+    """Print whether a trial came out the same again, and the first numbers that did not."""
     if found.same:
         console.print(f"the same to the last bit, over {found.num_reports} reports")
         return

@@ -1,15 +1,15 @@
-"""Numbers and times as a person says them."""
+"""Numbers and times in a form for people."""
 
 from typing import Any
 
 
 def short(value: Any) -> str:
-    """A hyperparameter's value in few characters."""
+    """Return a hyperparameter's value in few characters."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it: `42 s`, `3 min 05 s`, `2 h 10 min`."""
+    """Return a time in two units at most: `42 s`, `3 min 05 s`, `2 h 10 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -48,12 +48,12 @@ class ArchitectureState:
         return self._num_unended == 0
 
     def add(self, trial: Trial) -> None:
-        """Take in a trial that has not ended, or one whose end follows by `on_end`."""
+        """Add a trial that has not ended, or one whose end `on_end` records next."""
         (self.confirmations if trial.is_confirmation else self.searched).append(trial)
         self._num_unended += not trial.is_confirmation
 
     def on_end(self, trial: Trial, outcome: Outcome) -> None:
-        """Hear that one of its trials has ended; its sampler learns from searched ones."""
+        """Record that one of its trials has ended; its sampler learns from searched ones."""
         if trial.row["seconds"]:
             self._num_measured += 1
             self._measured_seconds += trial.row["seconds"]
@@ -64,7 +64,7 @@ class ArchitectureState:
             self.study.tell(trial.trial_id, outcome, values)
 
     def judge(self, trial: Trial, report: Row, micros: int) -> Row:
-        """Ask early stopping about a trial at a rung before the last; a row of `decisions`."""
+        """Decide at a rung before the last whether a trial goes on; return a row of `decisions`."""
         value = float(report[self.objectives[0].metric])
         self.study.report(trial.trial_id, report["rung"], value)
         verdict = self.stopper.judge(trial.trial_id, report["rung"], value)
@@ -80,17 +80,17 @@ class ArchitectureState:
         }
 
     def recall(self, trial: Trial, report: Row) -> None:
-        """Take in a report at a rung before the last, about which was decided."""
+        """Record a report at a rung before the last for which a decision is stored already."""
         value = float(report[self.objectives[0].metric])
         self.study.report(trial.trial_id, report["rung"], value)
         self.stopper.recall(trial.trial_id, report["rung"], value)
 
     def ranked(self, rung: int) -> list[Trial]:
-        """Its searched trials that reached a rung, the best first."""
+        """Return its searched trials whose highest rung is `rung`, the best first."""
         ranking = Ranking.of(self.objectives[0])
         reached = [trial for trial in self.searched if trial.row["rung"] == rung]
         return sorted(reached, key=lambda trial: ranking.key(trial.row))
 
     def mean_seconds(self) -> float | None:
-        """Mean busy time of a trial that ran, None before one has ended."""
+        """Return the mean busy time of its trials that ran, None before one has ended."""
         return self._measured_seconds / self._num_measured if self._num_measured else None

@@ -1,9 +1,8 @@
-"""The mind of a sweep: which trial next, what a report means, when it is over.
+"""Decisions of a sweep: which trial comes next, what a report means, when the sweep is over.
 
-It knows neither Ray nor processes. Whoever runs trials asks `next` for work, hands every report to
-`on_report`, every lost process to `on_lost`, and obeys. Everything it decides is in the store
-before it acts on it, and a new coordinator over the same store goes on where the last one was
-killed: that is all there is to resuming a sweep.
+It knows neither Ray nor processes. Whoever runs trials asks `next` for work, passes every report to
+`on_report` and every lost process to `on_lost`, and does what they return. Decisions are stored
+before they take effect, so a new coordinator over the same store resumes the sweep.
 """
 
 import collections
@@ -39,12 +38,14 @@ BY_USER: Final = "stopped by the user"
 class Coordinator:
     """Decides for one sweep.
 
+    A method that cannot write to the store raises `OSError`; its decision does not count then.
+
     Args:
-        spec: the sweep.
+        spec: budget, search, early stopping and limits of the sweep.
         spaces: each architecture's search space.
         factory: completes configurations and gives them their identity.
-        store: the sweep's rows; an earlier driver's are taken up.
-        elsewhere: folders of other sweeps, by the ids of trials they have brought to an end.
+        store: the sweep's rows; it resumes from those that are there.
+        elsewhere: folders of other sweeps, by the ids of trials that ended there; None for none.
         now: the clock, in seconds since the epoch.
     """
 
@@ -68,9 +69,9 @@ class Coordinator:
         self._trials: dict[str, Trial] = {}
         self._waiting: collections.deque[Trial] = collections.deque()
         self.assigned: dict[str, Trial] = {}
-        """Trials that were given out; not all of them have a slot yet."""
+        """Trials that were given out, by id; not all of them have a slot yet."""
         self.started: set[str] = set()
-        """Those of them that are being trained."""
+        """Ids of those that are being trained."""
         self._unwanted: set[str] = set()
         self.stop_reason: str | None = None
         """Why no more work is given out, before all is done."""
@@ -113,7 +114,7 @@ class Coordinator:
 
     @property
     def num_waiting(self) -> int:
-        """Trials that were admitted, have not ended, and are not being trained."""
+        """Number of trials that were admitted, have not ended, and are not being trained."""
         return len(self._waiting) + len(self.assigned) - len(self.started)
 
     def _state_of(self, trial: Trial) -> ArchitectureState:
@@ -167,7 +168,7 @@ class Coordinator:
     # Giving out work
 
     def next(self) -> Assignment | None:
-        """The next trial to train; None where there is none now (see `finished`)."""
+        """Return the next trial to train; None where there is none now (see `finished`)."""
         self._check_limits()
         while self.stop_reason is None:
             upcoming = self._waiting.popleft() if self._waiting else self._admit_next()
@@ -185,11 +186,7 @@ class Coordinator:
         return None
 
     def on_start(self, trial_id: str) -> None:
-        """Hear that a trial which was given out has got a slot.
-
-        Raises:
-            OSError: the row could not be written.
-        """
+        """Record that a trial which was given out has got a slot."""
         trial = self.assigned.get(trial_id)
         if trial is not None:
             self.started.add(trial_id)
@@ -203,11 +200,11 @@ class Coordinator:
         return self.stop_reason is not None or (not self._waiting and self._chooser.is_done)
 
     def remaining(self, state: ArchitectureState) -> int:
-        """Trials of an architecture not admitted yet, as far as can be known."""
+        """Return how many trials of an architecture may still be admitted, at most."""
         return self._chooser.remaining(state)
 
     def remarks(self) -> list[str]:
-        """What the user should know of how the search went, in sentences."""
+        """Return what the user should know of how the search went, in sentences."""
         return self._chooser.remarks()
 
     @property
@@ -251,7 +248,7 @@ class Coordinator:
         if found is not None:
             self._store.save_checkpoint(trial.trial_id, found.step, found.content)
 
-    # Hearing of results
+    # Taking in results
 
     def on_report(
         self,
@@ -264,22 +261,19 @@ class Coordinator:
         node: str = "",
         device: str = "",
     ) -> bool:
-        """Take in an evaluation.
+        """Record an evaluation and what follows from it.
 
         Args:
-            trial_id: whose.
+            trial_id: id of the trial that was evaluated.
             metrics: the columns of `reports` that training measures.
-            checkpoint: the training state at this point.
+            checkpoint: the training state at this point; None leaves the stored one.
             samples: texts that the model wrote at this point.
             finished: whether the trial ends here by itself (its patience ran out).
-            node: where it ran.
-            device: on what.
+            node: name of the host that trained it.
+            device: what it was trained on, `cpu` or `cuda`.
 
         Returns:
-            Whether the trial is to be stopped now.
-
-        Raises:
-            OSError: the row could not be written; it does not count then.
+            whether the trial is to be stopped now.
         """
         trial = self._trials[trial_id]
         trial.row |= {"node": node, "device": device}
@@ -316,7 +310,7 @@ class Coordinator:
         cached: bool = False,
         finished: bool = False,
     ) -> bool:
-        """Write a report with all that follows from it; whether the trial has ended."""
+        """Write a report with all that follows from it; return whether the trial has ended."""
         plan, known = trial.candidate.plan, self._store.reports_of(trial.trial_id)
         rung = plan.rung_of(metrics, known[-1] if known else None)
         report: Row = {
@@ -354,12 +348,12 @@ class Coordinator:
         self._state_of(trial).on_end(trial, outcome)
 
     def on_lost(self, trial_id: str, error: str, *, retry: bool, kind: str = "lost") -> None:
-        """Hear that a trial's process died, or that training raised.
+        """Record that a trial's process died, or that training raised.
 
         Args:
-            trial_id: whose.
-            error: what happened, in a line.
-            retry: whether another process may have more luck.
+            trial_id: id of the trial that it trained.
+            error: what happened, in one line.
+            retry: whether another process may train the trial.
             kind: one of `sweeps.store.tables.INCIDENT_KINDS`.
         """
         trial = self._take_back(trial_id)
@@ -387,11 +381,7 @@ class Coordinator:
     # What the user asks for
 
     def stop_trial(self, trial_id: str) -> str | None:
-        """End one trial: at once where it waits, at its next report where it is trained.
-
-        Returns:
-            Why that cannot be done, None where it is done.
-        """
+        """End a trial, at its next report if it is given out; return None, or why it cannot end."""
         trial = self._trials.get(trial_id)
         if trial is None:
             return "no such trial in this sweep"

@@ -9,7 +9,7 @@ class LimitWatch:
     """Holds a sweep to the limits of its spec.
 
     Args:
-        limits: what the spec allows.
+        limits: limits of the spec; None in it means no limit.
         now: the clock, in seconds.
     """
 
@@ -19,11 +19,11 @@ class LimitWatch:
         self._started_at = now()
 
     def reason_to_end(self, *, num_failed: int, num_tokens: int) -> str | None:
-        """Which limit was reached, in words; None while none is.
+        """Return which limit was reached, in words; None while none is.
 
         Args:
-            num_failed: trials that failed.
-            num_tokens: what the sweep has trained on, in all its runs.
+            num_failed: number of failed trials, those of earlier runs included.
+            num_tokens: number of tokens that the sweep has trained on, in all its runs.
         """
         limits = self._limits
         if num_failed > limits.max_failed_trials:

@@ -13,9 +13,9 @@ class TrialChooser:
     """Chooses the next trial of a sweep.
 
     Args:
-        spec: the sweep.
-        factory: gives a winner its fresh seeds.
-        architectures: the sweep's architectures, as they grow.
+        spec: what is to be searched, and which winners are to be confirmed.
+        factory: builds the candidates that re-run a winner on fresh seeds.
+        architectures: state of each architecture by name; it grows with the sweep.
     """
 
     def __init__(
@@ -26,10 +26,11 @@ class TrialChooser:
         self._architectures = architectures
 
     def propose(self) -> tuple[ArchitectureState, Candidate, str] | None:
-        """A new trial and its cohort; None where there is none now.
+        """Propose a new trial: its architecture, candidate and cohort; None if there is none now.
 
         It is one of the architecture that has most work left: long jobs first keeps every slot
-        busy to the end. An architecture whose cost is not known yet comes before all others.
+        busy to the end. An architecture without a trial comes before all others; one of whose
+        trials none has ended, so that their cost is unknown, comes last.
         """
         for state in sorted(self._architectures.values(), key=self._work_left, reverse=True):
             if self._search_left(state):
@@ -49,14 +50,14 @@ class TrialChooser:
         return all(self.remaining(state) == 0 for state in self._architectures.values())
 
     def remaining(self, state: ArchitectureState) -> int:
-        """Trials of an architecture not admitted yet, as far as can be known."""
+        """Return how many trials of an architecture may still be admitted, at most."""
         search = self._search_left(state)
         if search or not state.is_searched:
             return search + self._spec.confirm.top * self._spec.confirm.seeds
         return len(self._confirmations_left(state))
 
     def remarks(self) -> list[str]:
-        """What the user should know of how the search went, in sentences."""
+        """Return what the user should know of how the search went, in sentences."""
         wanted = self._spec.search.trials_per_architecture
         return [
             f"{state.name}: its space has nothing left to try after "
@@ -81,7 +82,7 @@ class TrialChooser:
         return draw_cohort(ordinal, self._spec.early_stopping.exempt_fraction)
 
     def _confirmations_left(self, state: ArchitectureState) -> list[Candidate]:
-        """Winners to re-run on fresh seeds, once every searched trial has ended."""
+        """Return winners to re-run on fresh seeds; none before every searched trial has ended."""
         confirm = self._spec.confirm
         if not confirm.top or not state.is_searched:
             return []

@@ -20,7 +20,7 @@ class Trial:
     candidate: Candidate
     row: Row
     num_losses: int = 0
-    """Processes that died while this driver ran it."""
+    """Processes lost while this driver ran it, those that were lost with their node left out."""
 
     @property
     def trial_id(self) -> str:
@@ -33,7 +33,7 @@ class Trial:
         return self.row["status"] in TERMINAL_STATUSES
 
     def take(self, metrics: Mapping[str, Any], rung: int | None) -> None:
-        """Bring the row up to date with a report."""
+        """Update the row from a report, which is between two rungs where `rung` is None."""
         best, value = self.row["best_val_loss"], metrics["val_loss"]
         self.row |= {name: metrics.get(name) for name in FROM_REPORT}  # older rows lack some
         if math.isfinite(value):
@@ -42,7 +42,7 @@ class Trial:
             self.row["rung"] = rung
 
     def end(self, status: str, micros: int) -> None:
-        """Note in the row that nothing more is to be done.
+        """Record in the row that nothing more is to be done.
 
         Args:
             status: one of `sweeps.store.tables.TERMINAL_STATUSES`.
@@ -51,7 +51,7 @@ class Trial:
         self.row |= {"status": status, "end_time": micros}
 
     def catch_up(self, reports: Iterable[Row]) -> None:
-        """Bring the row up to date with stored reports.
+        """Update the row from stored reports.
 
         They may be newer than it: the tables are sealed one after another, and where the journal
         was lost as well, a row comes back from a table that was older than the next one.
@@ -73,22 +73,27 @@ class Assignment:
     candidate: Candidate
     checkpoint: bytes | None
     reports: Sequence[Row] = ()
-    """Those that are known, in the order of training."""
+    """The trial's stored reports, in the order of training."""
 
 
 def draw_cohort(ordinal: str, exempt_fraction: float) -> str:
-    """Whether a trial is exempt from early stopping: by lot, but always the same lot."""
+    """Draw a trial's cohort, `exempt` or `searched`.
+
+    Args:
+        ordinal: search seed, architecture and number of the trial; the draw depends on it alone.
+        exempt_fraction: share of trials that early stopping leaves alone, from 0 to 1.
+    """
     lot = random.Random(zlib.crc32(f"exempt/{ordinal}".encode())).random()
     return "exempt" if lot < exempt_fraction else "searched"
 
 
 def first_row(sweep: str, candidate: Candidate, cohort: str, micros: int) -> Row:
-    """The row of a trial that has just been admitted.
+    """Return the row of a trial that has just been admitted.
 
     Args:
         sweep: the sweep's name.
         candidate: what is to be trained.
-        cohort: one of the values of its column.
+        cohort: one of the values of the column `cohort`.
         micros: the time, in microseconds since the epoch.
     """
     return {
@@ -110,7 +115,7 @@ def first_row(sweep: str, candidate: Candidate, cohort: str, micros: int) -> Row
 
 
 def is_finite(report: Mapping[str, Any]) -> bool:
-    """Whether a report's losses are numbers; where not, the trial has diverged."""
+    """Return whether a report's losses are finite; where not, the trial has diverged."""
     losses = (report["train_loss"], report["val_loss"])
     return all(loss is not None and math.isfinite(loss) for loss in losses)
 
@@ -118,12 +123,12 @@ def is_finite(report: Mapping[str, Any]) -> bool:
 def stored_outcome(
     trial: Trial, reports: Sequence[Row], decisions: Sequence[Row]
 ) -> Outcome | None:
-    """How a stored trial ended under the spec of today, None where there is work left.
+    """Return how a stored trial ended under the spec of today, None where there is work left.
 
     Args:
-        trial: with the row that an earlier driver left.
+        trial: a trial with the row that an earlier driver left.
         reports: its reports in the order of training.
-        decisions: what early stopping said about it.
+        decisions: its rows of `decisions`, in any order.
     """
     status: str = trial.row["status"]
     if status == "failed":

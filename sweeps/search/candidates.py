@@ -44,7 +44,7 @@ class Candidate:
     data: DataSettings
     """The data it sees."""
     fingerprints: dict[str, str]
-    """Those of the data and the tokenizer, by column name."""
+    """Fingerprints of the data and the tokenizer, by column name."""
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -92,11 +92,11 @@ class CandidateFactory:
     """Builds candidates for one sweep over its prepared data.
 
     Args:
-        spec: the sweep.
-        architectures: by their names in the spec.
-        data: what the prepared data says of itself, by the vocabulary size it was prepared for.
+        spec: budget, data, task and seed that all trials share.
+        architectures: the architectures by their names in the spec.
+        data: identity of the prepared data, by the vocabulary size that was asked for.
         constraints: the spec's constraints, parsed.
-        init_from: fingerprint of the weights that every trial starts from, if not random ones.
+        init_from: fingerprint of the weights that every trial starts from; None: random ones.
         precisions: what `precision: auto` means, by architecture; `auto` stays where it is absent.
     """
 
@@ -117,7 +117,7 @@ class CandidateFactory:
         self._precisions = precisions or {}
 
     def with_precisions(self, precisions: Mapping[str, PrecisionName]) -> "CandidateFactory":
-        """The same with `precision: auto` settled: an identity needs the answer."""
+        """Return the same factory with `precision: auto` settled, which a trial's id depends on."""
         return CandidateFactory(
             self._spec,
             self._architectures,
@@ -130,7 +130,7 @@ class CandidateFactory:
     def build(
         self, architecture: str, chosen: Mapping[str, Value], seed: int
     ) -> Candidate | Rejection:
-        """Complete a configuration, or say why it cannot be trained."""
+        """Complete a configuration; return the reason instead where it cannot be trained."""
         try:
             named = self._architectures[architecture]
             model, training, data = self._resolve(named, chosen)
@@ -167,7 +167,7 @@ class CandidateFactory:
         return self._candidate(named, trial, dict(chosen), identity, facts, plan)
 
     def with_seed(self, candidate: Candidate, seed: int) -> Candidate:
-        """The same configuration with another training seed."""
+        """Return the same configuration with another training seed."""
         named = self._architectures[candidate.architecture]
         trial = replace(candidate.trial, seed=seed)
         identity = self._identity(candidate.chosen)
@@ -176,7 +176,7 @@ class CandidateFactory:
         )
 
     def from_config(self, config: str, spaces: Mapping[str, Space]) -> Candidate | None:
-        """Rebuild a stored trial; None where it was trained on other data or by other code."""
+        """Rebuild a stored trial; return None where other data or other code trained it."""
         stored = json.loads(config)
         try:
             named = self._architectures[stored["name"]]
@@ -256,7 +256,7 @@ class CandidateFactory:
     def _canonical(
         self, named: NamedArchitecture, trial: TrialConfig, identity: DataIdentity
     ) -> str:
-        """Everything that decides a trial's rows, always in the same characters.
+        """Return everything that decides a trial's rows, always in the same characters.
 
         The number of rungs is left out: a longer budget continues the same trial.
         """
@@ -273,7 +273,7 @@ class CandidateFactory:
 
 
 def stored_trial(stored: Mapping[str, Any]) -> TrialConfig:
-    """The training configuration inside a trial's stored one.
+    """Return the training configuration inside a trial's stored one.
 
     Raises:
         ValueError: it names an architecture or a field that this version does not have.

@@ -1,4 +1,4 @@
-"""When a trial is ended early, each architecture against its own: families never compete.
+"""When a trial is ended early: trials compete only with others of their architecture.
 
 The rules are Ray Tune's, decision for decision (a test compares them with Ray's own schedulers),
 written plainly so that a sweep can say which value a trial had to reach, and rebuild the rungs from
@@ -19,7 +19,7 @@ from picosweep.sweeps.spec.schema import Objective, Spec
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What early stopping says at one rung."""
+    """Decision of early stopping at one rung."""
 
     stop: bool
     cutoff: float | None
@@ -46,7 +46,7 @@ class NeverStop:
         return Verdict(stop=False, cutoff=None)
 
     def recall(self, trial_id: str, rung: int, value: float) -> None:
-        """Record nothing: no decision depends on it."""
+        """Leave the value unrecorded: no decision depends on it."""
 
 
 class Asha:
@@ -55,8 +55,8 @@ class Asha:
     A trial is compared with those that came to the rung before it, and the first one passes.
 
     Args:
-        factor: the ratio of one rung to the one before.
-        objective: metric and goal.
+        factor: ratio of one rung to the one before; one in `factor` trials goes on.
+        objective: goal of the first objective, whose values are compared.
     """
 
     def __init__(self, *, factor: int, objective: Objective) -> None:
@@ -95,11 +95,11 @@ class Median:
     cost grows with their number; ASHA's does not.
 
     Args:
-        objective: metric and goal.
+        objective: goal of the first objective, whose values are compared.
     """
 
     MIN_SAMPLES: Final = 3
-    """Other trials that must have come as far."""
+    """Number of other trials that must have reached the rung."""
 
     def __init__(self, *, objective: Objective) -> None:
         self._sign = _sign(objective)
@@ -120,8 +120,8 @@ class Median:
     def recall(self, trial_id: str, rung: int, value: float) -> None:
         """Record a value about which an earlier driver decided.
 
-        It also counts at rungs that the trial came to with the same step: with a budget in seconds
-        a slow step may cross several, and the means are taken over all rungs so far.
+        It also counts at lower rungs that the trial crossed in the same step: with a budget in
+        seconds a slow step may cross several, and the means are taken over all rungs so far.
         """
         values = self._values.setdefault(trial_id, [])
         values += [self._sign * value] * (rung + 1 - len(values))
@@ -139,7 +139,7 @@ def _verdict(value: float, cutoff: float | None, sign: float) -> Verdict:
 
 
 def make_stopper(spec: Spec) -> Stopper:
-    """Return early stopping as the spec asks for, for one architecture."""
+    """Return early stopping for one architecture, as the spec asks for it."""
     if spec.early_stopping.scheduler == "none" or spec.budget.rungs == 1:
         return NeverStop()
     objective = spec.objectives[0]

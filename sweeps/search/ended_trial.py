@@ -1,4 +1,4 @@
-"""A trial that came to its end before the study that hears of it was made."""
+"""A trial that ended before the study that it is added to was made."""
 
 import copy
 import datetime
@@ -13,8 +13,7 @@ class EndedTrial(FrozenTrial):
     """What `optuna.trial.create_trial` makes, but cheap to copy.
 
     Optuna's storage copies a trial that it is given, with every distribution of its space: a third
-    of the time in which a large sweep is taken up again. No one changes a distribution, so copies
-    share them.
+    of the time that resuming a large sweep takes. Distributions never change, so copies share them.
     """
 
     @classmethod
@@ -27,14 +26,14 @@ class EndedTrial(FrozenTrial):
         distributions: Mapping[str, BaseDistribution],
         intermediate_values: Mapping[int, float],
     ) -> "EndedTrial":
-        """A trial without a number yet; the study gives it one.
+        """Return a trial without a number yet; the study gives it one.
 
         Args:
-            state: how it ended.
-            values: the objectives, where it completed.
-            params: what was searched, by name.
-            distributions: from which that was drawn.
-            intermediate_values: of the first objective, by step.
+            state: how it ended, in Optuna's terms.
+            values: the objectives' values; None unless it completed.
+            params: searched values, by hyperparameter name.
+            distributions: distributions that they were drawn from, by hyperparameter name.
+            intermediate_values: values of the first objective, by rung.
         """
         now = datetime.datetime.now()
         return cls(

@@ -33,7 +33,7 @@ class Feasibility:
 def check_feasibility(
     spec: Spec, spaces: Mapping[str, Space], factory: CandidateFactory, document: Document
 ) -> dict[str, Feasibility]:
-    """Try out configurations of every space.
+    """Try out configurations of every space, without training them.
 
     Raises:
         InputError: nothing in a space can be trained, or a choice is impossible by itself.
@@ -74,12 +74,12 @@ def check_feasibility(
 
 
 def typical(candidates: Sequence[Candidate]) -> Candidate:
-    """The configuration in the middle by training cost."""
+    """Return the configuration in the middle by training cost."""
     return sorted(candidates, key=lambda candidate: candidate.predicted_flops)[len(candidates) // 2]
 
 
 def _checked(space: Space) -> tuple[list[dict[str, Value]], bool]:
-    """Configurations to try out, and whether they are all there are."""
+    """Return configurations to try out, and whether they are all there are."""
     listed = space.configurations(CHECKED)
     if listed is not None:
         return listed, True

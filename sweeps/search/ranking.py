@@ -18,12 +18,12 @@ class Ranking:
 
     @classmethod
     def of(cls, objective: "Objective") -> "Ranking":
-        """That of an objective."""
+        """Return the order of trials under an objective."""
         return cls(metric=objective.metric, goal=objective.goal)
 
     @classmethod
     def of_stored(cls, spec: Mapping[str, Any] | None) -> "Ranking":
-        """That of a sweep's `spec.json`; by validation loss where there is none to read."""
+        """Return that of a stored spec's first objective; by validation loss where it has none."""
         try:
             first = (spec or {})["objectives"][0]
             return cls(metric=str(first["metric"]), goal=str(first["goal"]))
@@ -31,7 +31,7 @@ class Ranking:
             return cls()
 
     def key(self, row: Mapping[str, Any]) -> float:
-        """A number to sort rows by, the best first; infinite where nothing was measured."""
+        """Return a number to sort rows by, least is best; infinite where nothing was measured."""
         value = row.get(self.metric)
         if value is None or not math.isfinite(value):
             return math.inf
@@ -40,7 +40,7 @@ class Ranking:
     def best(
         self, rows: Sequence[Mapping[str, Any]], architecture: str
     ) -> Mapping[str, Any] | None:
-        """The best searched trial of an architecture among those that trained longest."""
+        """Return an architecture's best searched trial among those at the highest rung."""
         measured = [
             row
             for row in rows

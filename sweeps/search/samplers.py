@@ -23,7 +23,7 @@ from picosweep.sweeps.spec.schema import Spec
 
 
 class _Grid(GridSampler):
-    """Optuna's grid, which the sweep and not the sampler ends."""
+    """Optuna's grid; the sweep ends the search, not the sampler."""
 
     def after_trial(
         self,
@@ -32,7 +32,7 @@ class _Grid(GridSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Nothing: the base would stop a loop that is not Optuna's."""
+        """Leave the study running: the base class stops Optuna's own loop, which is not used."""
 
 
 def _grid(seed: int, startup: int, space: Space) -> BaseSampler:
@@ -58,14 +58,14 @@ SAMPLERS: Final[Mapping[str, Callable[[int, int, Space], BaseSampler]]] = {
 """Makers of samplers, from a seed, the number of random starts and the space."""
 
 KEEP_GENERATIONS: Final = frozenset({"cmaes", "nsga2"})
-"""Samplers that write down, when a trial is asked for, to which generation it belongs."""
+"""Samplers that record, when a trial is asked for, to which generation it belongs."""
 
 SINGLE_OBJECTIVE: Final = frozenset({"cmaes"})
-"""Samplers that know one objective only."""
+"""Samplers that support one objective only."""
 
 
 def check_search(spec: Spec, spaces: Mapping[str, Space], document: Document) -> None:
-    """See whether the sampler can search these spaces, and whether the enqueued points lie in them.
+    """Check that the sampler can search these spaces, and that the enqueued points lie in them.
 
     Raises:
         InputError: with one problem for each thing that is wrong.
@@ -159,7 +159,7 @@ def _check_point(
 
 
 def _contains(distribution: Any, value: Any) -> bool:
-    """Whether a value lies in a distribution; `True` is not taken for 1."""
+    """Return whether a value lies in a distribution; `True` does not count as 1."""
     if isinstance(distribution, optuna.distributions.CategoricalDistribution):
         return any(value == c and type(value) is type(c) for c in distribution.choices)
     if isinstance(value, bool) or not isinstance(value, int | float):

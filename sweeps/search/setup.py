@@ -1,7 +1,7 @@
-"""A sweep before it runs: checked when its spec is read, and again when its data is there.
+"""A sweep before it runs: checked when its spec is read, and again when its data is prepared.
 
-Whoever runs, plans, exports, simulates or replays a sweep begins here, so that all of them mean the
-same sweep.
+Running, planning, exporting and simulating a sweep begin here, so that all of them mean the same
+sweep.
 """
 
 from collections.abc import Mapping
@@ -45,11 +45,11 @@ class CheckedSweep:
     def with_data(
         self, data: Mapping[int, DataIdentity], *, init_from: str | None = None
     ) -> "ReadySweep":
-        """Complete the sweep by what its trials are identified with.
+        """Return the sweep with its data, and check how much of each space can be trained.
 
         Args:
-            data: what the prepared data says of itself, by the vocabulary size it was asked for.
-            init_from: fingerprint of the weights that every trial starts from, if not random ones.
+            data: identity of the prepared data, by the vocabulary size that was asked for.
+            init_from: fingerprint of the weights that every trial starts from; None: random ones.
 
         Raises:
             InputError: nothing in a space can be trained, or a choice is impossible by itself.
@@ -80,10 +80,10 @@ def check_sweep(source: str | Path | Mapping[str, Any]) -> CheckedSweep:
     """Read a spec and check all of it that can be checked without its data.
 
     Args:
-        source: a YAML file, or its content.
+        source: path of a YAML file, or the content of one.
 
     Raises:
-        InputError: with one problem for each thing that is wrong.
+        InputError: with the problems of the first check that finds any.
     """
     if isinstance(source, Mapping):
         document = Document(path=Path("spec"), content=source, lines={})
@@ -95,7 +95,7 @@ def check_spec(spec: Spec, document: Document) -> CheckedSweep:
     """Check a spec that has been read, such as a stored one.
 
     Raises:
-        InputError: with one problem for each thing that is wrong.
+        InputError: with the problems of the first check that finds any.
     """
     architectures = find_architectures(spec, document)
     spaces, constraints = build_spaces(spec, document, architectures)

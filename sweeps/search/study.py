@@ -1,7 +1,8 @@
 """One Optuna study for one architecture: proposes new configurations, learns from every trial.
 
-What Optuna is told is the truth: a trial that early stopping ended is PRUNED with its intermediate
-values, a diverged or failed one is FAIL, a trial answered from the store counts like any other.
+Optuna learns how each trial really ended: one that early stopping ended is PRUNED with its
+intermediate values, a diverged or failed one is FAIL, one answered from the store counts like any
+other.
 """
 
 import random
@@ -20,12 +21,12 @@ from picosweep.sweeps.spec.schema import Search
 
 _REJECTIONS: Final = 200
 _DUPLICATES: Final = 10
-"""Proposals that may be refused in a row before the sampler is helped out at random. One that
-learns nothing from a duplicate proposes it again and again."""
+"""Proposals that one call of `propose` may refuse before it draws at random: a sampler that learns
+nothing from a duplicate proposes it again and again."""
 _ENUMERABLE: Final = 20_000
 """Finite spaces up to this size are listed, so that the last new configurations are found."""
 _SMALL: Final = 2_000
-"""Those up to this size are looked through at the start."""
+"""Finite spaces up to this size are searched for a new configuration when a sweep is resumed."""
 
 Direction = Literal["minimize", "maximize"]
 Build = Callable[[Mapping[str, Value]], Candidate | Rejection]
@@ -35,9 +36,9 @@ class ArchitectureStudy:
     """Proposes configurations of one architecture, each at most once.
 
     Args:
-        architecture: its name, part of the seed.
-        space: its search space.
-        search: sampler and seed.
+        architecture: name of the architecture, part of the seed.
+        space: search space of the architecture.
+        search: sampler, its seed, and points to try first.
         directions: `minimize` or `maximize`, one per objective.
         build: completes a configuration or rejects it.
         known: how many trials there are already; a resumed sweep draws other random numbers.
@@ -68,13 +69,13 @@ class ArchitectureStudy:
         self._keeps_generations = search.sampler in KEEP_GENERATIONS
         self._asked: dict[str, optuna.Trial] = {}
         self._restored: dict[str, tuple[Candidate, dict[int, float]]] = {}
-        """Trials of an earlier driver that the study has not heard of, with their values so far."""
+        """Trials of an earlier driver that are not in the study yet, with their values so far."""
         self._seen: set[str] = set()
         self.num_rejected = 0
         self.num_duplicates = 0
 
     def propose(self) -> Candidate | None:
-        """A new configuration that breaks no constraint; None when none is left."""
+        """Propose a new configuration that breaks no constraint; None when none is found."""
         rejected, duplicates = self.num_rejected, self.num_duplicates
         while (
             self.num_rejected - rejected < _REJECTIONS
@@ -112,7 +113,7 @@ class ArchitectureStudy:
         return candidate
 
     def _propose_unseen(self) -> Candidate | None:
-        """Where the sampler keeps repeating itself: any new configuration."""
+        """Return any new configuration, since the sampler keeps repeating itself."""
         configurations = self._space.configurations(_ENUMERABLE)
         if configurations is None:
             seed = self._random.randrange(2**31)
@@ -136,7 +137,7 @@ class ArchitectureStudy:
         self._asked[candidate.trial_id] = trial
 
     def restore(self, candidate: Candidate) -> None:
-        """Take up a trial that an earlier driver proposed.
+        """Add a trial that an earlier driver proposed.
 
         One that the space of today does not hold is known, so that it is not trained again, but
         nothing is learnt from it.
@@ -153,7 +154,7 @@ class ArchitectureStudy:
             self._restored[candidate.trial_id] = (candidate, {})
 
     def go_on(self, trial_id: str) -> None:
-        """Hear that a restored trial has not ended."""
+        """Record that a restored trial has not ended, so that more reports may follow."""
         if trial_id in self._restored:
             candidate, values = self._restored.pop(trial_id)
             self._ask_for(candidate)
@@ -164,7 +165,7 @@ class ArchitectureStudy:
         """Record the first objective at a rung.
 
         Samplers rank pruned trials by how far they came before they look at the value. Optimizer
-        steps would not tell that: at the same rung, larger batches or slower models took fewer.
+        steps would not show that: at the same rung, larger batches or slower models took fewer.
         """
         if trial_id in self._restored:
             self._restored[trial_id][1][rung] = value
@@ -176,7 +177,7 @@ class ArchitectureStudy:
         """Record how a trial ended.
 
         Args:
-            trial_id: which one.
+            trial_id: id of the trial; one that the study does not have is ignored.
             status: `completed`, `stopped`, `diverged` or `failed`.
             values: the objectives at its last report; used where it completed.
         """
@@ -198,7 +199,7 @@ class ArchitectureStudy:
         status: str,
         values: Sequence[float] | None,
     ) -> None:
-        """Tell the study of a trial that came and went before it was made."""
+        """Add a trial to the study that had ended before the study was made."""
         distributions = self._space.distributions(candidate.chosen)
         states = {"completed": TrialState.COMPLETE, "stopped": TrialState.PRUNED}
         state = states.get(status, TrialState.FAIL)
@@ -214,5 +215,5 @@ class ArchitectureStudy:
 
 
 def objective_values(objectives: Sequence[Any], row: Mapping[str, Any]) -> list[float]:
-    """The objectives' values of one trial row."""
+    """Return the objectives' values of one trial row."""
     return [float(row[objective.metric]) for objective in objectives]

@@ -14,7 +14,7 @@ from picosweep.sweeps.spec.document import Document, KeyPath, dotted
 from picosweep.sweeps.spec.schema import Spec
 
 SOURCE_KEYS: Final = ("model", "preset")
-"""Keys of an architecture's entry that say what it is, and are no hyperparameters."""
+"""Keys of an architecture's entry that name what it is, and are no hyperparameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class NamedArchitecture:
 
     name: str
     model: str
-    """A key of `pico.models.MODELS`, or an import path."""
+    """A key of `pico.models.registry.MODELS`, or an import path."""
     preset: Mapping[str, Any]
     """Hyperparameters that a preset fixes, where there is one."""
     source_hash: str
@@ -31,12 +31,12 @@ class NamedArchitecture:
 
     @property
     def config_class(self) -> type[ModelConfig]:
-        """Its own hyperparameters."""
+        """Class of its own hyperparameters."""
         return find_architecture(self.model).config_class
 
 
 def find_architectures(spec: Spec, document: Document) -> dict[str, NamedArchitecture]:
-    """Every architecture of a spec.
+    """Return every architecture of a spec by its name there.
 
     Raises:
         InputError: an unknown architecture or preset, or a class that cannot be used.

@@ -46,7 +46,7 @@ class Document:
     lines: dict[KeyPath, int]
 
     def where(self, key: KeyPath) -> str:
-        """`file:line` of a key, or of the nearest key above it that the file has."""
+        """Return `file:line` of a key, or of the nearest key above it that the file has."""
         for length in range(len(key), -1, -1):
             if key[:length] in self.lines:
                 return f"{self.path}:{self.lines[key[:length]]}"
@@ -97,7 +97,7 @@ def _index(node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int], path: Path)
 
 
 def dotted(key: KeyPath) -> str:
-    """A key path as a person writes it: `objectives[0].metric`."""
+    """Return a key path as a person writes it: `objectives[0].metric`."""
     text = ""
     for part in key:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

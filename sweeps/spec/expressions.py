@@ -51,7 +51,7 @@ class Expression:
     _body: ast.expr
 
     def __call__(self, values: Mapping[str, Any]) -> Any:
-        """The expression's value.
+        """Return the expression's value.
 
         Raises:
             ValueError: the values do not fit the expression (a division by zero, a text compared

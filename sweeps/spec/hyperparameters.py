@@ -34,10 +34,10 @@ class DataSettings:
 
 
 def column_types(architectures: Mapping[str, Any]) -> dict[str, pa.DataType]:
-    """The Arrow type of each hyperparameter of the named architectures' configurations.
+    """Return the Arrow type of each hyperparameter of the given configuration classes.
 
     Args:
-        architectures: configuration classes (dataclasses) by name.
+        architectures: configuration classes (dataclasses) by name, those of training and data too.
     """
     types: dict[str, pa.DataType] = {}
     for config_class in architectures.values():
@@ -56,7 +56,7 @@ def _arrow_type(hint: Any) -> pa.DataType:
 
 
 def hyperparameter_types(architecture: NamedArchitecture) -> dict[str, Any]:
-    """The type of every hyperparameter that an architecture has: model, training and data."""
+    """Return the type of each of an architecture's hyperparameters: model, training, data."""
     types: dict[str, Any] = {}
     for config_class in (architecture.config_class, TrainingConfig, DataSettings):
         hints = typing.get_type_hints(config_class)

@@ -1,4 +1,4 @@
-"""Reads a spec and says of every mistake where it stands, what was found, what is allowed."""
+"""Reads a spec; an error names the place, what was found there and what is allowed."""
 
 import itertools
 import json
@@ -41,7 +41,8 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
     """Check a spec given as plain data (a notebook's dictionary, a file's content).
 
     Raises:
-        InputError: with one problem for each thing that is wrong.
+        InputError: with a problem for each value that is wrong by itself, or for the first
+            contradiction between values.
     """
     document = document or Document(path=Path("spec"), content=content, lines={})
     try:
@@ -61,7 +62,7 @@ def load_stored_spec(folder: Path) -> tuple[Spec, Document]:
     """Read the spec that a sweep was last run with, from the sweep's own folder.
 
     Raises:
-        InputError: there is none, or it cannot be read.
+        InputError: the folder has no spec, or it cannot be read.
     """
     path = SweepFolder(folder).spec
     try:
@@ -108,7 +109,7 @@ def _check_budget(spec: Spec) -> None:
 
 
 def _check_silence(spec: Spec) -> None:
-    """A trial that is silent by its own budget must not be taken for one that hangs."""
+    """Check that a trial which trains from one report to the next is not ended for its silence."""
     longest = max(after - before for before, after in itertools.pairwise((0, *spec.budget.marks)))
     if longest >= 60 * spec.limits.minutes_without_report:
         raise FieldError(
@@ -121,7 +122,7 @@ def _check_silence(spec: Spec) -> None:
 
 
 def _problem(details: ErrorDetails, document: Document) -> Problem:
-    """One of Pydantic's findings in the words of Picosweep."""
+    """Convert one of Pydantic's errors into a `Problem`."""
     path: KeyPath = tuple(
         part for part in details["loc"] if not (isinstance(part, str) and _is_union_branch(part))
     )
@@ -170,7 +171,7 @@ def _is_union_branch(part: str) -> bool:
 
 
 def _field_type(path: KeyPath) -> Any:
-    """The annotation at a key path below `Spec`, None where keys are free."""
+    """Return the annotation at a key path below `Spec`, None where keys are free."""
     current: Any = Spec
     for part in path:
         if isinstance(part, int):

@@ -4,7 +4,7 @@ context_size: [1, 2, 3]                           choices
 embed_size: 64                                    fixed
 dropout: {uniform: [0.0, 0.3], step: 0.1}         range, stepped or not
 learning_rate: {log_uniform: [1e-4, 1e-2]}        range on a logarithmic scale
-num_layers: {int_uniform: [1, 4]}                 whole numbers; log_int_uniform likewise
+num_layers: {int_uniform: [1, 4]}                 whole numbers; or log_int_uniform
 num_heads: {choices: [2, 4], when: "attention == 'softmax'"}    only where it applies
 """
 
@@ -40,7 +40,7 @@ class Parameter:
     when: Expression | None = None
 
     def values(self) -> list[Value] | None:
-        """Every value it can take, or None where they cannot be listed."""
+        """Return every value it can take, or None where they cannot be listed."""
         if self.distribution is None:
             return [] if self.fixed is None else [self.fixed]
         match self.distribution:
@@ -66,7 +66,7 @@ class Space:
         return tuple(p.name for p in self.parameters if p.distribution is not None)
 
     def find(self, name: str) -> Parameter | None:
-        """The parameter of that name."""
+        """Return the parameter of that name, None where the space has none."""
         return next((p for p in self.parameters if p.name == name), None)
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Value]:
@@ -94,7 +94,7 @@ class Space:
         return chosen
 
     def configurations(self, limit: int) -> list[dict[str, Value]] | None:
-        """Every configuration of a finite space, or None past `limit` or where it is infinite."""
+        """Return every configuration; None past `limit` or where the space is infinite."""
         counts = [parameter.values() for parameter in self.parameters]
         if any(values is None for values in counts):
             return None
@@ -112,7 +112,7 @@ class Space:
             yield tuple(chosen.items())
 
     def extract(self, values: Mapping[str, Any]) -> dict[str, Value]:
-        """The choice behind a complete configuration: the inverse of filling in defaults."""
+        """Return the choice behind a complete configuration: undo the filling in of defaults."""
         chosen: dict[str, Value] = {}
         for parameter in self.parameters:
             if _applies(parameter, chosen) and values.get(parameter.name) is not None:
@@ -120,7 +120,7 @@ class Space:
         return chosen
 
     def with_auto(self, chosen: Mapping[str, Value], name: str) -> dict[str, Value]:
-        """A choice with the answer to `auto` put back to `auto`, where only that was offered."""
+        """Put the value that `auto` stood for back to `auto`, where only `auto` was offered."""
         parameter = self.find(name)
         offered = (parameter.values() if parameter else None) or []
         if "auto" in offered and chosen[name] not in offered:
@@ -128,7 +128,7 @@ class Space:
         return dict(chosen)
 
     def distributions(self, chosen: Mapping[str, Value]) -> dict[str, BaseDistribution]:
-        """The distributions behind a configuration's searched values."""
+        """Return the distributions that a configuration's searched values were drawn from."""
         return {
             p.name: p.distribution
             for p in self.parameters
@@ -136,7 +136,7 @@ class Space:
         }
 
     def holds(self, chosen: Mapping[str, Value]) -> bool:
-        """Whether every searched value of a configuration is one that can be drawn today."""
+        """Return whether every searched value of a configuration lies in the space of today."""
         return all(
             _holds(distribution, chosen[name])
             for name, distribution in self.distributions(chosen).items()

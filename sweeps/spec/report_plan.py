@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from picosweep.sweeps.spec.schema import Budget
 
 COLUMNS: Final = {"steps": "step", "seconds": "training_seconds"}
-"""The column of `reports` that says how far a trial is, by the unit of its plan."""
+"""The column of `reports` that measures how far a trial is, by the unit of its plan."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,22 +25,22 @@ class ReportPlan:
     """All marks in ascending order, rungs among them."""
 
     def rung_of(self, report: Mapping[str, Any], before: Mapping[str, Any] | None) -> int | None:
-        """The highest rung from one report to the next; None for a report between rungs.
+        """Return the highest rung from one report to the next; None for a report between rungs.
 
         Args:
-            report: how far the trial is.
-            before: how far it was at the report before; None where this is its first.
+            report: a row with the columns of `COLUMNS`.
+            before: the row of the report before; None where this is the trial's first.
         """
         since = 0 if before is None else self._place(before)
         crossed = [n for n, mark in enumerate(self.rungs) if since < mark <= self._place(report)]
         return crossed[-1] if crossed else None
 
     def is_over(self, report: Mapping[str, Any]) -> bool:
-        """Whether a trial has come to the last rung."""
+        """Return whether a trial has reached the last rung."""
         return self._place(report) >= self.rungs[-1]
 
     def is_last(self, rung: int) -> bool:
-        """Whether a rung is the end: nobody decides there whether the trial goes on."""
+        """Return whether a rung is the last one, at which early stopping decides nothing."""
         return rung >= len(self.rungs) - 1
 
     @property
@@ -64,7 +64,7 @@ class ReportPlan:
 
 
 def plan_reports(budget: Budget, tokens_per_step: int, flops_per_token: float) -> ReportPlan:
-    """Turn a budget into marks.
+    """Turn a budget into the marks of one configuration.
 
     Raises:
         ValueError: a rung in tokens is not a whole number of steps.
@@ -80,7 +80,7 @@ def plan_reports(budget: Budget, tokens_per_step: int, flops_per_token: float) -
 
 
 def _steps(budget: Budget, milestone: float, tokens_per_step: int, flops_per_token: float) -> int:
-    """A rung in optimizer steps."""
+    """Return a rung in optimizer steps."""
     match budget.unit:
         case "tokens":
             if milestone % tokens_per_step:

@@ -40,7 +40,7 @@ class Objective(_Section):
 
 
 def _whole_where_whole(value: Any, check: ValidatorFunctionWrapHandler) -> float:
-    """A number, whole ones as integers: 5 and 5.0 are one budget, and a trial's identity has it."""
+    """Return whole numbers as integers: 5 and 5.0 are one budget, which a trial's id depends on."""
     checked: float = check(value)
     return int(value) if checked.is_integer() else checked
 
@@ -74,7 +74,7 @@ class Budget(_Section):
         return tuple(sorted({*self.milestones, *between}))
 
     def on_the_way_to(self, rung: float) -> list[float]:
-        """The reports between a rung and the one before, evenly on a logarithmic scale."""
+        """Return the reports between a rung and the one before, evenly on a logarithmic scale."""
         parts = range(1, self.reports_per_rung)
         return [rung * self.factor ** (-part / self.reports_per_rung) for part in parts]
 
@@ -126,7 +126,7 @@ class Samples(_Section):
     )
 
     def at(self, num_rungs: int) -> list[int]:
-        """The rungs, by number, at which texts are written."""
+        """Return the rungs, by number, at which texts are written."""
         if self.rungs == "all":
             return list(range(num_rungs))
         return [num_rungs - 1] if self.rungs == "last" else list(self.rungs)
@@ -155,7 +155,7 @@ class Limits(_Section):
 
 
 def _section_of(config_class: type[Any]) -> type[BaseModel]:
-    """A section with the fields, types and defaults of one of pico's dataclasses."""
+    """Return a section with the fields, types and defaults of one of pico's dataclasses."""
     hints = typing.get_type_hints(config_class)
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(config_class):

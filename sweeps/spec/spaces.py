@@ -1,4 +1,4 @@
-"""Turns a spec's architectures into search spaces, and checks that they can be trained."""
+"""Turns a spec's architectures into search spaces, and parses its constraints."""
 
 import typing
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _SCHEDULES_WITHOUT_END: Final = sorted(set(typing.get_args(ScheduleName)) - SCHE
 def build_spaces(
     spec: Spec, document: Document, architectures: Mapping[str, NamedArchitecture]
 ) -> tuple[dict[str, Space], tuple[Expression, ...]]:
-    """Each architecture's search space, and the constraints.
+    """Return each architecture's search space by its name, and the constraints.
 
     Raises:
         InputError: with one problem for each thing that is wrong.
@@ -106,9 +106,9 @@ def _build_space(
 
 
 def _needs_last_step(parameter: Parameter) -> bool:
-    """Whether no value of it leaves a trial without a schedule that looks at its last step.
+    """Return whether every value of a parameter is a schedule that needs the last step.
 
-    Where some do, the others are rejected one by one, like what breaks a constraint.
+    Where only some are, their configurations are rejected like those that break a constraint.
     """
     if parameter.name != "schedule" or parameter.when is not None:
         return False

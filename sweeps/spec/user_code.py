@@ -8,9 +8,9 @@ from picosweep.sweeps.spec.schema import Spec
 
 
 def user_modules(spec: Spec) -> list[Path]:
-    """The top-level modules or packages of the spec's own classes, installed ones left out.
+    """Return the top-level modules or packages of the spec's own classes, but installed ones.
 
-    A name that cannot be found is left out, too: whoever needs the class says so better.
+    A name that cannot be found is left out, too: importing the class gives a better message.
     """
     names = {
         str(written["model"]).partition(":")[0].partition(".")[0]

@@ -8,10 +8,10 @@ from typing import Any
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in place whole.
+    """Replace a file as a whole, or create it.
 
     Raises:
-        OSError: it cannot be written; what was there before is there still, and no debris.
+        OSError: it cannot be written; the old content stays, and no temporary file does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
@@ -23,15 +23,15 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Put a JSON file in place whole, for people to read too.
+    """Replace a JSON file as a whole, indented for people to read too.
 
     Raises:
-        OSError: as `replace_file`.
+        OSError: it cannot be written; the old content stays.
     """
     replace_file(path, (json.dumps(content, indent=2, default=str) + "\n").encode())
 
 
 def remove_debris(folder: Path) -> None:
-    """Delete what a process that was killed while it replaced a file has left."""
+    """Delete the temporary files of processes that were killed while they replaced a file."""
     for path in folder.glob(".*.tmp"):
         path.unlink(missing_ok=True)

@@ -31,11 +31,11 @@ class StoredCheckpoint:
 
 
 def save_checkpoint(folder: Path, trial_id: str, step: int, content: bytes) -> None:
-    """Write a trial's checkpoint, beside those it has before it.
+    """Write a trial's checkpoint and keep those of earlier steps.
 
-    One at the same step or a later one is of a report that a killed driver had no time to write
-    down. It holds another reading of the clock, and with a budget in seconds training does not
-    pass through its step again: nothing else would delete it.
+    One at the same step or a later one is deleted: it is of a report that a killed driver had no
+    time to store. It holds another reading of the clock, and with a budget in seconds training does
+    not pass through its step again, so nothing else would delete it.
     """
     name = f"{step}-{zlib.crc32(content):08x}.safetensors"
     replace_file(_folder(folder, trial_id) / name, content)
@@ -47,12 +47,13 @@ def save_checkpoint(folder: Path, trial_id: str, step: int, content: bytes) -> N
 def read_checkpoint(
     folder: Path, trial_id: str, up_to: int | None = None
 ) -> StoredCheckpoint | None:
-    """A trial's newest checkpoint that is not damaged, None where it has none.
+    """Return a trial's newest checkpoint that is not damaged, None where it has none.
 
     Args:
         folder: the sweep's folder.
-        trial_id: whose.
-        up_to: the step of the trial's last known report; a later checkpoint does not count.
+        trial_id: id of the trial.
+        up_to: step of the trial's last known report; a later checkpoint does not count. None: all
+            do.
     """
     for step, path in sorted(_found(folder, trial_id), reverse=True):
         if up_to is not None and step > up_to:
@@ -68,14 +69,14 @@ def read_checkpoint(
 
 
 def with_several_checkpoints(folder: Path) -> Iterator[str]:
-    """The ids of trials that have more than one checkpoint."""
+    """Yield the ids of trials that have more than one checkpoint."""
     try:
         with os.scandir(SweepFolder(folder).checkpoints()) as entries:
             trials = [entry for entry in entries if entry.is_dir()]
     except FileNotFoundError:
         return
     for trial in trials:
-        # First only a look: a large sweep has ten thousands of folders, nearly all with one file.
+        # Counting is cheap: a large sweep has ten thousands of folders, nearly all with one file.
         if _num_entries(trial) > 1 and len(_found(folder, trial.name)) > 1:
             yield trial.name
 
@@ -86,13 +87,13 @@ def _num_entries(folder: "os.DirEntry[str]") -> int:
 
 
 def drop_others(folder: Path, trial_id: str, step: int, *, later: bool) -> None:
-    """Delete a trial's checkpoints but the one at `step`, once the report at `step` is safe.
+    """Delete a trial's checkpoints before `step`, once the report at `step` is on disk.
 
     Args:
         folder: the sweep's folder.
-        trial_id: whose.
-        step: which one to keep.
-        later: whether later ones go, too; damage to the journal can leave them behind.
+        trial_id: id of the trial.
+        step: step of the checkpoint to keep.
+        later: whether later ones are deleted too; damage to the journal can leave them behind.
     """
     for found, path in _found(folder, trial_id):
         if found < step or (later and found > step):
@@ -105,7 +106,7 @@ def _found(folder: Path, trial_id: str) -> list[tuple[int, Path]]:
 
 
 def _checksum(path: Path) -> int | None:
-    """What a checkpoint's name says of its content; nothing, where an older version wrote it."""
+    """Return the checksum in a checkpoint's name; None where an older version wrote it."""
     _, _, checksum = path.stem.partition("-")
     return int(checksum, 16) if checksum else None
 

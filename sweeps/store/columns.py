@@ -11,7 +11,7 @@ from typing import Final, Literal
 import pyarrow as pa
 
 Shown = Literal["loss", "count", "percent", "duration", "bytes", "plain"]
-"""How a reader is shown a number."""
+"""Format in which a number is shown to a reader."""
 
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -38,9 +38,9 @@ class Column:
     before_training: bool = False
     """Whether it is known before training, so that early stopping cannot look at it."""
     label: str = ""
-    """A short heading; its name, where there is none."""
+    """Short heading; where it is empty, the name serves."""
     noun: str = ""
-    """What a sentence calls it."""
+    """Name of the column in a sentence."""
     shown: Shown = "plain"
 
 

@@ -9,10 +9,10 @@ from picosweep.sweeps.store.reader import read_rows, sweep_folders
 
 
 def find_sweep(name: str, results: Path) -> Path:
-    """A sweep's folder, from its name or its path.
+    """Return a sweep's folder, from its name or its path.
 
     Raises:
-        InputError: there is none; the message names the ones there are.
+        InputError: there is no such sweep; the message names the sweeps that there are.
     """
     for folder in (results / name, Path(name)):
         if SweepFolder(folder).is_sweep:
@@ -28,12 +28,12 @@ def find_sweep(name: str, results: Path) -> Path:
 
 
 def find_trial(trial_id: str, results: Path) -> tuple[Path, dict[str, Any]]:
-    """The folder and the row of a trial, from its id or a beginning of it.
+    """Return the folder and the row of a trial, from its id or a beginning of it.
 
     Where several sweeps hold the trial, the one that trained it is taken.
 
     Raises:
-        InputError: there is none, or several begin like that.
+        InputError: no trial's id begins like that, or those of several do.
     """
     found = [
         (row["status"] == "cached", folder, row["trial_id"])

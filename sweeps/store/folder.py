@@ -39,7 +39,7 @@ def cache_folder() -> Path:
 
 
 def prepared_data_folder(results: Path) -> Path:
-    """Return where a results folder keeps the data that its sweeps have in common, prepared."""
+    """Return the folder of the prepared data that the sweeps of a results folder share."""
     return results / ".cache" / "data"
 
 
@@ -84,7 +84,7 @@ class SweepFolder:
 
     @property
     def now(self) -> Path:
-        """What a running driver last said of itself."""
+        """Slots and trials of a running driver, as it wrote them last."""
         return self.path / "now.json"
 
     @property
@@ -114,7 +114,7 @@ class SweepFolder:
 
     @property
     def sessions(self) -> Path:
-        """A list: each run of the command."""
+        """List with an entry for each run of the command."""
         return self.path / "sessions.json"
 
     @property
@@ -123,7 +123,7 @@ class SweepFolder:
         return self.path / "precision.json"
 
     def tokenizer(self, fingerprint: str | None = None) -> Path:
-        """Return where the sweep's first tokenizer lies, or another one of that fingerprint."""
+        """Return the file of the sweep's first tokenizer, or of another by its fingerprint."""
         return self.path / ("tokenizer.json" if fingerprint is None else _other(fingerprint))
 
     def export(self, format_name: str) -> Path:
@@ -136,7 +136,7 @@ def _other(fingerprint: str) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Read one of the JSON files; None where it is missing or damaged."""
+    """Read one of the JSON files; return None where it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -43,8 +43,8 @@ class Journal:
     """An append-only log in a folder of its own.
 
     Args:
-        folder: where the segments lie.
-        create: whether to make the folder; not where it is only read.
+        folder: folder of the segments.
+        create: whether to make the folder where it is missing; False where it is only read.
 
     Raises:
         InputError: the folder cannot be written.
@@ -71,10 +71,10 @@ class Journal:
             ) from error
 
     def read(self, *, repair: bool = True) -> Iterator[Transaction]:
-        """Every transaction so far, oldest first.
+        """Yield every transaction so far, oldest first.
 
         Args:
-            repair: whether to cut off a half-written last line; not while somebody else writes.
+            repair: whether to cut off a half-written last line; False while another process writes.
         """
         segments = sorted(self._folder.glob("*.jsonl"))
         self.damaged_lines = 0
@@ -101,7 +101,7 @@ class Journal:
         """Write one transaction; it survives the death of this process from here on.
 
         Returns:
-            The number of the segment it went to.
+            number of the segment that holds it.
 
         Raises:
             OSError: the disk is full or gone; what was written before stays readable.
@@ -126,7 +126,7 @@ class Journal:
         return self.segment
 
     def sync(self) -> None:
-        """Bring everything to disk, where a power cut cannot reach it."""
+        """Bring everything to disk, so that a power cut loses none of it."""
         if self._file is not None:
             os.fsync(self._file.fileno())
         self._synced_at = time.monotonic()
@@ -141,7 +141,7 @@ class Journal:
         self._file = path.open("ab", buffering=0)
 
     def close(self) -> None:
-        """Bring everything to disk and let go of the file."""
+        """Bring everything to disk and close the file."""
         if self._file is not None:
             self.sync()
             self._file.close()
@@ -149,7 +149,7 @@ class Journal:
 
 
 def journal_position(folder: Path) -> list[Any] | None:
-    """Name and size of a journal's last segment, None where there is none."""
+    """Return name and size of a journal's last segment, None where there is none."""
     try:
         last = max(folder.glob("*.jsonl"), default=None)
         return None if last is None else [last.name, last.stat().st_size]

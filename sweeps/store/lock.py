@@ -12,10 +12,10 @@ from picosweep.sweeps.store.folder import SweepFolder
 
 
 def lock_folder(folder: Path) -> IO[str]:
-    """Take a sweep's folder for this process, until the returned file is closed.
+    """Lock a sweep's folder for this process, until the returned file is closed.
 
     Raises:
-        InputError: another driver holds it, or it cannot be written.
+        InputError: another driver holds the lock, or the folder cannot be written.
     """
     path = SweepFolder(folder).lock
     try:
@@ -42,7 +42,7 @@ def lock_folder(folder: Path) -> IO[str]:
 
 
 def running_driver(folder: Path) -> str | None:
-    """Which process is running a sweep, None where none is."""
+    """Return which process runs a sweep, as its lock names it; None where none does."""
     try:
         with SweepFolder(folder).lock.open(encoding="utf-8") as file:
             try:
@@ -55,7 +55,11 @@ def running_driver(folder: Path) -> str | None:
 
 
 def local_process(driver: str) -> int | None:
-    """The id of a driver's process, None where it runs on another machine."""
+    """Return the id of a driver's process, None where it is not one of this machine.
+
+    Args:
+        driver: what `running_driver` returned.
+    """
     found = re.fullmatch(r"process (\d+) on (.+)", driver)
     if found is None or found[2] != socket.gethostname():
         return None

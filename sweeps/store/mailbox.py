@@ -1,7 +1,7 @@
 """Requests to a running sweep from another terminal: a file that its driver looks for.
 
-Whoever asks puts an empty file into the sweep's `requests` folder; the driver looks there once a
-second. That works across machines that share the results, where a signal does not.
+A request is an empty file in the sweep's `requests` folder; the driver looks there once a second.
+That works across machines that share the results, where a signal does not.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ WHOLE_SWEEP: Final = "sweep"
 
 
 def take_requests(folder: Path) -> list[str]:
-    """What was asked for since the last call: ids of trials to stop, or `WHOLE_SWEEP`."""
+    """Remove and return the requests so far: ids of trials to stop, or `WHOLE_SWEEP`."""
     left = SweepFolder(folder).requests.glob("*")
     asked = sorted(path for path in left if not path.name.startswith("."))
     for path in asked:

@@ -34,7 +34,7 @@ from picosweep.sweeps.store.folder import (
 from picosweep.sweeps.store.lock import running_driver
 
 MARK: Final = ".mirror"
-"""The file in a results folder that names where its mirror is."""
+"""Name of the file in a results folder that holds the address of its mirror."""
 ROUND_SECONDS: Final = 30.0
 LEFT_OUT: Final = OF_ITS_DRIVER | {MARK, ".cache"}
 
@@ -42,10 +42,10 @@ log = logging.getLogger("picosweep")
 
 
 def local_results(results: Path) -> Path:
-    """The folder that stands for a results path, `s3://…` or an ordinary one.
+    """Return the local folder of a results path; that of an object store holds its address.
 
     Args:
-        results: as typed; `pathlib` has made one slash of two.
+        results: `s3://…` or an ordinary folder, as typed; `pathlib` has made one slash of two.
 
     Raises:
         InputError: the address cannot be used.
@@ -66,7 +66,7 @@ class Mirror(contextlib.AbstractContextManager["Mirror"]):
     """Keeps one sweep's folder in an object store.
 
     Args:
-        address: the results path in the store.
+        address: address of the results in the store, `s3://…`.
         folder: the sweep's local folder.
     """
 
@@ -81,10 +81,10 @@ class Mirror(contextlib.AbstractContextManager["Mirror"]):
         self._due = time.monotonic() + ROUND_SECONDS
 
     def check(self) -> None:
-        """See whether the store can be written, before hours are spent on it.
+        """Check that the store can be written, before hours are spent on a sweep.
 
         Raises:
-            InputError: it cannot.
+            InputError: the store cannot be reached or written.
         """
         try:
             self._write(MARK, self._address.encode())
@@ -103,7 +103,7 @@ class Mirror(contextlib.AbstractContextManager["Mirror"]):
             stream.write(content)
 
     def when_due(self) -> None:
-        """Start a round in the background, if the last one is done and its time has come."""
+        """Start a round in the background, if the last one is done and the next one is due."""
         if time.monotonic() < self._due or (self._round is not None and not self._round.done()):
             return
         self._due = time.monotonic() + ROUND_SECONDS
@@ -119,7 +119,7 @@ class Mirror(contextlib.AbstractContextManager["Mirror"]):
         """Bring the mirror up to date.
 
         Raises:
-            OSError: the store does not take it; the next round tries again.
+            OSError: the store cannot be written; the next round tries again.
         """
         files = self._local_files()
         whole = True
@@ -155,7 +155,7 @@ class Mirror(contextlib.AbstractContextManager["Mirror"]):
         """Fetch what is in the mirror and not here, unless the sweep is here already.
 
         Returns:
-            How many files came.
+            number of files that were fetched.
 
         Raises:
             InputError: the store cannot be read.
@@ -183,7 +183,7 @@ class Mirror(contextlib.AbstractContextManager["Mirror"]):
 
 
 def open_mirror(folder: Path) -> Mirror | None:
-    """The mirror of a sweep's folder, if its results folder has one; with it, the sweep.
+    """Open the mirror of a sweep's folder and fetch the sweep; None if there is no mirror.
 
     Raises:
         InputError: the store cannot be reached or written.
@@ -203,7 +203,7 @@ def open_results(results: str | Path) -> Path:
     """Return the local folder of a results path, brought up to date where it is a mirror of one.
 
     Args:
-        results: a folder, or `s3://bucket/folder`.
+        results: path of a folder, or `s3://bucket/folder`.
 
     Raises:
         InputError: the address cannot be used, or the store cannot be read.
@@ -214,7 +214,7 @@ def open_results(results: str | Path) -> Path:
 
 
 def refresh(results: Path) -> None:
-    """Bring a mirrored results folder up to date for reading; sweeps that run here are.
+    """Bring a mirrored results folder up to date for reading, but for sweeps that run here.
 
     Raises:
         InputError: the store cannot be read.
@@ -230,7 +230,7 @@ def refresh(results: Path) -> None:
 
 
 def _order(name: str) -> tuple[int, str]:
-    """Checkpoints first, the journal next, what is made from it last."""
+    """Return a sort key: checkpoints first, the journal next, what is made from it last."""
     kinds = {CHECKPOINTS: 0, JOURNAL: 1}
     return kinds.get(name.partition("/")[0], 2), name
 

@@ -1,4 +1,4 @@
-"""What a running driver last said of itself, for other terminals."""
+"""Slots and trials of a running driver, for other terminals."""
 
 import json
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ from picosweep.sweeps.store.folder import SweepFolder, read_json
 
 
 def write_now(folder: Path, now: Mapping[str, Any]) -> None:
-    """Say how far a sweep is.
+    """Write what a driver is doing now.
 
     Args:
         folder: the sweep's folder.
         now: `slots`, `running` (trial ids), `num_waiting`.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written; the old one stays.
     """
     replace_file(SweepFolder(folder).now, json.dumps(now).encode())
 
 
 def read_now(folder: Path) -> dict[str, Any] | None:
-    """Return what `write_now` wrote last; None where there is nothing to be read."""
+    """Return what `write_now` wrote last; None where the file is missing or damaged."""
     found: dict[str, Any] | None = read_json(SweepFolder(folder).now)
     return found

@@ -28,7 +28,7 @@ class Parts:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._checksums: dict[str, list[int]] = {}
-        """What a part's content may have: two, while it is being replaced."""
+        """Checksums that a part's content may have: two, while it is being replaced."""
         self.sealed_up_to: list[Any] | None = None
         """Name and size of the journal's last segment when the tables were last brought up to
         date; None where that is not known."""
@@ -40,11 +40,11 @@ class Parts:
             return  # none yet, or lost: every part is made again once
 
     def path(self, table: str, segment: int) -> Path:
-        """Where a part lies."""
+        """Return the path of a part."""
         return self._folder / table / f"part-{segment:06d}.parquet"
 
     def write(self, table: str, segment: int, rows: Iterable[Row], schema: pa.Schema) -> None:
-        """Put a part in place whole.
+        """Replace a part as a whole, or create it.
 
         Raises:
             OSError: it cannot be written; an older one stays.
@@ -58,36 +58,36 @@ class Parts:
         self._checksums[self._key(path)] = [checksum]
 
     def save(self, sealed_up_to: list[Any] | None) -> None:
-        """Note what was written, and up to where.
+        """Store the checksums, and up to where the journal is in the tables.
 
         Args:
-            sealed_up_to: name and size of the journal's last segment.
+            sealed_up_to: name and size of the journal's last segment; None where it is not known.
         """
         self.sealed_up_to = sealed_up_to
         noted = {"journal": sealed_up_to, "parts": self._checksums}
         replace_file(SweepFolder(self._folder).part_checksums, json.dumps(noted, indent=1).encode())
 
     def num_rows(self, table: str, segment: int) -> int | None:
-        """Rows of a part, None where it is missing or damaged."""
+        """Return the number of a part's rows, None where it is missing or damaged."""
         path = self.path(table, segment)
         return _num_rows(path) if self._is_whole(path) else None
 
     def has_columns(self, table: str, segment: int, schema: pa.Schema) -> bool:
-        """Whether a whole part has the columns of today, or an older version wrote it."""
+        """Return whether a whole part has today's columns; an older version's may lack some."""
         return bool(pq.read_schema(self.path(table, segment)).equals(schema))
 
     def is_damaged(self, table: str, segment: int) -> bool:
-        """Whether a part was written once and is not what it was."""
+        """Return whether a part was written once and is missing or changed since."""
         path = self.path(table, segment)
         return self._key(path) in self._checksums and not self._is_whole(path)
 
     def segments(self, table: str) -> list[int]:
-        """The numbers of a table's parts, damaged ones too."""
+        """Return the segment numbers of a table's parts, damaged ones too."""
         paths = (self._folder / table).glob("part-*.parquet")
         return sorted(int(path.stem.removeprefix("part-")) for path in paths)
 
     def rows(self, table: str, segment: int, columns: list[str] | None = None) -> list[Row]:
-        """A part's rows as the journal would have them; none where it is missing or damaged."""
+        """Return a part's rows as in the journal; none where it is missing or damaged."""
         path = self.path(table, segment)
         if not self._is_whole(path):
             return []
@@ -97,7 +97,7 @@ class Parts:
             return []
 
     def remove(self, table: str, segment: int) -> None:
-        """Delete a part that no segment of the journal stands behind."""
+        """Delete a part that no segment of the journal belongs to."""
         path = self.path(table, segment)
         path.unlink(missing_ok=True)
         self._checksums.pop(self._key(path), None)
@@ -120,13 +120,13 @@ def read_part(path: Path, columns: list[str] | None = None) -> list[Row]:
     the way, a third of a second.
 
     Args:
-        path: the file.
-        columns: those wanted; all by default.
+        path: the Parquet file.
+        columns: names of the columns to read; None: all.
 
     Raises:
-        OSError: it cannot be read.
-        pyarrow.ArrowInvalid: it is damaged.
-        KeyError: it lacks one of the columns.
+        OSError: the file cannot be read.
+        pyarrow.ArrowInvalid: the file is damaged.
+        KeyError: the file lacks one of the columns.
     """
     with pq.ParquetFile(path) as file:
         missing = set(columns or ()) - set(file.schema_arrow.names)
@@ -141,7 +141,7 @@ def read_part(path: Path, columns: list[str] | None = None) -> list[Row]:
 
 
 def to_parquet(rows: Iterable[Row], schema: pa.Schema) -> bytes:
-    """Rows as the content of a Parquet file; the same rows give the same bytes."""
+    """Return rows as the content of a Parquet file; the same rows give the same bytes."""
     listed = list(rows)
     columns = [
         pa.array([row.get(field.name) for row in listed], type=field.type) for field in schema
@@ -172,7 +172,7 @@ def refuse_version(folder: Path, version: Any) -> None:
     """Refuse every version of the tables but this one.
 
     Raises:
-        InputError: it is another.
+        InputError: the version is another.
     """
     if str(version) != str(TABLE_VERSION):
         raise input_error(

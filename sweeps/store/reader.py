@@ -22,12 +22,12 @@ _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def read_rows(folder: Path, table: str, columns: list[str] | None = None) -> list[Row]:
-    """The rows of one table of a sweep, whether it runs or not.
+    """Return the rows of one table of a sweep, whether it runs or not.
 
     Args:
         folder: the sweep's folder.
         table: one of `sweeps.store.tables.TABLES`.
-        columns: those wanted; all by default.
+        columns: names of the columns to read; None: all.
     """
     if not _is_stale(folder, table):
         rows: list[Row] = []
@@ -47,7 +47,7 @@ def _with_times(rows: list[Row], table: str) -> list[Row]:
 
 
 def read_journal(folder: Path) -> dict[str, list[Row]]:
-    """Every table of a sweep as its journal has it, times in microseconds since the epoch."""
+    """Return every table of a sweep from its journal, times in microseconds since the epoch."""
     trials: dict[str, Row] = {}
     tables: dict[str, list[Row]] = collections.defaultdict(list)
     for transaction in Journal(SweepFolder(folder).journal, create=False).read(repair=False):
@@ -68,7 +68,7 @@ def _from_journal(folder: Path, table: str, columns: list[str] | None) -> list[R
 
 
 def time_of(micros: int) -> datetime.datetime:
-    """A time of the journal, which counts microseconds since the epoch."""
+    """Convert a time of the journal, which counts microseconds since the epoch."""
     return _EPOCH + datetime.timedelta(microseconds=micros)
 
 
@@ -77,7 +77,7 @@ def _time(micros: int | None) -> datetime.datetime | None:
 
 
 def _is_stale(folder: Path, table: str) -> bool:
-    """Whether the journal holds rows that a table lacks, or the table is damaged."""
+    """Return whether the journal may hold rows that a table lacks, or the table is damaged."""
     position = journal_position(SweepFolder(folder).journal)
     if position is None:
         return False
@@ -89,7 +89,7 @@ def _is_stale(folder: Path, table: str) -> bool:
 
 
 def find_elsewhere(results: Path, sweep: str) -> dict[str, Path]:
-    """The trials that other sweeps in the same results folder have brought to an end."""
+    """Return the folders of other sweeps by the trials that ended there, failed ones left out."""
     found: dict[str, Path] = {}
     for folder in sweep_folders(results):
         if folder.name != sweep:
@@ -108,7 +108,7 @@ class OtherSweeps:
     """The rows of trials that other sweeps have trained, each sweep read once.
 
     Args:
-        folders: sweeps by the trials they have brought to an end, see `find_elsewhere`.
+        folders: folders of sweeps by the ids of trials that ended there, see `find_elsewhere`.
     """
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
@@ -116,11 +116,11 @@ class OtherSweeps:
         self._read: dict[tuple[Path, str], dict[str, list[Row]]] = {}
 
     def folder_of(self, trial_id: str) -> Path | None:
-        """Which sweep knows a trial."""
+        """Return the folder of the sweep that has a trial, None where none has."""
         return self._folders.get(trial_id)
 
     def rows(self, trial_id: str, table: str) -> list[Row]:
-        """A trial's rows of one table in the order of training."""
+        """Return a trial's rows of `reports` or `samples`, in the order of training."""
         key = (self._folders[trial_id], table)
         if key not in self._read:
             grouped: dict[str, list[Row]] = collections.defaultdict(list)
@@ -130,5 +130,5 @@ class OtherSweeps:
         return sorted(self._read[key].get(trial_id, []), key=lambda row: row["step"])
 
     def checkpoint(self, trial_id: str, up_to: int) -> StoredCheckpoint | None:
-        """A trial's newest checkpoint at a step or before it."""
+        """Return a trial's newest checkpoint at a step or before it, None where it has none."""
         return read_checkpoint(self._folders[trial_id], trial_id, up_to)

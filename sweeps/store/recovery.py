@@ -18,7 +18,7 @@ def lost_rows(
     *,
     damaged: bool,
 ) -> list[Entry]:
-    """What the tables hold and the journal does not, in the order in which it was written.
+    """Return what the tables hold and the journal does not: trials first, then table by table.
 
     Args:
         parts: the sweep's Parquet parts.

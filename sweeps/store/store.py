@@ -35,13 +35,13 @@ APPENDED_TABLES: Final = ("reports", "decisions", "samples", "incidents")
 """Tables whose rows never change; a `trials` row is replaced when the trial ends."""
 
 NEVER_MISSING: Final = ("reports", "decisions")
-"""Appended tables of which even an empty one is written."""
+"""Appended tables that are written even where they are empty."""
 
 
 class Store:
     """The rows of one sweep.
 
-    What was damaged in the folder is mended as far as it can be, and noted as an incident.
+    What was damaged in the folder is repaired as far as possible, and recorded as an incident.
 
     Args:
         folder: the sweep's folder, made where missing.
@@ -89,7 +89,7 @@ class Store:
         self._find_superseded()
 
     def _find_superseded(self) -> None:
-        """Take note of the checkpoints that a killed driver had no time to delete."""
+        """Find the checkpoints that a killed driver had no time to delete."""
         for trial_id in with_several_checkpoints(self.folder):
             reports = self.reports_of(trial_id)
             last = reports[-1]["step"] if reports else 0
@@ -112,7 +112,7 @@ class Store:
         self._unsealed.add((table, segment))
 
     def _mend(self) -> None:
-        """Put right what can be, and say what was wrong."""
+        """Repair what can be repaired, and record what was wrong."""
         journal = self._journal
         if journal.torn_bytes:
             self.repairs.append("the journal's last line was half-written and has been cut off")
@@ -141,7 +141,7 @@ class Store:
                 self.note("repaired", repair)
 
     def _is_sealed(self, table: str, segment: int) -> bool:
-        """Whether a part holds what its segment of the journal holds, in today's columns.
+        """Return whether a part holds what its segment of the journal holds, in today's columns.
 
         One of an older version is made again: readers want one schema in all of a table's files.
         """
@@ -150,7 +150,7 @@ class Store:
         return self._parts.has_columns(table, segment, TABLES[table])
 
     def commit(self, *entries: Entry) -> None:
-        """Make rows true together, on disk first.
+        """Add rows to the sweep in one transaction, to the journal first.
 
         Raises:
             OSError: the disk is full or gone; nothing of this commit counts then.
@@ -165,23 +165,23 @@ class Store:
         """Record an incident.
 
         Raises:
-            OSError: the disk is full or gone.
+            OSError: the disk is full or gone; the incident is not recorded then.
         """
         micros = int(time.time() * 1_000_000)
         row = {"time": micros, "trial_id": trial_id, "kind": kind, "text": text}
         self.commit(("incidents", row))
 
     def reports_of(self, trial_id: str) -> list[Row]:
-        """A trial's reports in the order of training."""
+        """Return a trial's reports in the order of training."""
         return self.rows["reports"].get(trial_id, [])
 
     def reports_in_order(self) -> list[Row]:
-        """Every report of the sweep in the order in which the driver saw them."""
+        """Return every report of the sweep in the order of the journal."""
         segments = self._by_segment["reports"]
         return [row for segment in sorted(segments) for row in segments[segment]]
 
     def decisions_of(self, trial_id: str) -> list[Row]:
-        """A trial's early-stopping decisions in the order of rungs."""
+        """Return a trial's early-stopping decisions in the order of rungs."""
         return self.rows["decisions"].get(trial_id, [])
 
     # Parquet
@@ -209,7 +209,7 @@ class Store:
         self._parts.save(position)
 
     def _trials_schema(self) -> pa.Schema:
-        """The fixed columns, then the hyperparameters of the spec and of earlier trials."""
+        """Return the fixed columns, then the hyperparameters of the spec and of earlier trials."""
         types = dict(self._types)
         for row in self.trials.values():
             for name in row.keys() - FIXED_TRIAL_COLUMNS - types.keys():
@@ -225,16 +225,16 @@ class Store:
         save_checkpoint(self.folder, trial_id, step, content)
 
     def keep_checkpoint(self, trial_id: str, step: int, *, alone: bool) -> None:
-        """Delete a trial's other checkpoints as soon as the report at `step` is on disk.
+        """Have a trial's other checkpoints deleted after the journal is next brought to disk.
 
-        Until then a power cut could take the report back, and the trial must be able to go on
-        from the checkpoint before it.
+        Until then a power cut could take the report at `step` back, and the trial must be able to
+        go on from the checkpoint before it.
 
         Args:
-            trial_id: whose.
-            step: that of the checkpoint to keep.
-            alone: whether the trial has ended; else a later one stays, which may already have
-                been written for the report that comes next.
+            trial_id: id of the trial.
+            step: step of the checkpoint to keep.
+            alone: whether the trial has ended; else a later checkpoint stays, which may already
+                have been written for the report that comes next.
         """
         self._kept[trial_id] = (step, alone)
 
@@ -244,13 +244,13 @@ class Store:
         self._kept.clear()
 
     def load_checkpoint(self, trial_id: str) -> bytes | None:
-        """The checkpoint from which a trial goes on without leaving out a report, or None."""
+        """Return the checkpoint to go on from without leaving out a report; None: from none."""
         reports = self.reports_of(trial_id)
         found = read_checkpoint(self.folder, trial_id, reports[-1]["step"] if reports else 0)
         return None if found is None else found.content
 
     def close(self) -> None:
-        """Bring the journal to disk and let another driver in."""
+        """Bring the journal to disk and release the lock on the folder."""
         try:
             self._journal.close()
             self._drop_superseded()

@@ -33,7 +33,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "samples": ("trial_id", "step", "decoder", "prompt"),
     "incidents": ("time", "trial_id", "kind"),
 }
-"""What tells the rows of a table apart."""
+"""Columns that identify a row of each table."""
 
 
 def _schema(columns: tuple[Column, ...]) -> pa.Schema:
@@ -76,4 +76,4 @@ OBJECTIVES: Final = tuple(
 """Columns of `trials` that a sweep can search for, those of quality first."""
 
 KNOWN_BEFORE_TRAINING: Final = frozenset(n for n, column in ALL.items() if column.before_training)
-"""Objectives that are no ground for stopping a trial early."""
+"""Objectives by which no trial can be stopped early."""

@@ -1,7 +1,7 @@
-"""Where Ray meets pico: the actor that trains one trial after another.
+"""The actor that trains one trial after another: a process of Ray that calls pico.
 
-This is the only module that imports both. An actor lives for the whole sweep; importing torch and
-taking its first optimizer step cost seconds, and are paid once per process.
+An actor lives for the whole sweep; importing torch and taking its first optimizer step cost
+seconds, and are paid once per process.
 """
 
 import contextlib
@@ -31,19 +31,19 @@ log = logging.getLogger("picosweep")
 
 
 STDERR: Final = 2
-"""The process's log under Ray."""
+"""File descriptor of the process's log under Ray."""
 
 
 class TrialActor(tune.Trainable):
     """Trains trials, one report a step."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Prepare the process and take up the first trial."""
+        """Prepare the process and begin the first trial."""
         prepare_process()
         self._take_up(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take up another trial in the same process."""
+        """Begin another trial in the same process."""
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         self._take_up(new_config)
@@ -113,10 +113,10 @@ class TrialActor(tune.Trainable):
         return [asdict(text) for text in texts]
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: checkpoints travel with reports, and Tune's own are switched off."""
+        """Write no file: checkpoints travel with reports, and Tune's own are switched off."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing: see `save_checkpoint`."""
+        """Leave the trial as it is: its checkpoint came with its `Work`."""
 
 
 def measure_precision(
@@ -127,9 +127,9 @@ def measure_precision(
     num_cpus: float,
     num_gpus: float,
 ) -> PrecisionName:
-    """What `precision: auto` means for a trial, measured in a process like those that train.
+    """Measure what `precision: auto` means for a trial, in a process like those that train.
 
-    Where it cannot be measured (the model does not fit into memory), it is `fp32`.
+    Where Ray's task fails (the model does not fit into memory), it is `fp32`.
     """
     remote = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=3)(_fastest_precision)
     try:
@@ -155,7 +155,7 @@ def _device() -> str:
 def ends_when_stuck(seconds: float) -> Iterator[None]:
     """End this process, with every thread's traceback in its log, where a block takes longer.
 
-    The watch is a thread of C code, so it also ends a process whose Python is stuck in a library.
+    A thread of C code keeps the time, so a process whose Python is stuck in a library ends too.
     """
     faulthandler.dump_traceback_later(seconds, exit=True, file=STDERR)
     try:
@@ -165,7 +165,7 @@ def ends_when_stuck(seconds: float) -> Iterator[None]:
 
 
 def describe(error: BaseException) -> str:
-    """An exception in one line, with the line of code that raised it."""
+    """Return an exception in one line, with the line of code that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{place}"

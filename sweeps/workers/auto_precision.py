@@ -27,16 +27,16 @@ def settle_precision(
 ) -> dict[str, PrecisionName]:
     """Find out which number format `auto` stands for, by architecture.
 
-    Measured in a slot of the cluster on the configuration in the middle by cost, and kept in the
-    sweep's folder: a trial's identity holds the answer, so a resumed sweep must not ask again.
+    It is measured in a slot of the cluster on the configuration in the middle by cost, and kept in
+    the sweep's folder: a trial's identity holds it, so a resumed sweep must not measure again.
 
     Args:
-        sweep: with `auto` left as it is.
-        store: the sweep's folder.
-        cluster: started where something has to be measured.
-        data: the prepared data.
-        initial: the checkpoint whose weights all trials start from.
-        say: told what is being done.
+        sweep: the sweep, with `auto` left as it is.
+        store: store of the sweep, in whose folder the formats are kept.
+        cluster: where to measure; it is started only if something has to be measured.
+        data: the prepared data that trials train on.
+        initial: the checkpoint whose weights all trials start from; None: random weights.
+        say: called with a text before each measurement.
     """
     known: dict[str, PrecisionName] = read_json(store.files.precision) or {}
     for name, space in sweep.spaces.items():

@@ -30,9 +30,13 @@ RECOUNT_SECONDS: Final = 2.0
 
 
 def slots_of(available: Mapping[str, float], wanted: Resources) -> int:
-    """How many trials fit on one node.
+    """Return how many trials fit on one node.
 
     A share of a GPU is a share of one: at 0.4 each, two trials fit on a GPU and four on two.
+
+    Args:
+        available: the node's resources as Ray names them, `CPU` and `GPU`.
+        wanted: what one trial occupies.
     """
     slots = math.floor(available.get("CPU", 0.0) / wanted.cpu + ROUNDING)
     if not wanted.gpu:
@@ -46,12 +50,12 @@ def slots_of(available: Mapping[str, float], wanted: Resources) -> int:
 class Cluster:
     """The processes that train.
 
-    Importing and starting Ray take seconds, so both wait for `start`, which the engine calls while
-    the data is being prepared.
+    Importing and starting Ray take seconds, so both wait for `start`, which `picosweep.run` calls
+    while the data is being prepared.
 
     Args:
-        resources: what a trial takes, and how many may run at once.
-        modules: the user's own modules, which other machines have to be given.
+        resources: what a trial occupies, and how many may run at once.
+        modules: the user's own modules, which are sent to other machines.
     """
 
     def __init__(self, resources: Resources, modules: Sequence[Path] = ()) -> None:
@@ -63,17 +67,17 @@ class Cluster:
         self._known_nodes: set[str] = set()
         self._counted_at = 0.0
         self.slots = 0
-        """Trials that run at once; 0 before `start`."""
+        """Trials that may be given out at once; 0 before `start`."""
         self.lost_nodes = 0
-        """Nodes that have left since `start`, those among them that Ray still believes in."""
+        """Number of nodes lost since `start`, also those that Ray still counts as alive."""
         self._silent: set[str] = set()
         self._warned = False
 
     def check(self) -> None:
-        """See whether a trial fits on this machine, if that is where it is to run.
+        """Check that a trial's CPUs are there, if it is to run on this machine; `start` does GPUs.
 
         Raises:
-            InputError: one trial asks for more than there is.
+            InputError: one trial asks for more CPUs than there are.
         """
         if self._local:
             self._check_fits({"CPU": self._num_cpus, "GPU": math.inf})
@@ -82,7 +86,8 @@ class Cluster:
         """Start Ray or join the cluster.
 
         Raises:
-            InputError: one trial asks for more than there is.
+            InputError: one trial asks for more than there is, no cluster answers, or a node has
+                other code than the driver.
         """
         if self._running:
             return
@@ -101,17 +106,17 @@ class Cluster:
         self._count()
 
     def recount(self) -> int:
-        """How many trials can run at once now: nodes come and go.
+        """Return how many trials may be given out at once now: nodes come and go.
 
         Raises:
-            InputError: a node has come that has other code than the driver.
+            InputError: a node has joined that has other code than the driver.
         """
         if not self._local and time.monotonic() - self._counted_at > RECOUNT_SECONDS:
             self._count()
         return self.slots
 
     def find_lost_nodes(self) -> None:
-        """Bring `lost_nodes` up to date, before Ray itself knows of a loss."""
+        """Update `lost_nodes`, before Ray itself notices a loss."""
         if not self._local:
             self._silent = silent_nodes(alive_nodes())
             self._count()
@@ -135,7 +140,7 @@ class Cluster:
             wanted = f"{self._resources.cpu:g} CPUs and {self._resources.gpu:g} GPUs"
             log.warning("no node has room for a trial, which asks for %s: waiting for one", wanted)
         if not self._local:
-            # A cluster that grows by itself grows to what waits.
+            # An autoscaling cluster adds nodes for work that waits.
             self.slots = self._resources.max_concurrent or max(1, room)
         else:
             self.slots = max(1, min(room, self._resources.max_concurrent or room))
@@ -151,7 +156,7 @@ class Cluster:
                 )
 
     def share(self, data: PreparedData) -> Any:
-        """The prepared data for every process: mapped from disk where the disk is shared."""
+        """Return the prepared data as every process can open it: from disk where that is there."""
         import ray  # noqa: PLC0415
 
         from picosweep.sweeps.workers.work import Shared  # noqa: PLC0415
@@ -165,7 +170,7 @@ class Cluster:
     def measure_precision(
         self, candidate: Candidate, data: PreparedData, initial: bytes | None
     ) -> PrecisionName:
-        """The number format in which this configuration trains fastest in one slot."""
+        """Measure in which number format this configuration trains fastest in one slot."""
         from picosweep.sweeps.workers.actor import measure_precision  # noqa: PLC0415
 
         return measure_precision(

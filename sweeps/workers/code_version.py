@@ -1,18 +1,18 @@
-"""Which code this is: to see that the nodes of a cluster run the same as each other."""
+"""A hash of the code, to check that all nodes of a cluster run the same."""
 
 import hashlib
 from pathlib import Path
 from typing import Final
 
 PACKAGES: Final = ("pico", "sweeps")
-"""What decides how a trial is trained; the report is made by whoever looks at it."""
+"""Folders whose code decides how a trial is trained; the report's code does not."""
 
 
 def code_digest(root: Path = Path(__file__).parents[2]) -> str:
-    """A hash over the sources of `PACKAGES`.
+    """Return a hash over the sources of `PACKAGES`.
 
     Args:
-        root: the folder in which the packages lie, a checkout or site-packages.
+        root: the folder that contains them: `picosweep`, in a checkout or in site-packages.
     """
     digest = hashlib.blake2b(digest_size=8)
     for package in PACKAGES:

@@ -1,7 +1,7 @@
-"""What a driver does now and then while trials train.
+"""What a driver does at intervals while trials train.
 
-It tells other terminals how far it is, hears what they ask for, and brings the Parquet tables up to
-date; all of it from Tune's own loop, so that no thread is needed.
+It writes for other terminals how far it is, reads their requests, and brings the Parquet tables up
+to date; all of it from Tune's own loop, so that no thread is needed.
 """
 
 import logging
@@ -14,7 +14,7 @@ from picosweep.sweeps.store.now import write_now
 from picosweep.sweeps.store.store import Store
 
 SEAL_SECONDS: Final = 15.0
-"""How often a running sweep brings its Parquet tables up to date, at the most."""
+"""Least time between two updates of a running sweep's Parquet tables."""
 BEAT_SECONDS: Final = 1.0
 
 log = logging.getLogger("picosweep")
@@ -24,9 +24,9 @@ class Heartbeat:
     """The regular work of a driver beside giving out trials.
 
     Args:
-        coordinator: the sweep's mind.
-        store: its rows.
-        slots: trials that can run at once.
+        coordinator: it is asked for the running trials, and to stop one.
+        store: the sweep's rows and folder.
+        slots: trials that could run at once when training began.
     """
 
     def __init__(self, coordinator: Coordinator, store: Store, slots: int) -> None:
@@ -36,10 +36,10 @@ class Heartbeat:
         self._due = 0.0
         self._told: dict[str, Any] = {}
         self._seal_due = time.monotonic() + SEAL_SECONDS
-        take_requests(store.folder)  # those of an earlier run concern nobody any more
+        take_requests(store.folder)  # those to an earlier run no longer apply
 
     def beat(self) -> None:
-        """Do what is due.
+        """Do what is due, at most once in `BEAT_SECONDS`.
 
         Raises:
             KeyboardInterrupt: another terminal asked to stop the sweep.
@@ -74,7 +74,7 @@ class Heartbeat:
                 log.info("cannot say how far the sweep is: %s", error)
 
     def _seal(self) -> None:
-        """Bring the tables up to date, for at most 5 % of the time."""
+        """Bring the tables up to date, in at most 5 % of the driver's time."""
         started = time.monotonic()
         try:
             self._store.seal()

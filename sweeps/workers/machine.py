@@ -4,7 +4,7 @@ import os
 
 
 def usable_cpus() -> int:
-    """Return how many processors this process may use, where the system says so, or has at all."""
+    """Return how many processors this process may use; all, where the system has no such limit."""
     if hasattr(os, "sched_getaffinity"):  # Linux; a part of the machine may have been assigned
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -31,11 +31,11 @@ PROBE_SECONDS: Final = 0.5
 MAX_PROBES: Final = 64
 
 CHECK_SECONDS: Final = 120.0
-"""How long a node may take to start a process and say which code it has."""
+"""How long nodes may take to start a process and answer which code they have."""
 
 
 def connect(**options: Any) -> None:
-    """Start Ray, or join the cluster that `address` or `RAY_ADDRESS` names, without a word.
+    """Start Ray, or join the cluster that `address` or `RAY_ADDRESS` names, printing nothing.
 
     Raises:
         InputError: no cluster answers there, it has another token, or other versions.
@@ -81,10 +81,10 @@ def connect(**options: Any) -> None:
 
 @contextlib.contextmanager
 def _keeping_sigterm() -> Iterator[None]:
-    """Put this process's own answer to SIGTERM back after a block.
+    """Put this process's own handler of SIGTERM back after a block.
 
-    Ray's native code takes the signal for itself and aborts the process: no table would be sealed
-    and no report written when a sweep is stopped.
+    Ray's native code handles the signal itself and aborts the process: no table would be sealed and
+    no report written when a sweep is stopped.
     """
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -100,7 +100,7 @@ def _first_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[None]:
-    """Join a cluster for a moment."""
+    """Join a cluster for the time of a block."""
     connect(address=address)
     import ray  # noqa: PLC0415
 
@@ -111,7 +111,7 @@ def connected(address: str) -> Iterator[None]:
 
 
 def list_nodes(address: str) -> list[dict[str, Any]]:
-    """The living nodes of a cluster with what they have."""
+    """Return host name, CPUs and GPUs of a cluster's living nodes."""
     with connected(address):
         return [
             {
@@ -124,7 +124,7 @@ def list_nodes(address: str) -> list[dict[str, Any]]:
 
 
 def alive_nodes() -> list[dict[str, Any]]:
-    """Ray's description of every living node."""
+    """Return Ray's description of every living node."""
     import ray  # noqa: PLC0415
 
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
@@ -132,9 +132,9 @@ def alive_nodes() -> list[dict[str, Any]]:
 
 
 def silent_nodes(nodes: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The ids of nodes that do not take a connection.
+    """Return the ids of nodes that do not accept a connection.
 
-    When a node dies, its actors are gone at once, but Ray believes in the node until several
+    When a node dies, its actors are gone at once, but Ray counts the node as alive until several
     health checks have failed: 15 s where its processes were killed, a minute after a power cut.
     """
 
@@ -151,7 +151,7 @@ def silent_nodes(nodes: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def check_code(nodes: list[dict[str, Any]]) -> None:
-    """See whether nodes would train with the same code as the driver.
+    """Check that nodes would train with the driver's code, as far as they answer in time.
 
     Raises:
         InputError: one has none, or other code: its trials would not be what their ids say.

@@ -64,17 +64,17 @@ def kill_process(trial: Trial) -> None:
 
 
 class EndedTrials:
-    """Trials that have ended since Tune was last made to forget."""
+    """Trials that have ended and that Tune still holds."""
 
     def __init__(self) -> None:
         self._waiting: list[Any] = []
 
     def add(self, trial: Any) -> None:
-        """Take note of a trial whose end Tune is just working off."""
+        """Record a trial whose end Tune is still processing."""
         self._waiting.append(trial)
 
     def forget_in(self, controller: Any) -> None:
-        """Take what has ended out of a controller, between two of its steps.
+        """Remove what has ended from a controller, between two of its steps.
 
         Where another Ray keeps them elsewhere too, they stay there, as they would without us.
 

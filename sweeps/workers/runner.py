@@ -1,4 +1,4 @@
-"""Who runs trials: a runner asks the coordinator for work until there is none left.
+"""What runs trials: a runner asks the coordinator for work until there is none left.
 
 Ray Tune is one (`tune_runner`), a simulation without training another (`simulated`).
 """
@@ -21,14 +21,14 @@ class Runner(Protocol[Work_contra]):
         work_of: Callable[[Assignment], Work_contra],
         beat: Callable[[], None],
     ) -> None:
-        """Run until the coordinator has no more work, and obey what it says of each report.
+        """Run until the coordinator has no more work, and end trials where it decides so.
 
         Args:
-            coordinator: decides; it hears of every start, report and loss.
-            work_of: makes of an assignment what this runner's processes are given.
-            beat: to be called a few times a second.
+            coordinator: decides; every start, report and loss is passed on to it.
+            work_of: turns an assignment into what this runner's processes are given.
+            beat: called a few times a second.
 
         Raises:
             OSError: results could not be written any more.
-            KeyboardInterrupt: `beat` was told to stop.
+            KeyboardInterrupt: `beat` raised it to stop the sweep.
         """

@@ -49,8 +49,8 @@ def simulated_sweep(
 
     Args:
         folder: the results folder.
-        spec: its content; the data section is only checked.
-        elsewhere: see `Coordinator`.
+        spec: content of a spec; its data section is only checked.
+        elsewhere: folders of other sweeps by the trials that ended there; None for none.
         now: the clock, in seconds since the epoch.
     """
     checked = check_sweep(spec)
@@ -68,7 +68,7 @@ def simulated_sweep(
 
 
 def lottery(diverging: float = 0.0) -> Loss:
-    """Return a loss that falls with the steps, towards a floor drawn by lot for each configuration.
+    """Return a loss that falls with the steps, towards a floor drawn for each configuration.
 
     Args:
         diverging: share of the configurations, those with the highest floor, whose loss is NaN
@@ -118,19 +118,19 @@ class SimulatedTrial:
             self.seconds += 1 / self.pace
 
     def checkpoint(self) -> bytes:
-        """Return its state."""
+        """Return step and seconds as `of` reads them."""
         return f"{self.step} {self.seconds!r}".encode()
 
 
 class SimulatedRunner:
-    """Delivers reports of trials that are not trained: see `runner.Runner`.
+    """Delivers reports, and no starts, of trials that are not trained: see `runner.Runner`.
 
     Args:
-        loss: of a configuration at a step.
-        slots: trials at once.
-        seed: of the order in which reports come.
-        max_reports: after how many to leave, as a driver does that is killed; None: at the end.
-        running: trials that an earlier runner left unfinished, by their ids.
+        loss: loss of a configuration at a step.
+        slots: number of trials in training at once.
+        seed: seed of the order in which reports come.
+        max_reports: reports after which to stop, as a killed driver does; None: no limit.
+        running: trials that an earlier runner left unfinished, by their ids; None: none.
     """
 
     def __init__(

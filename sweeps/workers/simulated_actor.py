@@ -33,7 +33,7 @@ class SimulatedActor(tune.Trainable):
         """Leave checkpoints to the reports that they travel with."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Do nothing: see `save_checkpoint`."""
+        """Leave the trial as it is: it begins anew, whatever its checkpoint."""
 
 
 def _deliveries(work: Work) -> Iterator[Delivery]:

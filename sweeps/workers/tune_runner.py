@@ -2,7 +2,7 @@
 
 Tune sees a searcher that hands out the coordinator's assignments and a scheduler that passes
 reports on to it. Trials that end early, resume, fail or are answered from the store look the same
-to Tune: work that came and went. Its own experiment snapshot is never read.
+to Tune: work that has ended. Its own experiment snapshot is never read.
 """
 
 import collections
@@ -27,16 +27,16 @@ from picosweep.sweeps.workers.work import Delivery, Work
 
 LOST: Final = "the process that trained it died"
 GRACE_SECONDS: Final = 30.0
-"""A process that is silent for too long ends itself; past this it is ended from here."""
+"""Least time that a process which is silent for too long has to end itself, before it is killed."""
 LOST_NODE: Final = "its node left the cluster"
 MAX_EXCUSES: Final = 10
-"""A trial under which more nodes than this go down is no longer innocent."""
+"""Lost nodes that cost a trial no attempt; with more of them it may itself be the cause."""
 
 log = logging.getLogger("picosweep")
 
 
 class _Bridge:
-    """Translates between Tune's trial ids and the coordinator's; keeps the first fatal error.
+    """Translates between Tune's trial ids and the coordinator's; keeps a fatal error.
 
     An exception that Tune catches would be retried or logged away. One that means the sweep
     cannot go on (a full disk) is kept here, and ends the run.
@@ -56,7 +56,7 @@ class _Bridge:
         self.fatal: OSError | None = None
         self._trial_ids: dict[str, str] = {}
         self._heard_at: dict[str, float] = {}
-        """When each running trial last gave a sign of life, by Tune's id of it."""
+        """When each running trial last started or reported, by Tune's id of it."""
         self._nodes_lost_before: dict[str, int] = {}
         self._times_excused: collections.Counter[str] = collections.Counter()
 
@@ -77,7 +77,7 @@ class _Bridge:
         return {"work": self._work_of(assignment)}
 
     def start(self, tune_id: str) -> None:
-        """Hear that a trial has got its process."""
+        """Record that a trial has got its process."""
         self._heard_at[tune_id] = time.monotonic()
         try:
             self.coordinator.on_start(self._trial_ids[tune_id])
@@ -85,7 +85,7 @@ class _Bridge:
             self.fatal = error
 
     def report(self, tune_id: str, delivery: Delivery) -> bool:
-        """Pass a delivery on; whether the trial is to stop."""
+        """Pass a delivery on; return whether the trial is to stop."""
         trial_id = self._trial_ids[tune_id]
         self._heard_at[tune_id] = time.monotonic()
         if self.fatal is not None:
@@ -116,7 +116,7 @@ class _Bridge:
             return True
 
     def lost(self, tune_id: str) -> None:
-        """Hear that a trial's process is gone."""
+        """Record that a trial's process is gone."""
         trial_id = self._trial_ids.get(tune_id)
         if trial_id is None:
             return  # it had ended before
@@ -129,7 +129,7 @@ class _Bridge:
         self._forget(tune_id)
 
     def _why_lost(self, tune_id: str, trial_id: str) -> tuple[str, str]:
-        """The kind of incident, and what happened."""
+        """Return the kind of incident, and what happened."""
         if self._silence(tune_id) >= self._silence_seconds:
             minutes = self._silence_seconds / 60
             return "hung", f"no report within {minutes:g} minutes, its process was ended"
@@ -142,7 +142,7 @@ class _Bridge:
         return "lost", LOST
 
     def silent(self) -> set[str]:
-        """Tune's ids of trials whose process should have ended itself for its silence."""
+        """Return Tune's ids of trials whose process should have ended itself for its silence."""
         allowed = self._silence_seconds + max(GRACE_SECONDS, self._silence_seconds)
         return {tune_id for tune_id in self._heard_at if self._silence(tune_id) > allowed}
 
@@ -166,13 +166,13 @@ class _SweepSearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Nothing: the scheduler has heard of it."""
+        """Leave the end of a trial to the scheduler, which has passed it on already."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the journal is the truth."""
+        """Write no state: a sweep resumes from its journal."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the journal is the truth."""
+        """Read no state: a sweep resumes from its journal."""
 
 
 class _SweepScheduler(FIFOScheduler):
@@ -182,7 +182,7 @@ class _SweepScheduler(FIFOScheduler):
         self._ended = EndedTrials()
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
-        """None: Tune gives a free actor to a trial that has none yet.
+        """Choose no trial, so that Tune gives a free actor to one that has none yet.
 
         The default names the longest waiting trial, although its own actor is being started
         elsewhere; that one is then thrown away. Where trials are shorter than the start of an
@@ -216,10 +216,10 @@ class _Pulse(TrialProgressCallback):
         self._ended: set[str] = set()
 
     def log_result(self, trial: Any, result: Any, error: bool = False) -> None:
-        """Nothing: there is a view of our own."""
+        """Print no table: the sweep's observer shows what there is to see."""
 
     def on_trial_complete(self, *args: Any, **info: Any) -> None:
-        """Nothing, and above all nothing to remember."""
+        """Keep no trial: one that has ended must leave the driver's memory."""
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._bridge.start(trial.trial_id)
@@ -237,10 +237,10 @@ class TuneRunner:
     """Trains on Ray: see `runner.Runner`.
 
     Args:
-        spec: the sweep: what a trial takes, and after which silence its process is ended.
-        cluster: where to run; says how much at once.
-        trainable: what works off a `Work` and gives a `Delivery` a step; a benchmark of everything
-            around the training takes one that does not train.
+        spec: what a trial occupies, and after which silence its process is ended.
+        cluster: where to run, and how many trials at once.
+        trainable: actor that is given a `Work` and returns a `Delivery` per step; a benchmark of
+            everything around the training takes one that does not train.
     """
 
     def __init__(
@@ -261,7 +261,7 @@ class TuneRunner:
         Raises:
             InputError: a node has joined that has other code.
             OSError: results could not be written any more.
-            KeyboardInterrupt: `beat` was told to stop.
+            KeyboardInterrupt: `beat` raised it to stop the sweep.
         """
         print_to_log()
         silence_seconds = 60 * self._spec.limits.minutes_without_report

@@ -23,7 +23,7 @@ class Shared:
     reference: "ray.ObjectRef[PreparedData] | None"
 
     def open(self) -> PreparedData:
-        """The data, without a copy of its own in this process."""
+        """Open the data without copying it into this process."""
         return _open_data(self)
 
 
@@ -62,20 +62,20 @@ class Work:
     """The checkpoint whose weights all trials start from."""
     checkpoint: "ray.ObjectRef[bytes] | None"
     silence_seconds: float
-    """A step that takes longer hangs, and ends the process."""
+    """Time after which a step counts as hanging, and the process ends."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Work":
-        """Itself: it is immutable, and Tune copies configurations many times."""
+        """Return the same object: it is immutable, and Tune copies configurations many times."""
         return self
 
 
 class WorkMaker:
-    """Makes of an assignment what an actor needs to train it.
+    """Turns an assignment into what an actor needs to train it.
 
     Args:
-        spec: the sweep.
+        spec: which texts trials write, and after which silence a process is ended.
         data: the prepared data by its fingerprint.
-        initial: the checkpoint whose weights all trials start from.
+        initial: the checkpoint whose weights all trials start from; None: random weights.
     """
 
     def __init__(self, spec: Spec, data: Mapping[str, Shared], initial: bytes | None) -> None:
