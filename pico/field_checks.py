@@ -1,40 +1,116 @@
-"""Checks for configuration fields: each raises a `FieldError` with what was found and allowed."""
+"""Which values the fields of a configuration may have, said once, in their annotations.
 
-from collections.abc import Iterable
+A field's range stands in its type (`num_layers: Count = 2`); `check_fields` holds a configuration
+to it, and the reference of hyperparameters prints it. Literals and booleans are ranges already.
+"""
+
+import functools
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, Final, Literal
 
 from picosweep.pico.errors import FieldError, nearest
 
 
-def check_count(field: str, value: object, minimum: int = 1) -> None:
-    """Raise `FieldError` unless `value` is a whole number of at least `minimum`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-        raise _bad(field, value, f"a whole number of at least {minimum}")
+@dataclass(frozen=True)
+class Range:
+    """The values that a field may have."""
+
+    allowed: str
+    """The range in words."""
+    contains: Callable[[Any], bool]
+    choices: tuple[str, ...] = ()
+    """The names there are, where it is a choice of names."""
+    nullable: bool = False
+    """Whether None is allowed, too."""
+    problem: str = "out of range"
+    """What is wrong with a value outside, in a few words."""
+
+    def holds(self, value: object) -> bool:
+        """Return whether a field may have a value."""
+        return (value is None and self.nullable) or self.contains(value)
 
 
-def check_positive(field: str, value: object) -> None:
-    """Raise `FieldError` unless `value` is a finite number above 0."""
-    if not _is_number(value) or not 0 < value < float("inf"):  # type: ignore[operator]
-        raise _bad(field, value, "a finite number above 0")
+def whole_number(least: int) -> Range:
+    """Return the range of whole numbers from `least`."""
+
+    def contains(value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+    return Range(f"a whole number of at least {least}", contains, problem="too small")
 
 
-def check_share(field: str, value: object) -> None:
-    """Raise `FieldError` unless `value` is a number from 0 up to, but not including, 1."""
-    if not _is_number(value) or not 0 <= value < 1:  # type: ignore[operator]
-        raise _bad(field, value, "a number from 0 up to (not including) 1")
+def number(allowed: str, holds: Callable[[float], bool]) -> Range:
+    """Return a range of finite numbers.
+
+    Args:
+        allowed: the range in words.
+        holds: whether a finite number lies in it.
+    """
+
+    def contains(value: object) -> bool:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and math.isfinite(value) and holds(value)  # type: ignore[arg-type]
+
+    return Range(allowed, contains)
 
 
-def check_flag(field: str, value: object) -> None:
-    """Raise `FieldError` unless `value` is true or false."""
-    if not isinstance(value, bool):
-        raise _bad(field, value, "true or false")
+def one_of(*choices: str) -> Range:
+    """Return a choice of names."""
+    return Range("one of " + ", ".join(choices), lambda value: value in choices, choices)
 
 
-def check_choice(field: str, value: object, choices: Iterable[str]) -> None:
-    """Raise `FieldError` unless `value` is one of `choices`."""
-    allowed = tuple(choices)
-    if value not in allowed:
-        one_of = "one of " + ", ".join(allowed)
-        raise FieldError(field=field, found=value, allowed=one_of, near=nearest(value, allowed))
+Count = Annotated[int, whole_number(1)]
+CountFromZero = Annotated[int, whole_number(0)]
+Positive = Annotated[float, number("a finite number above 0", lambda v: v > 0)]
+NotNegative = Annotated[float, number("a finite number of at least 0", lambda v: v >= 0)]
+Fraction = Annotated[float, number("a finite number from 0 to 1", lambda v: 0 <= v <= 1)]
+Share = Annotated[float, number("a number from 0 up to (not including) 1", lambda v: 0 <= v < 1)]
+
+_FLAG: Final = Range("true or false", lambda value: isinstance(value, bool))
+
+
+@functools.lru_cache(maxsize=64)
+def ranges_of(config_class: type[Any]) -> Mapping[str, Range]:
+    """Return the ranges of a configuration's fields; a field without one is left out."""
+    hints = typing.get_type_hints(config_class, include_extras=True)
+    found = {field.name: _range_of(hints[field.name]) for field in fields(config_class)}
+    return {name: range_ for name, range_ in found.items() if range_ is not None}
+
+
+def _range_of(hint: Any) -> Range | None:
+    if typing.get_origin(hint) is Annotated:
+        return next((one for one in typing.get_args(hint)[1:] if isinstance(one, Range)), None)
+    if typing.get_origin(hint) is Literal:
+        return one_of(*typing.get_args(hint))
+    if hint is bool:
+        return _FLAG
+    if typing.get_origin(hint) in {types.UnionType, typing.Union}:
+        options = typing.get_args(hint)
+        ranges = [found for option in options if (found := _range_of(option)) is not None]
+        if len(ranges) == 1:
+            return replace(ranges[0], nullable=type(None) in options)
+    return None
+
+
+def check_fields(config: Any) -> None:
+    """Hold a configuration to the ranges of its fields.
+
+    Raises:
+        FieldError: a value lies outside.
+    """
+    for name, range_ in ranges_of(type(config)).items():  # type: ignore[arg-type] # hashable
+        check_value(name, getattr(config, name), range_)
+
+
+def check_value(field: str, value: object, range_: Range) -> None:
+    """Raise `FieldError` unless a value lies in a range."""
+    if not range_.holds(value):
+        near = nearest(value, range_.choices)
+        raise FieldError(field=field, found=value, allowed=range_.allowed, near=near)
 
 
 def check_divides(field: str, value: int, divisor_field: str, divisor: int) -> None:
@@ -42,11 +118,3 @@ def check_divides(field: str, value: int, divisor_field: str, divisor: int) -> N
     if value % divisor:
         allowed = f"a multiple of {divisor_field} ({divisor})"
         raise FieldError(field=field, found=value, allowed=allowed, involved=(divisor_field,))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _bad(field: str, value: object, allowed: str) -> FieldError:
-    return FieldError(field=field, found=value, allowed=allowed)

@@ -5,17 +5,18 @@ and the architecture's own configuration. For that, no field here may share its 
 of a model configuration (a test checks it).
 """
 
-import math
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from picosweep.pico.errors import FieldError
 from picosweep.pico.field_checks import (
-    check_choice,
-    check_count,
-    check_flag,
-    check_positive,
-    check_share,
+    Count,
+    CountFromZero,
+    Fraction,
+    NotNegative,
+    Positive,
+    Share,
+    check_fields,
 )
 
 OptimizerName = Literal["adamw", "adam", "sgd", "muon"]
@@ -39,48 +40,48 @@ class TrainingConfig:
     """`adamw`, `adam`, `sgd` with Nesterov momentum, or `muon`, which orthogonalises the update of
     each hidden matrix and leaves the rest to AdamW."""
 
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
     """Peak learning rate; with `muon` on the scale of AdamW's, for all parameters."""
 
-    beta1: float = 0.9
+    beta1: Share = 0.9
     """Decay of Adam's mean of gradients."""
 
-    beta2: float = 0.99
+    beta2: Share = 0.99
     """Decay of Adam's mean of squared gradients."""
 
-    momentum: float = 0.95
+    momentum: Share = 0.95
     """Momentum of `sgd` and `muon`."""
 
-    weight_decay: float = 0.01
+    weight_decay: NotNegative = 0.01
     """Weight decay of matrices and embeddings; biases and norm scales have none. `adam` and `sgd`
     add it to the gradient, where `adam` wants far smaller values than `adamw` does."""
 
-    batch_size: int = 32
+    batch_size: Count = 32
     """Sequences in one optimizer step, all micro-batches together."""
 
-    accumulation: int = 1
+    accumulation: Count = 1
     """Micro-batches that a step's sequences are cut into: bounds memory, not the batch size."""
 
     schedule: ScheduleName = "constant"
     """Shape of the learning rate after warmup. `wsd` (warmup, stable, decay) and `constant` leave
     an early-stopped run a fair estimate of a shorter one; `cosine` and `linear` do not."""
 
-    warmup_steps: int = 0
+    warmup_steps: CountFromZero = 0
     """Steps over which the learning rate rises linearly to its peak."""
 
-    decay_fraction: float = 0.2
+    decay_fraction: Fraction = 0.2
     """Share of all steps, at the end, in which `wsd` decays linearly."""
 
-    final_lr_fraction: float = 0.0
+    final_lr_fraction: Fraction = 0.0
     """Learning rate at the last step, as a share of the peak; not used by `constant`."""
 
-    grad_clip: float | None = 1.0
+    grad_clip: Positive | None = 1.0
     """Largest Euclidean norm of the whole gradient; None never clips."""
 
-    label_smoothing: float = 0.0
+    label_smoothing: Share = 0.0
     """Share of each target's probability spread evenly over the vocabulary, in training only."""
 
-    token_dropout: float = 0.0
+    token_dropout: Share = 0.0
     """Share of input tokens replaced, in training only, by tokens drawn from the same batch."""
 
     precision: PrecisionName = "fp32"
@@ -89,37 +90,18 @@ class TrainingConfig:
     compile: bool = False
     """Whether the model goes through `torch.compile`: pays for itself in long runs only."""
 
-    patience: int | None = None
+    patience: Count | None = None
     """Reports in a row without a new best validation loss after which a trial ends; None: never."""
 
-    lora_rank: int | None = None
+    lora_rank: Count | None = None
     """Rank of the change that is trained in place of the linear layers' weights, all else frozen;
     for trials that go on from other weights. None trains every weight."""
 
-    lora_alpha: float = 16.0
+    lora_alpha: Positive = 16.0
     """The low-rank change counts `lora_alpha / lora_rank` times."""
 
     def __post_init__(self) -> None:
-        check_choice("optimizer", self.optimizer, get_args(OptimizerName))
-        check_choice("schedule", self.schedule, get_args(ScheduleName))
-        check_choice("precision", self.precision, get_args(PrecisionName))
-        check_flag("compile", self.compile)
-        check_positive("learning_rate", self.learning_rate)
-        for name in ("beta1", "beta2", "momentum", "label_smoothing", "token_dropout"):
-            check_share(name, getattr(self, name))
-        _check_range("weight_decay", self.weight_decay, most=math.inf)
-        _check_range("decay_fraction", self.decay_fraction, most=1.0)
-        _check_range("final_lr_fraction", self.final_lr_fraction, most=1.0)
-        if self.grad_clip is not None:
-            check_positive("grad_clip", self.grad_clip)
-        check_count("batch_size", self.batch_size)
-        check_count("accumulation", self.accumulation)
-        check_count("warmup_steps", self.warmup_steps, minimum=0)
-        if self.patience is not None:
-            check_count("patience", self.patience)
-        if self.lora_rank is not None:
-            check_count("lora_rank", self.lora_rank)
-        check_positive("lora_alpha", self.lora_alpha)
+        check_fields(self)
         if self.batch_size % self.accumulation:
             raise FieldError(
                 field="accumulation",
@@ -132,11 +114,3 @@ class TrainingConfig:
     def needs_horizon(self) -> bool:
         """Whether the schedule looks at the last step."""
         return self.schedule in SCHEDULES_WITH_HORIZON
-
-
-def _check_range(field: str, value: float, *, most: float) -> None:
-    """Raise `FieldError` unless `value` is a finite number from 0 to `most`."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not 0 <= value <= most:
-        allowed = "of at least 0" if math.isinf(most) else f"from 0 to {most:g}"
-        raise FieldError(field=field, found=value, allowed=f"a finite number {allowed}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from picosweep.pico.errors import FieldError, nearest
-from picosweep.pico.field_checks import check_count
+from picosweep.pico.field_checks import Count, check_fields
 from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import find_architecture
 from picosweep.pico.training_config import TrainingConfig
@@ -36,10 +36,10 @@ class TrialConfig:
     task: str = "language_modeling"
     """Name in `pico.tasks.registry.TASKS`."""
 
-    block_size: int = 64
+    block_size: Count = 64
     """Tokens in one training sequence."""
 
-    validation_tokens: int = 32_768
+    validation_tokens: Count = 32_768
     """Most tokens of the fixed validation set that one evaluation reads."""
 
     seed: int = 0
@@ -54,8 +54,7 @@ class TrialConfig:
     checkpoint; `None` starts from random ones."""
 
     def __post_init__(self) -> None:
-        for name in ("block_size", "validation_tokens"):
-            check_count(name, getattr(self, name))
+        check_fields(self)
         if isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
             raise FieldError(field="seed", found=self.seed, allowed="an integer in [0, 2^63)")
         if self.training.needs_horizon != (self.horizon_steps is not None):

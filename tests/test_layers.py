@@ -82,7 +82,7 @@ ROOMS: Mapping[str, str] = {
     "pico.data.prepared": "pico.data.tokenizers",
     "pico.data.tokenizers": "pico.data.config pico.data.sources",
     "pico.data.sources": "pico.data.config",
-    "pico.data.config": "",
+    "pico.data.config": "pico.field_checks",
     "pico.field_checks": "",
     "pico.errors": "",
     "pico.targets": "",

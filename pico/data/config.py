@@ -3,15 +3,18 @@
 Every default lives here and nowhere else.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 from picosweep.pico.errors import FieldError, nearest
-
-TOKENIZER_KINDS = ("bpe", "char", "int", "gpt2")
-MODES = ("contiguous", "packed", "padded")
-SPLITS = ("hash", "tail")
-DOCUMENT_UNITS = ("auto", "line", "file")
+from picosweep.pico.field_checks import (
+    Count,
+    CountFromZero,
+    number,
+    one_of,
+    ranges_of,
+    whole_number,
+)
 
 HUB_MAX_BYTES = 1 << 26
 """Text to take from a hub source when neither `max_documents` nor `max_bytes` is set."""
@@ -20,32 +23,41 @@ SMALLEST_BPE_VOCABULARY = 257
 """256 bytes, so that any text can be written, and `<|endoftext|>`."""
 
 
-def _check_choice(key: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise FieldError(
-            f"unknown {key.rsplit('.', maxsplit=1)[-1]}",
-            field=key,
-            found=repr(value),
-            allowed=", ".join(allowed),
-            near=nearest(value, allowed),
-        )
+AtLeastTwo = Annotated[int, whole_number(2)]
+PartOfText = Annotated[
+    float,
+    replace(number("above 0 and below 1", lambda v: 0 < v < 1), problem="not a share of the text"),
+]
 
 
-def _check_at_least(key: str, value: int | None, least: int) -> None:
-    if value is not None and value < least:
-        raise FieldError("too small", field=key, found=value, allowed=f"at least {least}")
+def _check_fields(config: object, prefix: str) -> None:
+    """Hold a section of the data settings to the ranges of its fields.
+
+    Raises:
+        FieldError: a value lies outside; its field is a key path in a spec.
+    """
+    for name, range_ in ranges_of(type(config)).items():  # type: ignore[arg-type] # hashable
+        value = getattr(config, name)
+        if not range_.holds(value):
+            raise FieldError(
+                f"unknown {name}" if range_.choices else range_.problem,
+                field=prefix + name,
+                found=repr(value) if range_.choices else value,
+                allowed=", ".join(range_.choices) or range_.allowed,
+                near=nearest(value, range_.choices),
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerConfig:
     """How text becomes token ids."""
 
-    kind: str = "bpe"
+    kind: Annotated[str, one_of("bpe", "char", "int", "gpt2")] = "bpe"
     """`bpe`: byte-level byte-pair encoding trained on the training part; `char`: one token a
     character; `int`: one token a whole number, for number sequences; `gpt2`: GPT-2's own
     50,257 tokens."""
 
-    vocab_size: int = 2048
+    vocab_size: Count = 2048
     """Tokens of a trained `bpe`, `<|endoftext|>` and the 256 bytes included; other kinds take the
     size they need. A small text may not hold enough different pairs to reach it."""
 
@@ -54,25 +66,28 @@ class TokenizerConfig:
     GPT-2's vocabulary and merges; without it they come from the Hugging Face hub."""
 
     def __post_init__(self) -> None:
-        _check_choice("data.tokenizer.kind", self.kind, TOKENIZER_KINDS)
-        _check_at_least(
-            "data.tokenizer.vocab_size",
-            self.vocab_size,
-            SMALLEST_BPE_VOCABULARY if self.kind == "bpe" and self.path is None else 1,
-        )
+        _check_fields(self, "data.tokenizer.")
+        is_trained = self.kind == "bpe" and self.path is None
+        if is_trained and self.vocab_size < SMALLEST_BPE_VOCABULARY:
+            raise FieldError(
+                "too small",
+                field="data.tokenizer.vocab_size",
+                found=self.vocab_size,
+                allowed=f"a whole number of at least {SMALLEST_BPE_VOCABULARY}",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumbersConfig:
     """How `numbers:<family>` sources make their sequences."""
 
-    num_sequences: int = 4096
+    num_sequences: AtLeastTwo = 4096
     """Sequences to draw; each is one document."""
 
-    length: int = 32
+    length: AtLeastTwo = 32
     """Numbers in a sequence; a geometric one ends sooner where it would pass `max_value`."""
 
-    max_value: int = 255
+    max_value: AtLeastTwo = 255
     """Largest number written, but for powers of two: there are always `length` of those, and they
     soon pass it."""
 
@@ -80,9 +95,7 @@ class NumbersConfig:
     """Which sequences are drawn."""
 
     def __post_init__(self) -> None:
-        _check_at_least("data.numbers.num_sequences", self.num_sequences, 2)
-        _check_at_least("data.numbers.length", self.length, 2)
-        _check_at_least("data.numbers.max_value", self.max_value, 2)
+        _check_fields(self, "data.numbers.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,27 +114,27 @@ class DataConfig:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     """How text becomes token ids."""
 
-    block_size: int = 64
+    block_size: Count = 64
     """Tokens in a training row; a text with fewer is refused."""
 
-    validation_fraction: float = 0.1
+    validation_fraction: PartOfText = 0.1
     """Share of the text, in characters, that is set aside as whole documents."""
 
-    split: str = "hash"
+    split: Annotated[str, one_of("hash", "tail")] = "hash"
     """`hash`: documents chosen by a hash of their content and `seed`; `tail`: the last documents
     of each source."""
 
-    mode: str = "contiguous"
+    mode: Annotated[str, one_of("contiguous", "packed", "padded")] = "contiguous"
     """`contiguous`: documents joined into one stream and cut anywhere; `packed`: as many whole
     documents in a row as fit; `padded`: one document a row. What is left of a row carries no
     loss."""
 
-    document_unit: str = "auto"
+    document_unit: Annotated[str, one_of("auto", "line", "file")] = "auto"
     """What one document of a text file is. `auto`: in padded mode a line; otherwise what lies
     between `<|endoftext|>` marks, or an article with a ` = Title = ` heading, or a stretch of
     paragraphs. `line`: each line. `file`: the whole file."""
 
-    context_tokens: int = 0
+    context_tokens: CountFromZero = 0
     """Padded mode: this many first tokens of a document are given and carry no loss."""
 
     predict_end: bool = True
@@ -130,10 +143,10 @@ class DataConfig:
     text_field: str = "text"
     """Column with the text, in JSONL, Parquet, `save_to_disk` and hub sources."""
 
-    max_documents: int | None = None
+    max_documents: AtLeastTwo | None = None
     """Most documents used of each source, from its start; None: all."""
 
-    max_bytes: int | None = None
+    max_bytes: Count | None = None
     """Bytes of text after which the reading of each source stops; None: never, but a hub source
     without either limit stops at 64 MiB."""
 
@@ -144,13 +157,7 @@ class DataConfig:
     """Settings of `numbers:` sources."""
 
     def __post_init__(self) -> None:
-        _check_choice("data.mode", self.mode, MODES)
-        _check_choice("data.split", self.split, SPLITS)
-        _check_choice("data.document_unit", self.document_unit, DOCUMENT_UNITS)
-        _check_at_least("data.block_size", self.block_size, 1)
-        _check_at_least("data.context_tokens", self.context_tokens, 0)
-        _check_at_least("data.max_documents", self.max_documents, 2)
-        _check_at_least("data.max_bytes", self.max_bytes, 1)
+        _check_fields(self, "data.")
         if self.context_tokens and self.mode != "padded":
             raise FieldError(
                 "only documents that are rows of their own can have given tokens",
@@ -164,13 +171,6 @@ class DataConfig:
                 field="data.predict_end",
                 found="false with mode 'contiguous'",
                 allowed="true, or mode 'packed' or 'padded'",
-            )
-        if not 0 < self.validation_fraction < 1:
-            raise FieldError(
-                "not a share of the text",
-                field="data.validation_fraction",
-                found=self.validation_fraction,
-                allowed="above 0 and below 1",
             )
         if not self.source:
             raise FieldError("names no source", field="data.source", found=repr(self.source))

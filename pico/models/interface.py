@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
+from picosweep.pico.field_checks import check_fields
+
 Cache: TypeAlias = Any
 """What a model remembers between two steps: its own type, which callers only pass back."""
 
@@ -21,6 +23,10 @@ class ModelConfig:
     A field of the same name means the same thing in every architecture, so that a flat table of
     hyperparameters can hold several architectures side by side.
     """
+
+    def __post_init__(self) -> None:
+        """Hold every field to its range."""
+        check_fields(self)
 
 
 class LanguageModel(nn.Module, ABC):

@@ -7,14 +7,14 @@ W width of the first layer's input (K·E).
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from picosweep.pico.field_checks import check_choice, check_count
+from picosweep.pico.field_checks import Count, CountFromZero
 from picosweep.pico.models.interface import Architecture, Cache, HeadedModel, ModelConfig
 from picosweep.pico.models.layers.activations import ACTIVATIONS
 from picosweep.pico.models.layers.norms import Norm, make_norm
@@ -33,35 +33,23 @@ INITIAL_SPREAD: Final = 0.3
 class KGramConfig(ModelConfig):
     """Hyperparameters of the K-gram model."""
 
-    context_size: int = 3
+    context_size: Count = 3
     """How many tokens, the newest included, the prediction may look at."""
     input: Input = "embedded"
     """`embedded` tokens share one table over all places of the context; `onehot` gives each
     token at each place its own row of the first layer."""
-    embed_size: int = 64
+    embed_size: Count = 64
     """Length of a token's vector; a one-hot input does not use it."""
-    hidden_size: int = 256
+    hidden_size: Count = 256
     """Width of every hidden layer."""
-    num_inner_layers: int = 0
+    num_inner_layers: CountFromZero = 0
     """Hidden layers after the first."""
     activation: Activation = "gelu"
     """What follows each hidden layer."""
     norm: Norm = "none"
     """What normalises each hidden layer, before its activation."""
-    chunk_size: int | None = None
+    chunk_size: Count | None = None
     """Time steps worked on at once (None: all). Bounds memory, never changes the result."""
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        check_count("context_size", self.context_size)
-        check_choice("input", self.input, get_args(Input))
-        check_count("embed_size", self.embed_size)
-        check_count("hidden_size", self.hidden_size)
-        check_count("num_inner_layers", self.num_inner_layers, minimum=0)
-        check_choice("activation", self.activation, get_args(Activation))
-        check_choice("norm", self.norm, get_args(Norm))
-        if self.chunk_size is not None:
-            check_count("chunk_size", self.chunk_size)
 
 
 class EmbeddedContext(nn.Module):

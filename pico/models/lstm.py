@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from picosweep.pico.field_checks import check_count, check_flag, check_share
+from picosweep.pico.field_checks import Count, Share
 from picosweep.pico.models.interface import Architecture, Cache, HeadedModel, ModelConfig
 
 
@@ -21,25 +21,17 @@ from picosweep.pico.models.interface import Architecture, Cache, HeadedModel, Mo
 class LSTMConfig(ModelConfig):
     """Hyperparameters of the LSTM."""
 
-    num_layers: int = 1
+    num_layers: Count = 1
     """LSTM layers on top of each other."""
-    hidden_size: int = 128
+    hidden_size: Count = 128
     """Width of each layer's state."""
-    embed_size: int = 64
+    embed_size: Count = 64
     """Length of a token's vector."""
-    dropout: float = 0.0
+    dropout: Share = 0.0
     """Share of numbers dropped in training: on the embedding, between layers, before the head."""
     tied_head: bool = False
     """Whether the head uses the embedding's table. Where `hidden_size` differs from `embed_size`
     a linear map without bias leads from one to the other."""
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        check_count("num_layers", self.num_layers)
-        check_count("hidden_size", self.hidden_size)
-        check_count("embed_size", self.embed_size)
-        check_share("dropout", self.dropout)
-        check_flag("tied_head", self.tied_head)
 
 
 class LSTM(HeadedModel):

@@ -7,21 +7,14 @@ Shape suffixes: B batch, T time, D embed size, F width of the MLP, V vocabulary.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from picosweep.pico.errors import FieldError
-from picosweep.pico.field_checks import (
-    check_choice,
-    check_count,
-    check_divides,
-    check_flag,
-    check_positive,
-    check_share,
-)
+from picosweep.pico.field_checks import Count, Positive, Share, check_divides
 from picosweep.pico.models.interface import Architecture, Cache, HeadedModel, ModelConfig
 from picosweep.pico.models.layers.activations import ACTIVATIONS
 from picosweep.pico.models.layers.attention import Attention, LinearMixing, SoftmaxMixing
@@ -39,22 +32,22 @@ Placement = Literal["pre", "post"]
 class TransformerConfig(ModelConfig):
     """Hyperparameters of the Transformer."""
 
-    num_layers: int = 2
+    num_layers: Count = 2
     """Blocks of attention and MLP on top of each other."""
-    num_heads: int = 4
+    num_heads: Count = 4
     """Attention heads; must divide `embed_size`."""
-    embed_size: int = 64
+    embed_size: Count = 64
     """Length of a token's vector, and width of the residual stream."""
-    mlp_ratio: float = 4.0
+    mlp_ratio: Positive = 4.0
     """Width of the MLP over `embed_size`; the width is rounded to a whole number."""
     activation: Activation = "gelu"
     """The MLP's activation; `relu2` is the square of relu."""
-    dropout: float = 0.0
+    dropout: Share = 0.0
     """Share of numbers dropped in training: after the embedding, in softmax attention's weights,
     and at the end of each attention and MLP."""
     attention: AttentionKind = "softmax"
     """How tokens are mixed: `softmax`, or `linear` with features elu + 1."""
-    chunk_size: int = 64
+    chunk_size: Count = 64
     """Time steps that linear attention works on at once: time and memory, never the result."""
     position: Position = "rotary"
     """How a token knows its place: vectors added to the embedding (`learned`, `sinusoidal`),
@@ -71,24 +64,14 @@ class TransformerConfig(ModelConfig):
     """Whether linear layers and layer norms have an offset; the head never has."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
-        for field in ("num_layers", "num_heads", "embed_size", "chunk_size"):
-            check_count(field, getattr(self, field))
+        """Check every field, and those that have to fit each other."""
+        super().__post_init__()
         check_divides("embed_size", self.embed_size, "num_heads", self.num_heads)
-        check_positive("mlp_ratio", self.mlp_ratio)
         if self.mlp_size < 1:
             least = f"at least {1 / self.embed_size:g}, one number for embed_size {self.embed_size}"
             raise FieldError(
                 field="mlp_ratio", found=self.mlp_ratio, allowed=least, involved=("embed_size",)
             )
-        check_share("dropout", self.dropout)
-        check_choice("activation", self.activation, get_args(Activation))
-        check_choice("attention", self.attention, get_args(AttentionKind))
-        check_choice("position", self.position, get_args(Position))
-        check_choice("norm", self.norm, get_args(BlockNorm))
-        check_choice("norm_placement", self.norm_placement, get_args(Placement))
-        for field in ("tied_head", "qk_norm", "bias"):
-            check_flag(field, getattr(self, field))
         if self.position == "rotary":
             check_divides("embed_size", self.embed_size, "2 * num_heads", 2 * self.num_heads)
 

@@ -5,40 +5,34 @@ Shape suffixes: V vocabulary.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 import torch
 from torch import Tensor
 
-from picosweep.pico.errors import FieldError
-from picosweep.pico.field_checks import check_count, check_positive
+from picosweep.pico.field_checks import Count, NotNegative, Positive, check_fields, number
+
+TopP = Annotated[float, number("above 0 and at most 1", lambda value: 0 < value <= 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
     """Settings of one decoder; the defaults draw from the model's own distribution."""
 
-    temperature: float = 1.0
+    temperature: NotNegative = 1.0
     """Divisor of the logits; 0 always takes the likeliest token (greedy)."""
-    top_k: int | None = None
+    top_k: Count | None = None
     """Number of likeliest tokens to draw from; None: all."""
-    top_p: float = 1.0
+    top_p: TopP = 1.0
     """Sum of probabilities: the fewest likeliest tokens that reach it are drawn from."""
-    repetition_penalty: float = 1.0
+    repetition_penalty: Positive = 1.0
     """Factor, above 1, by which logits of tokens already in the text are made smaller; 1: none.
 
     Source: Keskar et al. 2019, https://arxiv.org/abs/1909.05858, section 4.1."""
 
     def __post_init__(self) -> None:
         """Check every field."""
-        if self.temperature != 0:
-            check_positive("temperature", self.temperature)
-        if self.top_k is not None:
-            check_count("top_k", self.top_k)
-        check_positive("top_p", self.top_p)
-        if self.top_p > 1:
-            raise FieldError(field="top_p", found=self.top_p, allowed="above 0 and at most 1")
-        check_positive("repetition_penalty", self.repetition_penalty)
+        check_fields(self)
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from picosweep.pico.field_checks import check_count
+from picosweep.pico.field_checks import check_value, whole_number
 from picosweep.pico.models.interface import LanguageModel
 
 
@@ -40,7 +40,7 @@ def nearest_tokens(
         ValueError: `num_neighbours` is below 1, an id is outside the vocabulary, or the model has
             no vector for each token.
     """
-    check_count("num_neighbours", num_neighbours)
+    check_value("num_neighbours", num_neighbours, whole_number(1))
     vectors_VS = functional.normalize(model.token_vectors().float(), dim=1)
     vocab_size = len(vectors_VS)
     for token in ids:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from picosweep.pico.field_checks import check_count, check_positive
+from picosweep.pico.field_checks import Count, Positive, check_fields
 from picosweep.pico.models.interface import LanguageModel
 
 
@@ -20,17 +20,16 @@ from picosweep.pico.models.interface import LanguageModel
 class LoRAConfig:
     """Hyperparameters of LoRA."""
 
-    rank: int = 8
+    rank: Count = 8
     """Rank of the change to each weight."""
-    alpha: float = 16.0
+    alpha: Positive = 16.0
     """The change counts `alpha / rank` times."""
     targets: tuple[str, ...] = ()
     """Ends of the names of the linear layers to change, such as `qkv`; empty: all of them."""
 
     def __post_init__(self) -> None:
         """Check every field."""
-        check_count("rank", self.rank)
-        check_positive("alpha", self.alpha)
+        check_fields(self)
 
 
 class LowRank(nn.Module):

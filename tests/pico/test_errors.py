@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from picosweep.pico.errors import FieldError, nearest
-from picosweep.pico.field_checks import check_choice, check_divides
+from picosweep.pico.field_checks import check_divides, check_value, one_of
 from picosweep.pico.models.transformer import TransformerConfig
 
 
@@ -17,7 +17,7 @@ def test_its_message_says_field_value_and_what_is_allowed():
     error = FieldError("unknown mode", field="data.mode", found="'x'", allowed="a, b", near="a")
     assert str(error) == "data.mode: unknown mode (did you mean 'a'?); found 'x'; allowed: a, b"
     with pytest.raises(FieldError, match=r"norm is 'lyer'; .*did you mean 'layer'"):
-        check_choice("norm", "lyer", ("layer", "rms"))
+        check_value("norm", "lyer", one_of("layer", "rms"))
 
 
 def test_it_comes_whole_out_of_another_process():
