@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test chaos check quality bench format clean
+.PHONY: help install sweep test chaos check quality bench reference format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ bench: $(INSTALLED) ## measure speed and memory against peers
 	$(BIN)/python -m benchmarks.driver_scale
 	$(BIN)/python -m benchmarks.tune_scale --reports-per-rung 10
 	$(BIN)/python benchmarks/report_scale.py
+
+reference: $(INSTALLED) ## write docs/reference/ from the code
+	$(BIN)/python -m docs.reference
 
 format: $(INSTALLED) ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix .

@@ -4,8 +4,12 @@ A field's range stands in its type (`num_layers: Count = 2`); `check_fields` hol
 to it, and the reference of hyperparameters prints it. Literals and booleans are ranges already.
 """
 
+import ast
 import functools
+import inspect
+import itertools
 import math
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -73,9 +77,13 @@ Share = Annotated[float, number("a number from 0 up to (not including) 1", lambd
 _FLAG: Final = Range("true or false", lambda value: isinstance(value, bool))
 
 
-@functools.lru_cache(maxsize=64)
 def ranges_of(config_class: type[Any]) -> Mapping[str, Range]:
     """Return the ranges of a configuration's fields; a field without one is left out."""
+    return _ranges_of(config_class)  # type: ignore[arg-type] # a class is hashable
+
+
+@functools.lru_cache(maxsize=64)
+def _ranges_of(config_class: type[Any]) -> Mapping[str, Range]:
     hints = typing.get_type_hints(config_class, include_extras=True)
     found = {field.name: _range_of(hints[field.name]) for field in fields(config_class)}
     return {name: range_ for name, range_ in found.items() if range_ is not None}
@@ -96,13 +104,36 @@ def _range_of(hint: Any) -> Range | None:
     return None
 
 
+def meanings_of(config_class: type[Any]) -> Mapping[str, str]:
+    """Return what each field of a configuration means: the text that stands below it in the source.
+
+    Empty where there is no source, as for a class that was made in a notebook.
+    """
+    meanings: dict[str, str] = {}
+    for one in reversed(config_class.__mro__[:-1]):
+        try:
+            source = textwrap.dedent(inspect.getsource(one))
+        except (OSError, TypeError):
+            continue
+        (definition,) = ast.parse(source).body
+        assert isinstance(definition, ast.ClassDef)
+        for statement, after in itertools.pairwise(definition.body):
+            match statement, after:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    meanings[name] = " ".join(text.split())
+    return meanings
+
+
 def check_fields(config: Any) -> None:
     """Hold a configuration to the ranges of its fields.
 
     Raises:
         FieldError: a value lies outside.
     """
-    for name, range_ in ranges_of(type(config)).items():  # type: ignore[arg-type] # hashable
+    for name, range_ in ranges_of(type(config)).items():
         check_value(name, getattr(config, name), range_)
 
 

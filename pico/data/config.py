@@ -36,7 +36,7 @@ def _check_fields(config: object, prefix: str) -> None:
     Raises:
         FieldError: a value lies outside; its field is a key path in a spec.
     """
-    for name, range_ in ranges_of(type(config)).items():  # type: ignore[arg-type] # hashable
+    for name, range_ in ranges_of(type(config)).items():
         value = getattr(config, name)
         if not range_.holds(value):
             raise FieldError(

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from picosweep.pico.data.config import DataConfig
+from picosweep.pico.field_checks import meanings_of
 from picosweep.sweeps.store.tables import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ class _Section(BaseModel):
 class Objective(_Section):
     """What the sweep looks for; the first objective drives early stopping."""
 
-    metric: Metric = "val_loss"
-    goal: Literal["minimize", "maximize"] = "minimize"
+    metric: Metric = Field(default="val_loss", description="A column of `reports` or `trials`.")
+    goal: Literal["minimize", "maximize"] = Field(
+        default="minimize", description="Which way is better."
+    )
 
 
 def _whole_where_whole(value: Any, check: ValidatorFunctionWrapHandler) -> float:
@@ -57,7 +60,7 @@ class Budget(_Section):
         gt=0, description="The first rung, in `unit`; a whole number but for seconds."
     )
     factor: int = Field(default=3, ge=2, description="Ratio of one rung to the one before.")
-    rungs: int = Field(default=4, ge=1, le=20)
+    rungs: int = Field(default=4, ge=1, le=20, description="How many; the last ends a trial.")
     reports_per_rung: int = Field(
         default=2, ge=1, le=100, description="Evaluations from one rung to the next, it included."
     )
@@ -82,18 +85,25 @@ class Budget(_Section):
 class Evaluation(_Section):
     """The fixed part of the validation split on which every trial is measured."""
 
-    tokens: int = Field(default=32_768, gt=0)
+    tokens: int = Field(
+        default=32_768, gt=0, description="Tokens read, always the same; at most all there are."
+    )
 
 
 class Search(_Section):
     """How configurations are chosen, for each architecture by a sampler of its own."""
 
-    sampler: Literal["tpe", "random", "qmc", "gp", "cmaes", "nsga2", "grid"] = "tpe"
-    trials_per_architecture: int = Field(default=8, ge=1)
+    sampler: Literal["tpe", "random", "qmc", "gp", "cmaes", "nsga2", "grid"] = Field(
+        default="tpe",
+        description="`cmaes` takes one objective only, `grid` values that can be listed.",
+    )
+    trials_per_architecture: int = Field(
+        default=8, ge=1, description="Trials of the search; those of `confirm` come on top."
+    )
     startup_trials: int = Field(
         default=10, ge=1, description="Random configurations before the sampler's model takes over."
     )
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, description="Of the samplers and of the exempt cohort.")
     enqueue: dict[str, list[dict[str, Any]]] = Field(
         default_factory=dict,
         description="Settings to try first, by architecture; the sampler fills in the rest.",
@@ -103,7 +113,11 @@ class Search(_Section):
 class EarlyStopping(_Section):
     """When weak trials are ended before the last rung, each architecture against its own."""
 
-    scheduler: Literal["asha", "median", "none"] = "asha"
+    scheduler: Literal["asha", "median", "none"] = Field(
+        default="asha",
+        description="`asha` lets the best `1/factor` of a rung's arrivals go on; `median` stops a "
+        "trial whose best value is worse than the median of the others' means so far.",
+    )
     exempt_fraction: float = Field(
         default=0.0, ge=0, le=1, description="Share of trials, at random, that is never stopped."
     )
@@ -119,7 +133,9 @@ class Confirm(_Section):
 class Samples(_Section):
     """Texts that trials write as they learn, for people to read."""
 
-    prompts: list[str] = Field(default_factory=list, description="None: no texts.")
+    prompts: list[str] = Field(
+        default_factory=list, description="What texts begin with; none: no texts."
+    )
     num_tokens: int = Field(default=48, ge=1, description="Most tokens after each prompt.")
     rungs: Literal["last", "all"] | list[Annotated[int, Field(ge=0)]] = Field(
         default="last", description="At which rungs: these, by number from 0."
@@ -135,9 +151,11 @@ class Samples(_Section):
 class Resources(_Section):
     """What one trial occupies; as many trials run at once as the machine or cluster holds."""
 
-    cpu: float = Field(default=1, gt=0)
-    gpu: float = Field(default=0, ge=0)
-    max_concurrent: int | None = Field(default=None, ge=1)
+    cpu: float = Field(default=1, gt=0, description="Processor cores that one trial occupies.")
+    gpu: float = Field(default=0, ge=0, description="Graphics cards, or a part: 0.25 puts four on.")
+    max_concurrent: int | None = Field(
+        default=None, ge=1, description="Most trials at once; null: as many as there is room for."
+    )
 
 
 class Limits(_Section):
@@ -155,22 +173,21 @@ class Limits(_Section):
 
 
 def _section_of(config_class: type[Any]) -> type[BaseModel]:
-    """Return a section with the fields, types and defaults of one of pico's dataclasses."""
+    """Return a section that has all that one of pico's dataclasses has, but for its checks."""
     hints = typing.get_type_hints(config_class)
+    meanings = meanings_of(config_class)
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(config_class):
         annotation = hints[field.name]
+        default: dict[str, Any] = {"default": field.default}
         if dataclasses.is_dataclass(annotation):
             assert isinstance(annotation, type)
-            nested = _section_of(annotation)
-            fields[field.name] = (nested, Field(default_factory=nested))
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            fields[field.name] = (annotation, ...)
-        elif field.default_factory is not dataclasses.MISSING:
-            fields[field.name] = (annotation, Field(default_factory=field.default_factory))
-        else:
-            fields[field.name] = (annotation, field.default)
-    return create_model(config_class.__name__, __base__=_Section, **fields)
+            annotation = _section_of(annotation)
+            default = {"default_factory": annotation}
+        fields[field.name] = (annotation, Field(**default, description=meanings.get(field.name)))
+    return create_model(
+        config_class.__name__, __base__=_Section, __doc__=config_class.__doc__, **fields
+    )
 
 
 DataSection = _section_of(DataConfig)
@@ -181,14 +198,20 @@ _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 class Spec(_Section):
     """A whole sweep, as written in YAML."""
 
-    name: _Name
-    task: Literal["language_modeling"] = "language_modeling"
+    name: _Name = Field(description="Names the results' folder: letters, digits, `.`, `_`, `-`.")
+    task: Literal["language_modeling"] = Field(
+        default="language_modeling", description="What models are trained to do."
+    )
     seed: int = Field(default=0, ge=0, description="Training seed of every searched trial.")
     init_from: str | None = Field(
         default=None, description="A trial, by its id, whose weights every trial starts from."
     )
     data: DataSection  # type: ignore[valid-type]
-    objectives: list[Objective] = Field(default_factory=lambda: [Objective()], min_length=1)
+    objectives: list[Objective] = Field(
+        default_factory=lambda: [Objective()],
+        min_length=1,
+        description="The first drives early stopping and the ranking.",
+    )
     budget: Budget
     evaluation: Evaluation = Field(default_factory=Evaluation)
     search: Search = Field(default_factory=Search)
@@ -198,10 +221,18 @@ class Spec(_Section):
     resources: Resources = Field(default_factory=Resources)
     limits: Limits = Field(default_factory=Limits)
     common: dict[str, Any] = Field(
-        default_factory=dict, description="Hyperparameters that every architecture has."
+        default_factory=dict,
+        description="Hyperparameters of every architecture that has them; its own entry overrides.",
     )
-    architectures: dict[str, dict[str, Any]] = Field(min_length=1)
-    constraints: list[str] = Field(default_factory=list)
+    architectures: dict[str, dict[str, Any]] = Field(
+        min_length=1,
+        description="By name: the space of each, and, where it is not one of the four, its "
+        "`preset` or `model`.",
+    )
+    constraints: list[str] = Field(
+        default_factory=list,
+        description="Expressions over hyperparameters and facts that hold for every trial.",
+    )
 
     @functools.cached_property
     def data_config(self) -> DataConfig:

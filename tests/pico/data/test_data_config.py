@@ -9,7 +9,11 @@ BAD = [
     (DataConfig, {"mode": "paded"}, r"data\.mode: unknown mode \(did you mean 'padded'\?\)"),
     (DataConfig, {"split": "random"}, r"data\.split: .*allowed: hash, tail"),
     (DataConfig, {"document_unit": "word"}, r"data\.document_unit: .*auto, line, file"),
-    (DataConfig, {"block_size": 0}, r"data\.block_size: too small; found 0; allowed: a whole number of at least 1"),
+    (
+        DataConfig,
+        {"block_size": 0},
+        r"data\.block_size: too small; found 0; allowed: a whole number of at least 1",
+    ),
     (DataConfig, {"max_documents": 1}, r"data\.max_documents: too small"),
     (DataConfig, {"max_bytes": 0}, r"data\.max_bytes: too small"),
     (DataConfig, {"validation_fraction": 1.0}, r"data\.validation_fraction: .*above 0 and below 1"),
