@@ -1,1 +1,1 @@
-"""One trial in training: the loop, its optimizers, its checkpoints, its reports."""
+"""One trial in training: the loop, its optimizers, its clock, its reports."""

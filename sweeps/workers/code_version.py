@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-PACKAGES: Final = ("pico", "sweeps")
-"""Folders whose code decides how a trial is trained; the report's code does not."""
+PACKAGES: Final = ("pico", "sweeps", "commands", "remote")
+"""Folders whose code decides what is trained and how; the report's and the terminal's do not."""
 
 
 def code_digest(root: Path = Path(__file__).parents[2]) -> str:
