@@ -35,14 +35,14 @@ hosts: $(INSTALLED) ## test cluster.yaml on two hosts made of namespaces (root; 
 	$(BIN)/python -m pytest -m hosts
 
 quality: $(INSTALLED) ## train to published losses (DATA=folder with the texts; ten minutes)
-	$(BIN)/python benchmarks/quality.py $(if $(DATA),--data $(DATA)) $(if $(NANOGPT),--nanogpt $(NANOGPT))
+	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA)) $(if $(NANOGPT),--nanogpt $(NANOGPT))
 
 bench: $(INSTALLED) ## measure speed and memory against peers
-	$(BIN)/python benchmarks/kgram.py
-	$(BIN)/python benchmarks/linear_attention.py
+	$(BIN)/python -m benchmarks.kgram
+	$(BIN)/python -m benchmarks.linear_attention
 	$(BIN)/python -m benchmarks.driver_scale
 	$(BIN)/python -m benchmarks.tune_scale --reports-per-rung 10
-	$(BIN)/python benchmarks/report_scale.py
+	$(BIN)/python -m benchmarks.report_scale
 
 reference: $(INSTALLED) ## write docs/reference/ from the code
 	$(BIN)/python -m docs.reference

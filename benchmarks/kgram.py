@@ -1,6 +1,6 @@
 """The K-gram model against a Python loop over time, forward and backward.
 
-    python benchmarks/kgram.py
+    python -m benchmarks.kgram
 
 The loop is the model as the equations read: for every example and every time step it builds the
 one-hot rows of the context, side by side, and sends them through the layers. Both share the same
@@ -16,10 +16,10 @@ Shape suffixes: B batch, T time, N tokens (B·T), H hidden size, V vocabulary.
 """
 
 import torch
-from timing import parser, print_timings, take_turns
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.timing import parser, print_timings, take_turns
 from picosweep.pico.models.kgram import KGram, KGramConfig, OneHotContext
 from picosweep.pico.tasks.language_loss import TrainingLoss
 from picosweep.pico.training.memory import keep_freed_memory
@@ -48,14 +48,14 @@ def loop_step(model: KGram, ids_BT: Tensor, targets_BT: Tensor) -> Tensor:
     """Take the loss of every token by itself, then the gradient of their mean."""
     logits_NV = torch.stack([model.head(hidden_H) for hidden_H in loop_hidden(model, ids_BT)])
     loss = functional.cross_entropy(logits_NV, targets_BT.flatten())
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     return loss.detach()
 
 
 def our_step(loss: TrainingLoss, ids_BT: Tensor, targets_BT: Tensor) -> Tensor:
     """Take the same step as training takes it."""
     objective, nats = loss(ids_BT, targets_BT)
-    objective.backward()
+    objective.backward()  # type: ignore[no-untyped-call]
     return nats
 
 
@@ -91,7 +91,7 @@ def main() -> None:
         print_timings(f"training step, {size}", take_turns(step, rounds=arguments.rounds))
         below = {
             LOOP: lambda model=model, ids_BT=batch[0]: (
-                torch.stack(loop_hidden(model, ids_BT)).sum().backward()
+                torch.stack(loop_hidden(model, ids_BT)).sum().backward()  # type: ignore[no-untyped-call]
             ),
             OURS: lambda model=model, ids_BT=batch[0]: model.features(ids_BT).sum().backward(),
         }

@@ -1,6 +1,6 @@
 """Linear attention in chunks against the prefix-sum form: time and memory over the block size.
 
-    python benchmarks/linear_attention.py
+    python -m benchmarks.linear_attention
 
 The prefix-sum form keeps the running state of every time step: B·H·T·d² numbers. Memory is the
 growth of the process's largest size over one forward and backward pass, in a process of its own.
@@ -8,15 +8,16 @@ growth of the process's largest size over one forward and backward pass, in a pr
 Shape suffixes: B batch, H heads, T time, K numbers a head.
 """
 
+import functools
 import multiprocessing
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Table
-from timing import parser, print_timings, take_turns
 from torch import Tensor
 
+from benchmarks.timing import parser, print_timings, take_turns
 from picosweep.pico.models.layers.linear_attention import (
     feature_map,
     weight_totals,
@@ -52,7 +53,7 @@ def run(form: str, length: int) -> Tensor:
     shape = (BATCH_SIZE, NUM_HEADS, length, HEAD_SIZE)
     q_BHTK, k_BHTK, v_BHTK = (torch.randn(shape, requires_grad=True) for _ in range(3))
     out_BHTK = FORMS[form](q_BHTK, k_BHTK, v_BHTK)
-    out_BHTK.sum().backward()
+    out_BHTK.sum().backward()  # type: ignore[no-untyped-call]
     return out_BHTK.detach()
 
 
@@ -98,7 +99,7 @@ def main() -> None:
         expected, got = (run(form, length) for form in FORMS)
         torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4)
         timings = take_turns(
-            {form: lambda form=form, length=length: run(form, length) for form in FORMS},
+            {form: functools.partial(run, form, length) for form in FORMS},
             rounds=arguments.rounds,
         )
         title = f"block {length}, batch {BATCH_SIZE}, {NUM_HEADS} heads of {HEAD_SIZE}"

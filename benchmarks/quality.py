@@ -2,7 +2,7 @@
 
 Each case is one training run on the whole training part, judged on the whole validation part:
 
-    python benchmarks/quality.py --data FOLDER [--nanogpt CHECKOUT/model.py]
+    python -m benchmarks.quality --data FOLDER [--nanogpt CHECKOUT/model.py]
 
 FOLDER holds `tinyshakespeare/input.txt` and `names/names.txt`; a case whose file is missing is
 skipped, with the reason. With nanoGPT's `model.py`, its own model is trained beside ours on the
@@ -32,8 +32,8 @@ from typing import Final
 import torch
 from rich.console import Console
 from rich.table import Table
-from transformer import load_nanogpt
 
+from benchmarks.transformer import load_nanogpt
 from picosweep.pico.data.batching.batches import TrainBatches, validation_batches
 from picosweep.pico.data.config import DataConfig, TokenizerConfig
 from picosweep.pico.data.preparation.prepare import prepare

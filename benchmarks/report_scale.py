@@ -4,7 +4,7 @@ Makes a sweep of 10,000 trials with 100 reports each (or what the arguments say)
 writes it as Parquet, and measures in processes of their own: (1) the whole HTML report; (2) the
 report's heaviest aggregations of the reports table in Polars; (3) the same ones in pandas.
 
-    python benchmarks/report_scale.py [--trials 10000] [--reports 100]
+    python -m benchmarks.report_scale [--trials 10000] [--reports 100]
 
 Seconds include each library's import; the page's are those of a user's command.
 """
@@ -17,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -101,7 +102,7 @@ def write_sweep(folder: Path, num_trials: int, num_reports: int) -> None:
 
 def tokens_of(num_reports: int, reach: np.ndarray) -> np.ndarray:
     """Return the tokens of each trial at its last report."""
-    return np.minimum(reach, num_reports) * 16_384
+    return np.asarray(np.minimum(reach, num_reports) * 16_384)
 
 
 def times(seconds: np.ndarray) -> pa.Array:
@@ -109,7 +110,7 @@ def times(seconds: np.ndarray) -> pa.Array:
     return pa.array((1.79e15 + 1e6 * seconds).astype(np.int64), pa.timestamp("us", "UTC"))
 
 
-def write(folder: Path, table: str, part: int, values: dict, schema: pa.Schema) -> None:
+def write(folder: Path, table: str, part: int, values: dict[str, Any], schema: pa.Schema) -> None:
     """Write one part; columns beyond the schema are hyperparameters, missing ones null."""
     length = len(values["trial_id"])
     columns = {field.name: values.get(field.name, pa.nulls(length, field.type)) for field in schema}
@@ -120,7 +121,7 @@ def write(folder: Path, table: str, part: int, values: dict, schema: pa.Schema) 
     pq.write_table(full, folder / table / f"part-{part:06d}.parquet")
 
 
-def whole_report(folder: Path) -> dict:
+def whole_report(folder: Path) -> dict[str, Any]:
     """Measure the page as a user's command makes it, imports included."""
     start = time.perf_counter()
     from picosweep.analysis.report import write_report
@@ -129,7 +130,7 @@ def whole_report(folder: Path) -> dict:
     return {"seconds": time.perf_counter() - start, "html_megabytes": page.stat().st_size / 1e6}
 
 
-def with_polars(folder: Path) -> dict:
+def with_polars(folder: Path) -> dict[str, Any]:
     """Measure quantile ribbons, best-so-far curves, last reports and the rung table in Polars."""
     start = time.perf_counter()
     import polars as pl
@@ -149,7 +150,7 @@ def with_polars(folder: Path) -> dict:
     return {"seconds": time.perf_counter() - start, "rows": rows}
 
 
-def with_pandas(folder: Path) -> dict:
+def with_pandas(folder: Path) -> dict[str, Any]:
     """Measure the same aggregations as a pandas user would write them."""
     start = time.perf_counter()
     import pandas as pd

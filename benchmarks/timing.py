@@ -58,13 +58,13 @@ def take_turns(
                 repeats[name] = max(1, math.ceil(least_seconds / taken))
     first = seconds[next(iter(candidates))]
     timings = []
-    for name, taken in seconds.items():
-        ratios = [ours / theirs for ours, theirs in zip(first, taken, strict=True)]
+    for name, times in seconds.items():
+        ratios = [ours / theirs for ours, theirs in zip(first, times, strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
         timings.append(
             Timing(
                 name=name,
-                milliseconds=1e3 * statistics.median(taken),
+                milliseconds=1e3 * statistics.median(times),
                 times_faster=middle,
                 spread=(low, high),
             )

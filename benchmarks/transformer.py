@@ -1,6 +1,6 @@
 """The Transformer against nanoGPT's model at equal size: one whole training step, taking turns.
 
-    python benchmarks/transformer.py --nanogpt CHECKOUT/model.py
+    python -m benchmarks.transformer --nanogpt CHECKOUT/model.py
 
 The step is forward, loss, backward, clipping and AdamW, each with its own optimizer: nanoGPT's from
 its `configure_optimizers`, ours as Picosweep trains. Both models have the same layers, offsets
@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from timing import parser, print_timings, take_turns
 from torch import Tensor
 
+from benchmarks.timing import parser, print_timings, take_turns
 from picosweep.pico.models.layers.head_loss import head_loss
 from picosweep.pico.models.transformer import Transformer, TransformerConfig
 
@@ -127,7 +127,7 @@ def our_step(size: tuple[int, ...], ids_BT: Tensor, targets_BT: Tensor) -> Calla
         )
 
     def step() -> None:
-        loss().backward()
+        loss().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
