@@ -73,7 +73,7 @@ def hypervolume_sentence(table: pl.DataFrame) -> str:
         return "No trial at full budget, so no front."
     joint = table.filter(architecture="all").select("price", all_share="share")
     best = (
-        own.sort("share", descending=True)
+        own.sort("share", descending=True, maintain_order=True)
         .unique("price", keep="first", maintain_order=True)
         .join(joint, on="price")
         .with_columns(part=pl.col("share") / pl.col("all_share"))

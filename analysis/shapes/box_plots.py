@@ -70,7 +70,7 @@ def box_summary(table: pl.DataFrame) -> pl.DataFrame:
 def box_plots_sentence(summary: pl.DataFrame, metric: Metric) -> str:
     """Say which settings' medians differ most and least, in units of loss."""
     spread = (
-        summary.group_by("setting")
+        summary.group_by("setting", maintain_order=True)
         .agg(
             span=pl.col("median").max() - pl.col("median").min(),
             best=pl.col("value").sort_by("median").first(),
@@ -78,7 +78,7 @@ def box_plots_sentence(summary: pl.DataFrame, metric: Metric) -> str:
             values=pl.len(),
         )
         .filter(pl.col("values") > 1)
-        .sort("span", descending=True)
+        .sort("span", descending=True, maintain_order=True)
     )
     if spread.is_empty():
         return "No setting took two values among the trials that can be compared."

@@ -161,7 +161,9 @@ def importance_sentence(table: pl.DataFrame, trials: int) -> str:
         table: rows from `importance_table`.
         trials: number of trials that could be compared.
     """
-    ranked = table.filter(pl.col("share").is_not_null()).sort("share", descending=True)
+    ranked = table.filter(pl.col("share").is_not_null()).sort(
+        "share", descending=True, maintain_order=True
+    )
     firsts = {
         method: ranked.filter(method=method).row(0, named=True)
         for method in QUESTIONS
@@ -192,9 +194,9 @@ def _capital(text: str) -> str:
 def importance_chart(table: pl.DataFrame) -> Chart:
     """Draw two charts, one per method, with settings in the same order."""
     order = (
-        table.group_by("setting")
+        table.group_by("setting", maintain_order=True)
         .agg(pl.col("share").max())
-        .sort("share", descending=True, nulls_last=True)["setting"]
+        .sort("share", descending=True, nulls_last=True, maintain_order=True)["setting"]
         .to_list()
     )
     y = alt.Y("setting:N", sort=order, title=None)

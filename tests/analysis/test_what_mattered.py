@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -11,7 +13,11 @@ from picosweep.analysis.what_mattered.correlation import (
     correlation_table,
     luck,
 )
-from picosweep.analysis.what_mattered.importance import importance_sentence, importance_table
+from picosweep.analysis.what_mattered.importance import (
+    importance_chart,
+    importance_sentence,
+    importance_table,
+)
 from picosweep.analysis.what_mattered.partial_dependence import (
     partial_dependence_sentence,
     partial_dependence_table,
@@ -222,3 +228,19 @@ def test_correlations_are_spearmans() -> None:
     assert luck(alone.statistic, 25, 1) == pytest.approx(alone.pvalue)
     assert luck(1.0, 5, 1) == pytest.approx(2 / 120)
     assert correlation_table(frame.head(3), ["rate", "loss"]).is_empty()
+
+
+def test_settings_of_equal_share_keep_their_order_so_that_a_report_is_the_same_twice() -> None:
+    settings = [f"setting_{number}" for number in range(40)]
+    table = pl.DataFrame(
+        {
+            "method": ["fANOVA"] * 40,
+            "setting": settings,
+            "share": [0.025] * 40,
+            "low": [0.0] * 40,
+            "high": [0.1] * 40,
+        }
+    )
+    for _ in range(5):
+        drawn = json.dumps(importance_chart(table).to_dict())
+        assert f'"sort": {json.dumps(settings)}' in drawn
