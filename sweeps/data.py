@@ -163,7 +163,7 @@ def _vocab_sizes(spec: Spec, document: Document, spaces: Mapping[str, Space]) ->
                 found=f"data.tokenizer.kind {tokenizer.kind!r}",
                 allowed="data.tokenizer.kind 'bpe' that is trained here, without a path",
             )
-        sizes = parameter.values() or []
+        sizes = parameter.whole_numbers()
         if len(sizes) > MOST_VOCABULARIES:
             raise input_error(
                 "each vocabulary is a tokenizer to train and a copy of the data",
@@ -172,7 +172,7 @@ def _vocab_sizes(spec: Spec, document: Document, spaces: Mapping[str, Space]) ->
                 found=f"{len(sizes):,} sizes",
                 allowed=f"at most {MOST_VOCABULARIES}: a list of choices, or a range with a step",
             )
-        asked |= {int(size): key for size in sizes}
+        asked |= dict.fromkeys(sizes, key)
     first = {spec.data_config.tokenizer.vocab_size: own} if some_do_not_ask else {}
     return first | {size: key for size, key in asked.items() if size not in first}
 
@@ -201,10 +201,12 @@ def _check_comparable(spec: Spec, document: Document, data: SweepData) -> None:
 def _check_block_sizes(document: Document, spaces: Mapping[str, Space], data: SweepData) -> None:
     for name, space in spaces.items():
         parameter = space.find("block_size")
-        for size in [] if parameter is None else parameter.values() or []:
+        sizes = [] if parameter is None else parameter.whole_numbers()
+        # Of a range, however wide, the largest is the first that does not fit.
+        for size in sizes[-1:] if isinstance(sizes, range) else sizes:
             for meta in data.metas.values():
                 try:
-                    check_long_enough(meta, int(size))
+                    check_long_enough(meta, size)
                 except FieldError as error:
                     key = place_of("block_size", name, document)
                     raise InputError(problem_of(error, document, key)) from error

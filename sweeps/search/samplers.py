@@ -36,7 +36,7 @@ class _Grid(GridSampler):
 
 
 def _grid(seed: int, startup: int, space: Space) -> BaseSampler:
-    searched = {p.name: p.values() or [] for p in space.parameters if p.distribution is not None}
+    searched = {p.name: list(p.values() or ()) for p in space.parameters if p.distribution}
     return _Grid(searched, seed=seed)
 
 
@@ -59,6 +59,9 @@ SAMPLERS: Final[Mapping[str, Callable[[int, int, Space], BaseSampler]]] = {
 
 KEEP_GENERATIONS: Final = frozenset({"cmaes", "nsga2"})
 """Samplers that record, when a trial is asked for, to which generation it belongs."""
+
+LARGEST_GRID: Final = 100_000
+"""Points of one architecture's grid, at most: Optuna holds all of them in memory."""
 
 SINGLE_OBJECTIVE: Final = frozenset({"cmaes"})
 """Samplers that support one objective only."""
@@ -96,6 +99,15 @@ def _check_sampler(
             for name, space in spaces.items()
             for parameter in space.parameters
             if parameter.values() is None
+        ]
+        problems += [
+            Problem(
+                message=f"a grid must be listed, and that of {name} has {count:,} points",
+                allowed=f"at most {LARGEST_GRID:,}: fewer values, or another sampler",
+                **place,
+            )
+            for name, space in spaces.items()
+            if (count := space.count()) is not None and count > LARGEST_GRID
         ]
     return problems
 

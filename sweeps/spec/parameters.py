@@ -11,9 +11,10 @@ num_heads: {choices: [2, 4], when: "attention == 'softmax'"}    only where it ap
 import itertools
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import Any, overload
 
 import optuna
 from optuna.distributions import (
@@ -25,33 +26,78 @@ from optuna.distributions import (
 
 from picosweep.sweeps.spec.expressions import Expression, parse_expression
 
-Value = bool | int | float | str
+Value = bool | int | float | str | None
+"""None where it is written: `grad_clip: null` never clips."""
 RANGES = ("uniform", "log_uniform", "int_uniform", "log_int_uniform")
 KINDS = ("choices", "fixed", *RANGES)
 
 
+def _exact(number: float) -> Decimal:
+    """Return a number as it is written: the float nearest to 0.1 is a little more than that."""
+    return Decimal(repr(number))
+
+
+@dataclass(frozen=True)
+class Steps(Sequence[float]):
+    """The values of a stepped range as they are written: 0.3, and not 0.1 added up three times."""
+
+    low: float
+    high: float
+    step: float
+
+    def __len__(self) -> int:
+        return int((_exact(self.high) - _exact(self.low)) / _exact(self.step)) + 1
+
+    @overload
+    def __getitem__(self, index: int) -> float: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[float]: ...
+    def __getitem__(self, index: int | slice) -> float | Sequence[float]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        number = index % len(self)
+        return float(_exact(self.low) + number * _exact(self.step))
+
+    def nearest(self, value: float) -> float:
+        """Return the value of the range that is nearest to another one."""
+        number = round((value - self.low) / self.step)
+        return self[min(len(self) - 1, max(0, number))]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One hyperparameter's values: a fixed one, or an Optuna distribution."""
+    """One hyperparameter's values: an Optuna distribution, or a fixed one."""
 
     name: str
-    fixed: Value | None = None
+    fixed: Value = None
+    """The one value there is, where there is no distribution."""
     distribution: BaseDistribution | None = None
     when: Expression | None = None
+    remark: str = ""
+    """What the user should know of how it was read, in a sentence."""
 
-    def values(self) -> list[Value] | None:
-        """Return every value it can take, or None where they cannot be listed."""
-        if self.distribution is None:
-            return [] if self.fixed is None else [self.fixed]
+    def values(self) -> Sequence[Value] | None:
+        """Return every value it can take, or None where they are without number.
+
+        Wide ranges are not listed: only what is taken from them is made.
+        """
         match self.distribution:
+            case None:
+                return [self.fixed]
             case CategoricalDistribution(choices=choices):
-                return [choice for choice in choices if choice is not None]
+                return choices
             case IntDistribution(low=low, high=high, step=step):
-                return list(range(low, high + 1, step))
+                return range(low, high + 1, step)
             case FloatDistribution(low=low, high=high, step=float(step)):
-                count = math.floor((high - low) / step + 1e-9) + 1
-                return [low + index * step for index in range(count)]
+                return Steps(low, high, step)
         return None
+
+    def whole_numbers(self) -> Sequence[int]:
+        """Return every value of a hyperparameter that is a whole number."""
+        values = self.values()
+        return values if isinstance(values, range) else [int(v) for v in values or () if v]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +121,9 @@ class Space:
         for parameter in self.parameters:
             if not _applies(parameter, chosen):
                 continue
-            if parameter.fixed is not None:
+            if parameter.distribution is None:
                 chosen[parameter.name] = parameter.fixed
-            elif parameter.distribution is not None:
+            else:
                 chosen[parameter.name] = _ask(trial, parameter.name, parameter.distribution)
         return chosen
 
@@ -87,18 +133,23 @@ class Space:
         for parameter in self.parameters:
             if not _applies(parameter, chosen):
                 continue
-            if parameter.fixed is not None:
+            if parameter.distribution is None:
                 chosen[parameter.name] = parameter.fixed
-            elif parameter.distribution is not None:
+            else:
                 chosen[parameter.name] = _draw(parameter.distribution, chance)
         return chosen
 
+    def count(self) -> int | None:
+        """Return the product of all parameters' numbers of values; None where it is infinite."""
+        listed = [parameter.values() for parameter in self.parameters]
+        if any(values is None for values in listed):
+            return None
+        return math.prod(len(values or ()) for values in listed)
+
     def configurations(self, limit: int) -> list[dict[str, Value]] | None:
         """Return every configuration; None past `limit` or where the space is infinite."""
-        counts = [parameter.values() for parameter in self.parameters]
-        if any(values is None for values in counts):
-            return None
-        if math.prod(max(1, len(values or ())) for values in counts) > limit:
+        count = self.count()
+        if count is None or count > limit:
             return None
         return [dict(items) for items in dict.fromkeys(self._enumerate())]
 
@@ -115,7 +166,7 @@ class Space:
         """Return the choice behind a complete configuration: undo the filling in of defaults."""
         chosen: dict[str, Value] = {}
         for parameter in self.parameters:
-            if _applies(parameter, chosen) and values.get(parameter.name) is not None:
+            if _applies(parameter, chosen) and parameter.name in values:
                 chosen[parameter.name] = values[parameter.name]
         return chosen
 
@@ -153,29 +204,27 @@ def _holds(distribution: BaseDistribution, value: Value) -> bool:
 def _ask(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Value:
     match distribution:
         case CategoricalDistribution(choices=choices):
-            choice = trial.suggest_categorical(name, choices)
-            assert choice is not None
-            return choice
+            return trial.suggest_categorical(name, choices)
         case IntDistribution(low=low, high=high, step=step, log=log):
             return trial.suggest_int(name, low, high, step=step, log=log)
-        case FloatDistribution(low=low, high=high, step=fstep, log=log):
-            return trial.suggest_float(name, low, high, step=fstep, log=log)
+        case FloatDistribution(low=low, high=high, step=float(fstep)):
+            value = trial.suggest_float(name, low, high, step=fstep)
+            return Steps(low, high, fstep).nearest(value)
+        case FloatDistribution(low=low, high=high, log=log):
+            return trial.suggest_float(name, low, high, log=log)
     raise AssertionError(f"no such distribution in a spec: {distribution!r}")
 
 
 def _draw(distribution: BaseDistribution, chance: random.Random) -> Value:
     match distribution:
         case CategoricalDistribution(choices=choices):
-            choice = chance.choice(choices)
-            assert choice is not None
-            return choice
+            return chance.choice(choices)
         case IntDistribution(low=low, high=high, step=step, log=False):
             return chance.randrange(low, high + 1, step)
         case IntDistribution(low=low, high=high):
             return min(high, max(low, round(_log_uniform(low - 0.5, high + 0.5, chance))))
         case FloatDistribution(low=low, high=high, step=float(step)):
-            number = chance.randrange(math.floor((high - low) / step + 1e-9) + 1)
-            return min(high, low + step * number)
+            return chance.choice(Steps(low, high, step))
         case FloatDistribution(low=low, high=high, log=log):
             return _log_uniform(low, high, chance) if log else chance.uniform(low, high)
     raise AssertionError(f"no such distribution in a spec: {distribution!r}")
@@ -198,8 +247,8 @@ def parse_parameter(name: str, written: Any) -> Parameter:
     Raises:
         ValueError: the text cannot be read as a parameter; the message says what is wrong.
     """
-    if isinstance(written, list):
-        written = {"choices": written}
+    if isinstance(written, list | tuple):
+        written = {"choices": list(written)}
     if not isinstance(written, dict):
         return Parameter(name=name, fixed=_scalar(written))
     options = dict(written)
@@ -215,20 +264,28 @@ def parse_parameter(name: str, written: Any) -> Parameter:
     value = options[kind]
     if kind == "fixed":
         return Parameter(name=name, fixed=_scalar(value), when=condition)
-    distribution = _choices(value) if kind == "choices" else _range(kind, value, step)
-    return Parameter(name=name, distribution=distribution, when=condition)
+    if kind == "choices":
+        return Parameter(name=name, distribution=_choices(value), when=condition)
+    distribution = _range(kind, value, step)
+    remark = ""
+    if distribution.high != value[1]:
+        remark = (
+            f"{value[1]} cannot be reached from {value[0]} in steps of {step}; the highest value "
+            f"is {distribution.high}"
+        )
+    return Parameter(name=name, distribution=distribution, when=condition, remark=remark)
 
 
 def _scalar(value: Any) -> Value:
-    if not isinstance(value, bool | int | float | str):
-        raise ValueError("needs a number, a text or true/false")
+    if value is not None and not isinstance(value, bool | int | float | str):
+        raise ValueError("needs a number, a text, true/false or null")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("needs a finite number")
     return value
 
 
 def _choices(values: Any) -> CategoricalDistribution:
-    if not isinstance(values, list) or not values:
+    if not isinstance(values, list | tuple) or not values:
         raise ValueError("needs a list with at least one choice")
     choices = [_scalar(value) for value in values]
     repeated = {value for value in choices if choices.count(value) > 1}
@@ -241,7 +298,7 @@ def _range(kind: str, bounds: Any, step: Any) -> FloatDistribution | IntDistribu
     whole, log = "int" in kind, "log" in kind
     number = int if whole else (int, float)
     if (
-        not isinstance(bounds, list)
+        not isinstance(bounds, list | tuple)
         or len(bounds) != 2
         or any(isinstance(b, bool) or not isinstance(b, number) for b in bounds)
     ):
@@ -251,10 +308,15 @@ def _range(kind: str, bounds: Any, step: Any) -> FloatDistribution | IntDistribu
         raise ValueError(f"an impossible range: low {low} must be below high {high}")
     if log and low <= 0:
         raise ValueError(f"a logarithmic range needs low above 0, found {low}")
+    span = _exact(high) - _exact(low)
     if step is not None and (
-        isinstance(step, bool) or not isinstance(step, number) or not 0 < step <= high - low
+        isinstance(step, bool) or not isinstance(step, number) or not 0 < _exact(step) <= span
     ):
-        raise ValueError(f"step must lie between 0 and {high - low}, found {step!r}")
+        raise ValueError(f"step must lie between 0 and {span}, found {step!r}")
     if whole:
-        return IntDistribution(low, high, log=log, step=int(step or 1))
-    return FloatDistribution(float(low), float(high), log=log, step=step)
+        step = int(step or 1)
+        return IntDistribution(low, range(int(low), high + 1, step)[-1], log=log, step=step)
+    if step is None:
+        return FloatDistribution(float(low), float(high), log=log)
+    steps = Steps(float(low), float(high), float(step))
+    return FloatDistribution(steps.low, steps[-1], step=steps.step)

@@ -1,8 +1,14 @@
 """Turns a spec's architectures into search spaces, and parses its constraints."""
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from picosweep.pico.training_config import SCHEDULES_WITH_HORIZON, ScheduleName
 from picosweep.sweeps.errors import InputError, Problem, did_you_mean
@@ -116,10 +122,21 @@ def _needs_last_step(parameter: Parameter) -> bool:
 
 
 def _check_types(parameter: Parameter, hint: Any) -> None:
-    listed = parameter.values()
-    for value in listed if listed is not None else [parameter.distribution.low]:  # type: ignore[union-attr]
+    match parameter.distribution:
+        case None:
+            values: Sequence[Value] = [parameter.fixed]
+        case CategoricalDistribution(choices=choices):
+            values = choices
+        case IntDistribution(low=low, high=high) | FloatDistribution(low=low, high=high):
+            values = [low, high]
+    for value in values:
         if not _fits(value, hint):
-            raise ValueError(f"{value!r} is not {_type_name(hint)}")
+            raise ValueError(f"{_written(value)} is not {_type_name(hint)}")
+
+
+def _written(value: Value) -> str:
+    """Return a value as YAML writes it."""
+    return "null" if value is None else repr(value)
 
 
 def _fits(value: Value, hint: Any) -> bool:
@@ -137,10 +154,11 @@ def _type_name(hint: Any) -> str:
     if typing.get_origin(hint) is typing.Literal:
         return f"one of {', '.join(map(str, typing.get_args(hint)))}"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    options = typing.get_args(hint) or (hint,)
-    return " or ".join(
-        names.get(option, str(option)) for option in options if option is not type(None)
-    )
+    names[type(None)] = "null"
+    options = typing.get_args(hint)
+    if not options:
+        return names.get(hint, str(hint))
+    return " or ".join(names.get(option, _type_name(option)) for option in options)
 
 
 def _check_condition(parameter: Parameter, before: list[Parameter]) -> None:
