@@ -58,7 +58,7 @@ ROOMS: Mapping[str, str] = {
     "sweeps.initial_weights": "pico.trial pico.weights sweeps.errors sweeps.spec sweeps.store",
     "sweeps.search": "pico.facts pico.models pico.training_config pico.trial sweeps.errors "
     "sweeps.spec",
-    "sweeps.spec": "pico.data.config pico.facts pico.models pico.presets pico.training_config "
+    "sweeps.spec": "pico.data.config pico.facts pico.field_checks pico.models pico.presets pico.training_config "
     "sweeps.errors sweeps.store",
     "sweeps.store": "sweeps.errors",
     "sweeps.errors": "",

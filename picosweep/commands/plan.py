@@ -34,7 +34,7 @@ class ArchitecturePlan:
     name: str
     feasibility: Feasibility
     num_configurations: int | None
-    """Size of the space; None where it is infinite or above a million."""
+    """Size of the space, above a million without regard to conditions; None: infinite."""
     num_trials: int
     num_confirmations: int
     worst_tokens: float
@@ -55,6 +55,8 @@ class Plan:
     unit: str
     slots: int
     architectures: tuple[ArchitecturePlan, ...]
+    remarks: tuple[str, ...]
+    """What the user should know of how the spec was read, in sentences."""
 
     @property
     def expected_seconds(self) -> float:
@@ -85,6 +87,7 @@ def plan(spec: str | Path | Mapping[str, Any], *, results: str | Path = "results
         unit=checked.spec.budget.unit,
         slots=min(slots, checked.spec.resources.max_concurrent or slots),
         architectures=tuple(_plan(sweep, name, data, initial) for name in sweep.spaces),
+        remarks=sweep.remarks,
     )
 
 
@@ -92,17 +95,18 @@ def _plan(sweep: ReadySweep, name: str, data: SweepData, initial: bytes | None) 
     spec, space, feasibility = sweep.spec, sweep.spaces[name], sweep.feasibility[name]
     candidates = feasibility.candidates
     listed = space.configurations(1_000_000)
+    count = space.count() if listed is None else len(listed)
     num_trials = spec.search.trials_per_architecture
-    if listed is not None:
+    if count is not None:
         share = feasibility.num_feasible / feasibility.num_checked
-        num_trials = min(num_trials, max(1, round(len(listed) * share)))
+        num_trials = min(num_trials, max(1, round(count * share)))
     confirmations = spec.confirm.top * spec.confirm.seeds
     speed = _measure_speed(typical(candidates), data, initial)
     full = statistics.median(_tokens(candidate, -1, speed) for candidate in candidates)
     return ArchitecturePlan(
         name=name,
         feasibility=feasibility,
-        num_configurations=None if listed is None else len(listed),
+        num_configurations=count,
         num_trials=num_trials,
         num_confirmations=confirmations,
         worst_tokens=full * (num_trials + confirmations),

@@ -109,7 +109,7 @@ class _Sweep:
             if not coordinator.finished:
                 interrupted = self._train(coordinator, store, data, cluster, observer, mirror)
             log.info("training has ended")
-            for remark in coordinator.remarks():
+            for remark in self._remarks(coordinator):
                 log.info(remark)
             if interrupted:
                 store.note("interrupted", "interrupted")
@@ -149,6 +149,10 @@ class _Sweep:
             store=store,
             elsewhere=find_elsewhere(self.results, self.spec.name),
         )
+
+    def _remarks(self, coordinator: Coordinator) -> list[str]:
+        """Return what the user should know of the spec and of the search, in sentences."""
+        return [*self.checked.remarks, *coordinator.remarks()]
 
     def _comparable(self, data: SweepData) -> dict[str, Any]:
         """Return what all trials of a sweep's folder must share for their losses to compare."""
@@ -253,7 +257,7 @@ class _Sweep:
             trials=list(store.trials.values()),
             settings={name: space.searched for name, space in self.checked.spaces.items()},
             ranking=Ranking.of(self.spec.objectives[0]),
-            remarks=coordinator.remarks(),
+            remarks=self._remarks(coordinator),
         )
         sessions = (read_json(store.files.sessions) or []) + [result.session()]
         write_json(store.files.sessions, sessions)

@@ -12,6 +12,8 @@ def print_plan(console: Console, plan: Plan) -> None:
     """Print the plan as a table, why configurations were rejected, and the time needed."""
     rungs = ", ".join(f"{rung:,}" if isinstance(rung, int) else f"{rung:g}" for rung in plan.rungs)
     console.print(f"rungs at {rungs} {plan.unit}", highlight=False)
+    for remark in plan.remarks:
+        console.print(remark, highlight=False, markup=False)
     # Narrow enough for a terminal of 80 columns.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("architecture")
@@ -22,7 +24,7 @@ def print_plan(console: Console, plan: Plan) -> None:
         share = checked.num_feasible / checked.num_checked
         table.add_row(
             part.name,
-            "∞" if part.num_configurations is None else f"{part.num_configurations:,}",
+            _size(part.num_configurations),
             f"{share:.0%}" if checked.complete else f"≈ {share:.0%}",
             f"{part.num_trials} + {part.num_confirmations}",
             _millions(part.expected_tokens),
@@ -41,6 +43,13 @@ def print_plan(console: Console, plan: Plan) -> None:
     else:
         basis = " at the speeds measured now"
     console.print(f"{needed} {plan.slots} slots{basis}", highlight=False)
+
+
+def _size(count: int | None) -> str:
+    """Return the size of a space in few characters."""
+    if count is None:
+        return "∞"
+    return f"{count:,}" if count < 1e9 else f"{count:.0e}"
 
 
 def _millions(tokens: float) -> str:

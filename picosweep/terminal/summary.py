@@ -30,7 +30,7 @@ def print_summary(console: Console, result: SweepResult) -> None:
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     console.print(f"{len(result.trials)} trials: {told}")
     for remark in result.remarks:
-        console.print(remark, highlight=False)
+        console.print(remark, highlight=False, markup=False)
     if result.slots:
         share = result.busy_share or 0.0
         console.print(

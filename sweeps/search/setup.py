@@ -19,7 +19,7 @@ from picosweep.sweeps.spec.architectures import NamedArchitecture, find_architec
 from picosweep.sweeps.spec.document import Document
 from picosweep.sweeps.spec.expressions import Expression
 from picosweep.sweeps.spec.hyperparameters import DataSettings, column_types
-from picosweep.sweeps.spec.load import load_spec, parse_spec
+from picosweep.sweeps.spec.load import load_spec, parse_spec, unusual_goals
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.spec.spaces import build_spaces
@@ -36,6 +36,17 @@ class CheckedSweep:
     spaces: Mapping[str, Space]
     """Each architecture's search space."""
     constraints: tuple[Expression, ...]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user should know of how the spec was read, in sentences."""
+        of_ranges = [
+            f"{name}.{parameter.name}: {parameter.remark}"
+            for name, space in self.spaces.items()
+            for parameter in space.parameters
+            if parameter.remark
+        ]
+        return (*unusual_goals(self.spec), *of_ranges)
 
     def column_types(self) -> dict[str, pa.DataType]:
         """Return the Arrow types of the columns that its hyperparameters have in `trials`."""

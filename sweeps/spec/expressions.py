@@ -1,6 +1,7 @@
 """Conditions over hyperparameters, written in Python's expression syntax and never executed as it.
 
 `"num_params <= 2_000_000"`, `"embed_size % num_heads == 0"`, `"position in ['rotary', 'none']"`.
+`true`, `false` and `null` may be written as in YAML.
 The text is parsed once; only the node types named below are evaluated, so a spec from a stranger
 cannot call, import or reach an attribute.
 """
@@ -28,16 +29,20 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.GtE: operator.ge,
     ast.In: lambda left, right: left in right,
     ast.NotIn: lambda left, right: left not in right,
+    ast.Is: operator.eq,
+    ast.IsNot: operator.ne,
 }
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
     ast.Not: operator.not_,
 }
+_CONSTANTS = {"true": True, "false": False, "null": None}
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "abs": abs}
 
 ALLOWED = (
-    "names, numbers, texts and lists; + - * / // %; comparisons, in, and, or, not; min, max, abs"
+    "names, numbers, texts, true, false, null and lists; + - * / // %; comparisons, in, is, and, "
+    "or, not; min, max, abs"
 )
 
 
@@ -69,18 +74,20 @@ def parse_expression(text: str) -> Expression:
     Raises:
         ValueError: it is not an expression, or uses more than the language above has.
     """
+    names: set[str] = set()
     try:
         body = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError) as error:
+        _check(body, names)
+    except (SyntaxError, MemoryError, RecursionError) as error:
         raise ValueError(f"not an expression: {error}") from error
-    names: set[str] = set()
-    _check(body, names)
     return Expression(text=text, names=frozenset(names), _body=body)
 
 
 def _check(node: ast.expr, names: set[str]) -> None:
     match node:
-        case ast.Constant(value=bool() | int() | float() | str()):
+        case ast.Constant(value=bool() | int() | float() | str() | None):
+            return
+        case ast.Name(id=name) if name in _CONSTANTS:
             return
         case ast.Name(id=name):
             names.add(name)
@@ -111,7 +118,7 @@ def _evaluate(node: ast.expr, values: Mapping[str, Any]) -> Any:
         case ast.Constant(value=value):
             return value
         case ast.Name(id=name):
-            return values[name]
+            return _CONSTANTS[name] if name in _CONSTANTS else values[name]
         case ast.List(elts=parts) | ast.Tuple(elts=parts):
             return [_evaluate(part, values) for part in parts]
         case ast.BoolOp(op=op, values=parts):
@@ -120,7 +127,10 @@ def _evaluate(node: ast.expr, values: Mapping[str, Any]) -> Any:
         case ast.UnaryOp(op=op, operand=operand):
             return _UNARY[type(op)](_evaluate(operand, values))
         case ast.BinOp(op=op, left=left, right=right):
-            return _BINARY[type(op)](_evaluate(left, values), _evaluate(right, values))
+            numbers = _evaluate(left, values), _evaluate(right, values)
+            if not all(isinstance(number, int | float) for number in numbers):
+                raise TypeError(f"{ast.unparse(node)} is no arithmetic with numbers")
+            return _BINARY[type(op)](*numbers)
         case ast.Compare(left=left, ops=ops, comparators=rest):
             terms = [_evaluate(part, values) for part in (left, *rest)]
             return all(

@@ -3,7 +3,7 @@
 import itertools
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,16 @@ from pydantic_core import ErrorDetails
 
 from picosweep.pico.errors import FieldError
 from picosweep.sweeps.errors import InputError, Problem, did_you_mean, input_error
-from picosweep.sweeps.spec.document import Document, KeyPath, dotted, problem_of, read_yaml
+from picosweep.sweeps.spec.document import (
+    Document,
+    KeyPath,
+    dotted,
+    joined_pairs,
+    problem_of,
+    read_yaml,
+)
 from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.store.columns import ALL
 from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.tables import KNOWN_BEFORE_TRAINING, OBJECTIVES
 
@@ -45,8 +53,11 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
             contradiction between values.
     """
     document = document or Document(path=Path("spec"), content=content, lines={})
+    problems = [*_unusable_values(content, (), document), *_not_mappings(content, document)]
+    if problems:
+        raise InputError(*problems)
     try:
-        spec = Spec.model_validate(content)
+        spec = Spec.model_validate(_without_empty(content, Spec))
         _check_objectives(spec)
         _check_sample_rungs(spec)
         _check_budget(spec)
@@ -56,6 +67,61 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
     except FieldError as error:
         raise InputError(problem_of(error, document)) from error
     return spec
+
+
+def _unusable_values(value: Any, key: KeyPath, document: Document) -> Iterator[Problem]:
+    """Find what no file can hold later on: surrogates, and numbers beyond 64 bits."""
+    place = {"where": document.where(key), "key": dotted(key)}
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _unusable_values(inner, (*key, name), document)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _unusable_values(inner, (*key, index), document)
+    elif isinstance(value, str) and not value.isascii() and joined_pairs(value) != value:
+        yield Problem(message="a surrogate is no character", found=ascii(value), **place)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield Problem(
+            message="a number beyond 64 bits",
+            found=f"{value:,}" if abs(value) < 10**40 else f"{len(str(value))} digits",
+            allowed=f"whole numbers from {-(2**63):,} to {2**63 - 1:,}",
+            **place,
+        )
+
+
+def _not_mappings(content: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+    """Find names of architectures that are not written as a mapping from name to settings."""
+    written = content.get("architectures")
+    names = [written] if isinstance(written, str) else written
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        shown = ", ".join(f"{name}: {{}}" for name in names)
+        yield Problem(
+            message="each architecture is a name with its settings",
+            where=document.where(("architectures",)),
+            key="architectures",
+            found=repr(written),
+            allowed=f"{{{shown}}} for all defaults",
+        )
+
+
+def _without_empty(written: Mapping[str, Any], section: type[BaseModel]) -> dict[str, Any]:
+    """Leave out sections that stand there with nothing behind the colon: they mean defaults."""
+    kept: dict[str, Any] = {}
+    for name, value in written.items():
+        field = section.model_fields.get(name)
+        kind = None if field is None else field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            if isinstance(value, Mapping):
+                kept[name] = _without_empty(value, kind)
+                continue
+            is_empty = value is None
+        else:
+            is_empty = value is None and typing.get_origin(kind) in (dict, list)
+        if name == "architectures" and isinstance(value, Mapping):
+            kept[name] = {key: {} if own is None else own for key, own in value.items()}
+        elif not is_empty:
+            kept[name] = value
+    return kept
 
 
 def load_stored_spec(folder: Path) -> tuple[Spec, Document]:
@@ -82,6 +148,16 @@ def _check_objectives(spec: Spec) -> None:
             found=spec.objectives[0].metric,
             allowed=", ".join(m for m in OBJECTIVES if m not in KNOWN_BEFORE_TRAINING),
         )
+
+
+def unusual_goals(spec: Spec) -> list[str]:
+    """Return sentences about objectives whose goal is not what their metric is for."""
+    return [
+        f"{objective.metric} is to be {objective.goal}d, as the spec says: the worst by this "
+        "measure counts as the best"
+        for objective in spec.objectives
+        if objective.goal != ALL[objective.metric].goal
+    ]
 
 
 def _check_sample_rungs(spec: Spec) -> None:
@@ -156,10 +232,15 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
     bounds = [f"{word} {context[name]}" for name, word in limits.items() if name in context]
     return Problem(
         message="out of range" if bounds else "wrong type",
-        found=f"{found!r} ({type(found).__name__})",
+        found="null" if found is None else f"{found!r} ({type(found).__name__})",
         allowed="a value " + " and ".join(bounds) if bounds else _expected(details["msg"]),
+        hint=f"write it in quotes: '{found}'" if _is_bare_number(kind, found) else "",
         **place,
     )
+
+
+def _is_bare_number(kind: str, found: object) -> bool:
+    return kind == "string_type" and isinstance(found, int | float)
 
 
 def _expected(message: str) -> str:

@@ -8,6 +8,7 @@ key path, what was found and what is allowed. Defaults live here (the sweep), in
 import dataclasses
 import functools
 import typing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -17,10 +18,12 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
     WrapValidator,
     create_model,
+    model_validator,
 )
 
 from picosweep.pico.data.config import DataConfig
 from picosweep.pico.field_checks import meanings_of
+from picosweep.sweeps.store.columns import ALL
 from picosweep.sweeps.store.tables import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -38,8 +41,19 @@ class Objective(_Section):
 
     metric: Metric = Field(default="val_loss", description="A column of `reports` or `trials`.")
     goal: Literal["minimize", "maximize"] = Field(
-        default="minimize", description="Which way is better."
+        default="minimize",
+        description="Which way is better; where it is left out, `maximize` for `val_accuracy` and "
+        "`minimize` for all others.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _goal_of_metric(cls, written: Any) -> Any:
+        """Fill in the goal that the metric has by its nature."""
+        if not isinstance(written, Mapping) or written.get("goal") is not None:
+            return written
+        column = ALL.get(str(written.get("metric", "val_loss")))
+        return {**written, "goal": (column and column.goal) or "minimize"}
 
 
 def _whole_where_whole(value: Any, check: ValidatorFunctionWrapHandler) -> float:
