@@ -44,7 +44,7 @@ def check_feasibility(
         checked, complete = _checked(space)
         outcomes = [factory.build(name, chosen, spec.seed) for chosen in checked]
         rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejection)]
-        reasons = collections.Counter(rejection.reason for rejection in rejected)
+        reasons = _reasons(rejected)
         results[name] = Feasibility(
             num_checked=len(checked),
             num_feasible=len(checked) - reasons.total(),
@@ -67,10 +67,24 @@ def check_feasibility(
             )
         else:
             choices = list(zip(checked, outcomes, strict=True))
-            problems += _impossible_choices(name, choices, complete, document)
+            problems += _impossible_choices(name, choices, document)
     if problems:
         raise InputError(*problems)
     return results
+
+
+def _reasons(rejected: Sequence[Rejection]) -> collections.Counter[str]:
+    """Count rejections by reason; those of one check over several settings are one reason."""
+    reasons: collections.Counter[str] = collections.Counter()
+    names: dict[tuple[str | None, tuple[str, ...]], str] = {}
+    for rejection in rejected:
+        reason = rejection.reason
+        if rejection.involved:
+            others = " and ".join(rejection.involved)
+            reason = f"{rejection.field} that does not fit {others}: {reason}"
+            reason = names.setdefault((rejection.field, rejection.involved), reason)
+        reasons[reason] += 1
+    return reasons
 
 
 def typical(candidates: Sequence[Candidate]) -> Candidate:
@@ -90,13 +104,12 @@ def _checked(space: Space) -> tuple[list[dict[str, Value]], bool]:
 def _impossible_choices(
     architecture: str,
     tried: Sequence[tuple[Mapping[str, Value], Candidate | Rejection]],
-    complete: bool,
     document: Document,
 ) -> list[Problem]:
     """Return choices that a hyperparameter's own range forbids: a slip, not a constraint at work.
 
-    Where the check looked at other settings too, a choice is impossible only if every
-    configuration that has it was tried.
+    What settings forbid together is a constraint like those of the spec: it rejects the
+    configurations that break it, and nothing else.
     """
     by_choice: dict[tuple[str, Value], list[Rejection | None]] = collections.defaultdict(list)
     for chosen, outcome in tried:
@@ -106,8 +119,8 @@ def _impossible_choices(
     problems = []
     for (name, value), outcomes in by_choice.items():
         own = [found for found in outcomes if found is not None and found.field == name]
-        certain = complete or not any(rejection.involved for rejection in own)
-        if len(own) == len(outcomes) and certain:
+        alone = not any(rejection.involved for rejection in own)
+        if len(own) == len(outcomes) and alone:
             key = place_of(name, architecture, document)
             problems.append(
                 Problem(

@@ -190,12 +190,3 @@ def test_a_choice_that_fails_in_some_company_is_not_called_impossible(tmp_path: 
     assert not found.complete
     assert 0 < found.num_feasible < found.num_checked
     assert all("multiple of num_heads" in reason for reason in found.reasons)
-
-
-def test_a_choice_that_fails_in_every_company_is_called_impossible(tmp_path: Path) -> None:
-    """Where all configurations were tried, that is certain."""
-    entry = {"embed_size": [14, 16], "num_heads": [4, 8], "position": "learned"}
-    spec = _changed("architectures", to={"transformer": entry})
-    message = _refusal(tmp_path, spec | {"common": {"batch_size": 4}})
-    assert "transformer.embed_size: a choice that is never possible: embed_size is 14" in message
-    assert "16" not in message.partition("found:")[2]
