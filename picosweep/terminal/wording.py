@@ -5,6 +5,8 @@ from typing import Any
 
 def short(value: Any) -> str:
     """Return a hyperparameter's value in few characters."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

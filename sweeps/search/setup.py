@@ -9,20 +9,19 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from picosweep.pico.training_config import PrecisionName, TrainingConfig
+from picosweep.pico.training_config import PrecisionName
 from picosweep.sweeps.search.candidates import CandidateFactory, DataIdentity
 from picosweep.sweeps.search.feasibility import Feasibility, check_feasibility
 from picosweep.sweeps.search.samplers import check_search
 from picosweep.sweeps.spec.architectures import NamedArchitecture, find_architectures
 from picosweep.sweeps.spec.document import Document
 from picosweep.sweeps.spec.expressions import Expression
-from picosweep.sweeps.spec.hyperparameters import DataSettings, column_types
+from picosweep.sweeps.spec.hyperparameters import column_types
 from picosweep.sweeps.spec.load import load_spec, parse_spec, unusual_goals
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.spec.spaces import build_spaces
+from picosweep.sweeps.store.tables import Declared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +47,9 @@ class CheckedSweep:
         ]
         return (*unusual_goals(self.spec), *of_ranges)
 
-    def column_types(self) -> dict[str, pa.DataType]:
-        """Return the Arrow types of the columns that its hyperparameters have in `trials`."""
-        classes = {name: found.config_class for name, found in self.architectures.items()}
-        return column_types(classes | {"training": TrainingConfig, "data": DataSettings})
+    def column_types(self) -> Declared:
+        """Return the hyperparameters that have a column in `trials` in any case."""
+        return column_types(self.architectures)
 
     def with_data(
         self, data: Mapping[int, DataIdentity], *, init_from: str | None = None

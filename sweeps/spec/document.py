@@ -14,6 +14,7 @@ import yaml
 
 from picosweep.pico.errors import FieldError
 from picosweep.sweeps.errors import InputError, Problem, input_error
+from picosweep.sweeps.store.tables import whole_text
 
 KeyPath = tuple[str | int, ...]
 
@@ -66,7 +67,7 @@ def _no_number(written: str, kind: str, node: yaml.Node) -> yaml.MarkedYAMLError
 def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
     """Construct a text; JSON writes one character beyond 16 bits as two escapes."""
     text = str(loader.construct_scalar(node))
-    joined = joined_pairs(text)
+    joined = whole_text(text)
     return text if "\ufffd" in joined else joined  # half a pair is reported with its key
 
 
@@ -139,16 +140,6 @@ def read_yaml(path: Path) -> Document:
     except RecursionError as error:
         raise input_error("brackets too deep inside each other", where=str(path)) from error
     return Document(path=path, content=content, lines=lines)
-
-
-def joined_pairs(text: str) -> str:
-    """Return a text in which each pair of surrogates is the character that it stands for.
-
-    Half a pair becomes U+FFFD, so that the text is another one then.
-    """
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class _Index:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields as dataclass_fields
 from typing import Any, Final
 
@@ -33,26 +33,30 @@ class DataSettings:
     came of it, which is less where the text has too few different pairs."""
 
 
-def column_types(architectures: Mapping[str, Any]) -> dict[str, pa.DataType]:
-    """Return the Arrow type of each hyperparameter of the given configuration classes.
-
-    Args:
-        architectures: configuration classes (dataclasses) by name, those of training and data too.
-    """
-    types: dict[str, pa.DataType] = {}
-    for config_class in architectures.values():
+def column_types(
+    architectures: Mapping[str, NamedArchitecture],
+) -> Iterator[tuple[str, str, pa.DataType]]:
+    """Yield architecture, name and Arrow type of each hyperparameter whose type is certain."""
+    own = {name: found.config_class for name, found in architectures.items()}
+    shared = [(name, part) for part in (TrainingConfig, DataSettings) for name in architectures]
+    for architecture, config_class in [*own.items(), *shared]:
         hints = typing.get_type_hints(config_class)
         for field in dataclass_fields(config_class):
-            types.setdefault(field.name, _arrow_type(hints[field.name]))
-    return types
+            kind = _arrow_type(hints[field.name])
+            if kind is not None:
+                yield architecture, field.name, kind
 
 
-def _arrow_type(hint: Any) -> pa.DataType:
-    options = {hint} if not typing.get_args(hint) else set(typing.get_args(hint))
-    for python_type, arrow_type in ((float, pa.float64()), (bool, pa.bool_()), (int, pa.int64())):
-        if python_type in options:
-            return arrow_type
-    return pa.string()
+def _arrow_type(hint: Any) -> pa.DataType | None:
+    """Return the type of a column for an annotation; None where the values must decide."""
+    options = set(typing.get_args(hint) or (hint,)) - {type(None)}
+    if options == {int, float}:
+        return pa.float64()
+    if len(options) == 1:
+        (option,) = options
+        types = {float: pa.float64(), bool: pa.bool_(), int: pa.int64(), str: pa.string()}
+        return types.get(option, pa.string() if isinstance(option, str) else None)
+    return pa.string() if all(isinstance(option, str) for option in options) else None
 
 
 def hyperparameter_types(architecture: NamedArchitecture) -> dict[str, Any]:

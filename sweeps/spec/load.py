@@ -19,14 +19,13 @@ from picosweep.sweeps.spec.document import (
     Document,
     KeyPath,
     dotted,
-    joined_pairs,
     problem_of,
     read_yaml,
 )
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.columns import ALL
 from picosweep.sweeps.store.folder import SweepFolder
-from picosweep.sweeps.store.tables import KNOWN_BEFORE_TRAINING, OBJECTIVES
+from picosweep.sweeps.store.tables import KNOWN_BEFORE_TRAINING, OBJECTIVES, whole_text
 
 
 def load_spec(path: str | Path) -> tuple[Spec, Document]:
@@ -78,7 +77,7 @@ def _unusable_values(value: Any, key: KeyPath, document: Document) -> Iterator[P
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             yield from _unusable_values(inner, (*key, index), document)
-    elif isinstance(value, str) and not value.isascii() and joined_pairs(value) != value:
+    elif isinstance(value, str) and not value.isascii() and whole_text(value) != value:
         yield Problem(message="a surrogate is no character", found=ascii(value), **place)
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         yield Problem(

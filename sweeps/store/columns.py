@@ -84,6 +84,7 @@ _REPORTED: Final = (
         of_machine=True,
         goal="minimize",
         label="Busy time",
+        noun="busy time",
         shown="duration",
     ),
     Column(
@@ -176,6 +177,7 @@ _REPORTED: Final = (
         of_machine=True,
         goal="minimize",
         label="Peak memory",
+        noun="peak memory",
         shown="bytes",
     ),
 )
@@ -259,6 +261,12 @@ _TRIALS: Final = (
         name="source_sweep", type=pa.string(), meaning="where a cached trial's rows were found"
     ),
     Column(name="error", type=pa.string(), meaning="why it failed, in one line"),
+    Column(
+        name="current",
+        type=pa.bool_(),
+        meaning="whether the spec that the sweep was last run with leads to it; false after the "
+        "spec, the data or the code has changed under it, null in rows of older versions",
+    ),
     Column(name="data_fingerprint", type=pa.string(), meaning="hash of the prepared data"),
     Column(name="tokenizer_fingerprint", type=pa.string(), meaning="hash of the tokenizer"),
     Column(

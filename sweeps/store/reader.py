@@ -16,7 +16,7 @@ from picosweep.sweeps.store.checkpoints import StoredCheckpoint, read_checkpoint
 from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.journal import Journal, journal_position
 from picosweep.sweeps.store.parquet import Parts, read_part
-from picosweep.sweeps.store.tables import TABLES, TERMINAL_STATUSES, Row
+from picosweep.sweeps.store.tables import TABLES, TERMINAL_STATUSES, Row, repaired, whole_row
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -51,9 +51,11 @@ def read_journal(folder: Path) -> dict[str, list[Row]]:
     trials: dict[str, Row] = {}
     tables: dict[str, list[Row]] = collections.defaultdict(list)
     for transaction in Journal(SweepFolder(folder).journal, create=False).read(repair=False):
-        for table, row in transaction.entries:
+        for table, stored in transaction.entries:
+            row = whole_row(stored)
             if table == "trials":
-                trials[row["trial_id"]] = row
+                known = repaired(row)
+                trials[known["trial_id"]] = known
             else:
                 tables[table].append(row)
     return {**tables, "trials": list(trials.values())}

@@ -5,11 +5,8 @@ Parquet from time to time, so that a report can be made while the sweep runs.
 """
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-
-import pyarrow as pa
 
 from picosweep.sweeps.store.atomic_write import remove_debris
 from picosweep.sweeps.store.checkpoints import (
@@ -24,11 +21,14 @@ from picosweep.sweeps.store.lock import lock_folder
 from picosweep.sweeps.store.parquet import Parts, check_version, refuse_version
 from picosweep.sweeps.store.recovery import lost_rows
 from picosweep.sweeps.store.tables import (
-    FIXED_TRIAL_COLUMNS,
     TABLE_VERSION,
     TABLES,
     TERMINAL_STATUSES,
+    Declared,
     Row,
+    repaired,
+    trials_table,
+    whole_row,
 )
 
 APPENDED_TABLES: Final = ("reports", "decisions", "samples", "incidents")
@@ -45,14 +45,14 @@ class Store:
 
     Args:
         folder: the sweep's folder, made where missing.
-        hyperparameters: the types of the hyperparameter columns that the spec can give rise to.
+        hyperparameters: those that the spec can give rise to: they get columns in any case.
 
     Raises:
         InputError: the folder cannot be written, belongs to a running driver, or was written by
             a version of Picosweep with other tables.
     """
 
-    def __init__(self, folder: Path, hyperparameters: Mapping[str, pa.DataType]) -> None:
+    def __init__(self, folder: Path, hyperparameters: Declared) -> None:
         self.folder = folder
         self.files = SweepFolder(folder)
         check_version(folder)
@@ -63,8 +63,8 @@ class Store:
             self._lock.close()
             raise
 
-    def _open(self, hyperparameters: Mapping[str, pa.DataType]) -> None:
-        self._types = dict(hyperparameters)
+    def _open(self, hyperparameters: Declared) -> None:
+        self._declared = tuple(hyperparameters)
         self.trials: dict[str, Row] = {}
         self.rows: dict[str, dict[str | None, list[Row]]] = {name: {} for name in APPENDED_TABLES}
         self._by_segment: dict[str, dict[int, list[Row]]] = {name: {} for name in APPENDED_TABLES}
@@ -99,12 +99,13 @@ class Store:
                 self._kept[trial_id] = (last, status in TERMINAL_STATUSES)
 
     def _apply(self, entry: Entry, segment: int) -> None:
-        table, row = entry
+        table, row = entry[0], whole_row(entry[1])
         if table == "format":
             refuse_version(self.folder, row["table_version"])
             return
         if table == "trials":
-            self.trials[row["trial_id"]] = row
+            known = repaired(row)
+            self.trials[known["trial_id"]] = known
             self._trials_changed = True
             return
         self.rows[table].setdefault(row["trial_id"], []).append(row)
@@ -201,22 +202,12 @@ class Store:
             if not self._by_segment[table]:
                 self._parts.write(table, 0, [], TABLES[table])
         if self._trials_changed or self._parts.num_rows("trials", 0) is None:
-            self._parts.write("trials", 0, self.trials.values(), self._trials_schema())
+            self._parts.write("trials", 0, *trials_table(self.trials.values(), self._declared))
             self._trials_changed = False
         for table in APPENDED_TABLES:
             for segment in set(self._parts.segments(table)) - self._by_segment[table].keys() - {0}:
                 self._parts.remove(table, segment)
         self._parts.save(position)
-
-    def _trials_schema(self) -> pa.Schema:
-        """Return the fixed columns, then the hyperparameters of the spec and of earlier trials."""
-        types = dict(self._types)
-        for row in self.trials.values():
-            for name in row.keys() - FIXED_TRIAL_COLUMNS - types.keys():
-                if row[name] is not None:
-                    types[name] = pa.array([row[name]]).type
-        extra = [pa.field(name, types[name]) for name in types]
-        return pa.schema([*TABLES["trials"], *extra])
 
     # Files beside the tables
 

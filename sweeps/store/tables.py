@@ -6,10 +6,13 @@ is installed.
 
 A sweep's folder holds `<table>/part-*.parquet`; any Parquet reader can open them. The `trials`
 table has fixed columns and, after them, one typed column for each hyperparameter of the sweep (null
-where an architecture has none).
+where an architecture has none). A hyperparameter whose name is taken, or has another type in
+another architecture, has its architecture before its name: `mine/device`.
 """
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -77,3 +80,140 @@ OBJECTIVES: Final = tuple(
 
 KNOWN_BEFORE_TRAINING: Final = frozenset(n for n, column in ALL.items() if column.before_training)
 """Objectives by which no trial can be stopped early."""
+
+Declared = Iterable[tuple[str, str, pa.DataType]]
+"""Hyperparameters that a spec can give rise to: architecture, name, and type where it is known."""
+
+
+def whole_text(text: str) -> str:
+    """Return a text that UTF-8 can hold.
+
+    A pair of surrogates becomes the character that it stands for, half a pair U+FFFD: error
+    messages and generated texts may hold either.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def whole_row(row: Row) -> Row:
+    """Return a row whose texts UTF-8 can hold."""
+    odd = {name: text for name, text in row.items() if isinstance(text, str) and not text.isascii()}
+    return row | {name: whole_text(text) for name, text in odd.items()} if odd else row
+
+
+def setting_name(architecture: str, name: str) -> str:
+    """Return the name under which a hyperparameter stands in a trial's row."""
+    return f"{architecture}/{name}" if name in FIXED_TRIAL_COLUMNS else name
+
+
+def trials_table(rows: Iterable[Row], declared: Declared) -> tuple[list[Row], pa.Schema]:
+    """Return trials' rows with a typed column for each hyperparameter, and their schema.
+
+    Every value can be written, whatever types a name has in several architectures or over time.
+
+    Args:
+        rows: rows as the journal holds them.
+        declared: hyperparameters that get a column even where no trial has a value.
+    """
+    listed = list(rows)
+    found: dict[str, dict[str, pa.DataType]] = {}
+    for architecture, name, kind in declared:
+        found.setdefault(setting_name(architecture, name), {})[architecture] = kind
+    for row in listed:
+        for name in [name for name in row if name not in FIXED_TRIAL_COLUMNS]:
+            if row[name] is not None:
+                own, owner = found.setdefault(name, {}), row.get("architecture", "")
+                kind = _type_of(row[name])
+                own[owner] = _common(own.get(owner, kind), kind)
+    columns: dict[str, tuple[str, str | None, pa.DataType]] = {}
+    for name, kinds in found.items():
+        if shared := _shared(kinds.values()):
+            columns[name] = (name, None, shared)
+        else:
+            columns |= {f"{owner}/{name}": (name, owner, kind) for owner, kind in kinds.items()}
+    written = [
+        {name: row.get(name) for name in TABLES["trials"].names}
+        | {
+            column: _as_type(row.get(name), kind)
+            for column, (name, owner, kind) in columns.items()
+            if owner in (None, row.get("architecture", ""))
+        }
+        for row in listed
+    ]
+    extra = [pa.field(column, kind) for column, (_, _, kind) in columns.items()]
+    return written, pa.schema([*TABLES["trials"], *extra])
+
+
+_NUMBERS: Final = {pa.int64(), pa.float64()}
+
+
+def _type_of(value: object) -> pa.DataType:
+    if isinstance(value, bool):
+        return pa.bool_()
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return pa.int64()
+    return pa.float64() if isinstance(value, float) else pa.string()
+
+
+def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """Return the type of a column that holds values of both: text where nothing else can."""
+    return _shared((one, other)) or pa.string()
+
+
+def _shared(kinds: Iterable[pa.DataType]) -> pa.DataType | None:
+    """Return the type that values of several types have in common, None where there is none."""
+    several = set(kinds)
+    if len(several) == 1:
+        return several.pop()
+    return pa.float64() if several == _NUMBERS else None
+
+
+def _as_type(value: Any, kind: pa.DataType) -> Any:
+    """Return a value for a column of a type; a text column shows others as JSON writes them."""
+    if value is None or isinstance(value, str) or kind != pa.string():
+        return value
+    return json.dumps(value, default=str)
+
+
+def repaired(row: Row) -> Row:
+    """Return a trial's row in which no hyperparameter stands in another column's place.
+
+    Older versions wrote an own argument called like a column into that column. What the row said
+    before is in its configuration, or can only be unknown.
+    """
+    if row.get("config") is None:
+        return row
+    try:
+        config = json.loads(row["config"])
+        model, architecture = config["model"], str(config["name"])
+    except (ValueError, TypeError, KeyError):
+        # The configuration itself was overwritten: the trial stays, and nothing is known of it.
+        empty = json.dumps({"name": row.get("architecture"), "model": {}, "training": {}})
+        return row | {"config": empty}
+    taken = [name for name in model if name in FIXED_TRIAL_COLUMNS]
+    if all(setting_name(architecture, name) in row for name in taken):
+        return row
+    known = {
+        "trial_id": hashlib.blake2b(row["config"].encode(), digest_size=8).hexdigest(),
+        "architecture": architecture,
+        "seed": config["seed"],
+    }
+    mended = dict(row)
+    for name in taken:
+        mended[setting_name(architecture, name)] = model[name]
+        if name in known:
+            mended[name] = known[name]
+        elif not _belongs(row[name], ALL[name]):
+            mended[name] = None
+    defaults = {"status": "running", "cohort": "searched", "num_attempts": 0}
+    return mended | {n: value for n, value in defaults.items() if mended.get(n) is None}
+
+
+def _belongs(value: object, column: Column) -> bool:
+    """Return whether a value can be one of a column's."""
+    try:
+        pa.array([value], type=column.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return False
+    return not column.values or value in column.values

@@ -32,7 +32,7 @@ class Books:
         """One driver's life."""
         self.ledger.before_life()
         self.clock = self.ledger.history.lives[-1].began + 1
-        store = Store(self.folder / "sweep", {})
+        store = Store(self.folder / "sweep", ())
         act(store)
         store.seal()
         store.close()

@@ -116,7 +116,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> Non
 
 
 def _store_with_two_reports(folder: Path) -> Store:
-    store = Store(folder, {})
+    store = Store(folder, ())
     for step in (4, 8):
         store.save_checkpoint("a", step, b"%d" % step)
         store.commit(("reports", {"trial_id": "a", "step": step}))
@@ -161,7 +161,7 @@ def test_a_step_trained_again_has_one_checkpoint(tmp_path: Path) -> None:
 
 def test_an_ended_trial_keeps_the_checkpoint_of_its_last_report_alone(tmp_path: Path) -> None:
     """One that damage to the journal has put ahead of its reports would be taken for its end."""
-    store = Store(tmp_path, {})
+    store = Store(tmp_path, ())
     for step in (4, 8, 12):
         store.save_checkpoint("a", step, b"%d" % step)
     store.keep_checkpoint("a", 8, alone=True)
@@ -197,7 +197,7 @@ def test_a_row_older_than_its_reports_is_brought_up_to_date(
 
 def test_what_a_killed_driver_left_over_goes(tmp_path: Path) -> None:
     """The next driver deletes superseded checkpoints, unless the newer one is damaged."""
-    store = Store(tmp_path, {})
+    store = Store(tmp_path, ())
     for trial_id in ("whole", "damaged"):
         for step in (4, 8):
             store.save_checkpoint(trial_id, step, b"%d" % step)
@@ -205,7 +205,7 @@ def test_what_a_killed_driver_left_over_goes(tmp_path: Path) -> None:
     store.close()
     (newer,) = (tmp_path / "checkpoints/damaged").glob("8-*")
     newer.write_bytes(b"?")
-    Store(tmp_path, {}).close()
+    Store(tmp_path, ()).close()
     (kept,) = (tmp_path / "checkpoints/whole").iterdir()
     assert kept.name.startswith("8-")
     assert len(list((tmp_path / "checkpoints/damaged").iterdir())) == 2
@@ -218,7 +218,7 @@ def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
     journal.close()
     for _ in range(2):  # and the lock is free again
         with pytest.raises(InputError, match="another version"):
-            Store(tmp_path, {})
+            Store(tmp_path, ())
 
 
 def test_a_sweep_that_was_never_sealed_answers_others(simulate: Simulate, tmp_path: Path) -> None:
@@ -239,5 +239,5 @@ def test_debris_of_a_killed_process_is_cleared(tmp_path: Path) -> None:
     (tmp_path / "trials").mkdir()
     debris = tmp_path / "trials" / ".part-000000.parquet.123.tmp"
     debris.write_bytes(b"half")
-    Store(tmp_path, {}).close()
+    Store(tmp_path, ()).close()
     assert not debris.exists()

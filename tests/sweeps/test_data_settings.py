@@ -186,7 +186,7 @@ def test_auto_precision_is_measured_once_in_a_sweeps_life(tmp_path: Path) -> Non
     sweep = checked.with_data(data.metas)
     clock, told = _Clock(), []
     for _ in range(2):
-        store = Store(tmp_path / "sweep", {})
+        store = Store(tmp_path / "sweep", ())
         found = settle_precision(
             sweep,
             store,

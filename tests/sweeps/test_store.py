@@ -15,17 +15,23 @@ from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.store.tables import REPORTS, TABLES, TRIALS
 
 TYPES = {"embed_size": pa.int64(), "activation": pa.string(), "dropout": pa.float64()}
+DECLARED = tuple(("kgram", name, kind) for name, kind in TYPES.items())
 
 
 def _fill(store: Store, trial_id: str, status: str = "completed") -> None:
-    trial: dict[str, Any] = {"trial_id": trial_id, "status": status, "embed_size": 8}
+    trial: dict[str, Any] = {
+        "trial_id": trial_id,
+        "architecture": "kgram",
+        "status": status,
+        "embed_size": 8,
+    }
     store.commit(("trials", trial))
     store.commit(("reports", {"trial_id": trial_id, "rung": 0, "step": 4, "val_loss": 2.5}))
 
 
 def test_tables_have_their_schema_even_when_empty(tmp_path: Path) -> None:
     """A reader finds every column with its type before the first row."""
-    store = Store(tmp_path, TYPES)
+    store = Store(tmp_path, DECLARED)
     store.seal()
     store.close()
     for name, schema in (("reports", REPORTS), ("decisions", TABLES["decisions"])):
@@ -37,7 +43,7 @@ def test_tables_have_their_schema_even_when_empty(tmp_path: Path) -> None:
 def test_sealing_again_changes_nothing_and_new_rows_arrive(tmp_path: Path) -> None:
     """Rows are in Parquet once each, however often and by however many drivers it is sealed."""
     for trial_id in ("a", "b", "c"):
-        store = Store(tmp_path, TYPES)
+        store = Store(tmp_path, DECLARED)
         _fill(store, trial_id)
         store.seal()
         store.seal()
@@ -51,7 +57,7 @@ def test_sealing_again_changes_nothing_and_new_rows_arrive(tmp_path: Path) -> No
 @pytest.mark.parametrize("damage", ["delete", "truncate", "garbage"])
 def test_a_damaged_part_is_made_again(tmp_path: Path, damage: str) -> None:
     """The journal is the truth: a lost or corrupt Parquet part comes back."""
-    store = Store(tmp_path, TYPES)
+    store = Store(tmp_path, DECLARED)
     _fill(store, "a")
     store.seal()
     store.close()
@@ -60,7 +66,7 @@ def test_a_damaged_part_is_made_again(tmp_path: Path, damage: str) -> None:
         part.unlink()
     else:
         part.write_bytes(part.read_bytes()[:50] if damage == "truncate" else b"no parquet")
-    store = Store(tmp_path, TYPES)
+    store = Store(tmp_path, DECLARED)
     store.seal()
     store.close()
     assert pl.read_parquet(part).height == 1
@@ -68,11 +74,11 @@ def test_a_damaged_part_is_made_again(tmp_path: Path, damage: str) -> None:
 
 def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     """Two drivers on one sweep would double its rows; the message names the first."""
-    store = Store(tmp_path, TYPES)
+    store = Store(tmp_path, DECLARED)
     with pytest.raises(InputError, match=r"being run by process \d+"):
-        Store(tmp_path, TYPES)
+        Store(tmp_path, DECLARED)
     store.close()
-    Store(tmp_path, TYPES).close()
+    Store(tmp_path, DECLARED).close()
 
 
 def test_tables_of_another_version_are_refused(tmp_path: Path) -> None:
@@ -80,12 +86,12 @@ def test_tables_of_another_version_are_refused(tmp_path: Path) -> None:
     (tmp_path / "trials").mkdir()
     pq.write_table(pa.table({"trial_id": ["a"]}), tmp_path / "trials/part-000000.parquet")
     with pytest.raises(InputError, match="another version"):
-        Store(tmp_path, TYPES)
+        Store(tmp_path, DECLARED)
 
 
 def test_other_sweeps_are_found_without_their_failures(tmp_path: Path) -> None:
     """Only trials that came to a lasting end can answer for another sweep."""
-    store = Store(tmp_path / "one", TYPES)
+    store = Store(tmp_path / "one", DECLARED)
     for trial_id, status in (("a", "completed"), ("b", "failed"), ("c", "running")):
         _fill(store, trial_id, status)
     store.seal()
