@@ -13,10 +13,12 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
-from picosweep.sweeps.store.columns import ALL, Column
+from picosweep.analysis.settings import named_settings, setting_names
+from picosweep.sweeps.store.columns import ALL
 from picosweep.sweeps.store.folder import SweepFolder, read_json
-from picosweep.sweeps.store.tables import FIXED_TRIAL_COLUMNS, TABLES, TRIALS
+from picosweep.sweeps.store.tables import OBJECTIVES, PER_TOKEN, REPORTS, TABLES, TRIALS
 
+MEASURED: Final = frozenset(OBJECTIVES) & frozenset(REPORTS.names)
 FULL_STATUSES: Final = ("completed", "cached")
 
 
@@ -34,16 +36,53 @@ class Metric:
     """Axis title, with the unit."""
     noun: str
     """What a sentence calls it."""
+    values: pl.Expr | None = None
+    """How the column follows from a stored one; None where it is stored."""
 
+    @classmethod
+    def of(cls, name: str, goal: str) -> "Metric":
+        """Return what is to be as small as possible where a stored column has a goal.
 
-def _metric(column: Column) -> Metric:
-    unit = f" ({column.unit})" if column.unit else ""
-    return Metric(column=column.name, label=f"{column.noun.capitalize()}{unit}", noun=column.noun)
+        Args:
+            name: column of `reports`.
+            goal: `minimize` or `maximize`.
+        """
+        column = ALL[name]
+        unit = f" ({column.unit})" if column.unit else ""
+        label = f"{column.noun.capitalize()}{unit}"
+        if goal == "minimize":
+            return cls(column=name, label=label, noun=column.noun)
+        if name == "val_accuracy":
+            error = 1 - pl.col(name)
+            label = "Validation error (1 - accuracy)"
+            return cls(column="val_error", label=label, noun="validation error", values=error)
+        return cls(
+            column=f"negative_{name}",
+            label=f"Negative {column.noun}{unit}",
+            noun=f"negative {column.noun}",
+            values=-pl.col(name),
+        )
+
+    def add_to(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return a table with the column, where it has the stored one."""
+        if self.values is None:
+            return frame
+        return frame.with_columns(self.values.alias(self.column))
 
 
 METRICS: Final[Mapping[str, Metric]] = {
-    name: _metric(ALL[name]) for name in ("val_loss", "bits_per_byte", "val_perplexity")
+    name: Metric.of(name, "minimize") for name in ("val_loss", "bits_per_byte", "val_perplexity")
 }
+
+
+def _objective(specs: Mapping[str, Mapping[str, object]]) -> Metric | None:
+    """Return the first objective of the first sweep that has one, None where none can be read."""
+    for spec in specs.values():
+        objectives = spec.get("objectives")
+        first = objectives[0] if isinstance(objectives, list) and objectives else None
+        if isinstance(first, dict) and first.get("metric") in MEASURED:
+            return Metric.of(first["metric"], str(first.get("goal", "minimize")))
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +127,7 @@ class Results:
     @cached_property
     def hyperparameters(self) -> Mapping[str, tuple[str, ...]]:
         """The settings that each architecture has (some trial's value is not null)."""
-        names = [name for name in self.trials.columns if name not in FIXED_TRIAL_COLUMNS]
+        names = setting_names(self.trials)
         filled = self.trials.group_by("architecture").agg(
             pl.col(name).is_not_null().any() for name in names
         )
@@ -113,15 +152,17 @@ class Results:
 
     @cached_property
     def metric(self) -> Metric:
-        """Bits per byte where tokenizers differ, else the sweep's own loss, else `val_loss`."""
-        if self.trials["tokenizer_fingerprint"].drop_nulls().n_unique() > 1:
+        """The first objective; bits per byte where tokenizers differ, else without any `val_loss`.
+
+        Where the objective is to be large, a column that is small then stands for it.
+        """
+        found = _objective(self.specs)
+        if self.trials["tokenizer_fingerprint"].drop_nulls().n_unique() > 1 and (
+            found is None or (found.column in PER_TOKEN or found.values is not None)
+        ):
             return METRICS["bits_per_byte"]
-        for spec in self.specs.values():
-            objectives = spec.get("objectives")
-            first = objectives[0] if isinstance(objectives, list) and objectives else {}
-            name = str(first.get("metric")) if isinstance(first, dict) else ""
-            if name in METRICS and self.trials[name].is_not_null().any():
-                return METRICS[name]
+        if found is not None and self.trials[found.column].is_not_null().any():
+            return found
         return METRICS["val_loss"]
 
     @cached_property
@@ -171,14 +212,25 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         for part, name in zip(parts, names, strict=True)
     ]
     trials, warnings = _clean_trials(pl.concat(parts, how="diagonal_relaxed"))
+    trials, earlier = _current(trials)
+    if earlier.height:
+        warnings += (
+            f"Left out, but kept in the tables: {_trials(earlier.height)} of an earlier spec, of "
+            "other data or of other code.",
+        )
     owners = trials.select("trial_id", "architecture", "cohort").unique("trial_id")
     tables = {
         name: pl.concat([_read_table(folder, name, schema) for folder in folders])
         for name, schema in TABLES.items()
         if name != "trials"
     }
+    for name in ("reports", "decisions", "samples"):
+        tables[name] = tables[name].join(earlier, on="trial_id", how="anti", maintain_order="left")
     reports = _in_order(_finite(tables["reports"]))
     specs = _beside(folders, names, lambda files: files.spec)
+    objective = _objective(specs)
+    if objective is not None:
+        trials, reports = objective.add_to(trials), objective.add_to(reports)
     decisions = tables["decisions"].unique(["trial_id", "rung"], keep="last")
     return Results(
         trials=trials,
@@ -199,6 +251,18 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         else (),
         compared=compare,
     )
+
+
+def _trials(number: int) -> str:
+    return "1 trial" if number == 1 else f"{number:,} trials"
+
+
+def _current(trials: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return trials without those of an earlier spec, and the ids that are thereby left out."""
+    is_earlier = pl.col("current").eq_missing(other=False)
+    kept = trials.filter(~is_earlier)
+    earlier = trials.filter(is_earlier).select("trial_id").unique()
+    return kept, earlier.join(kept, on="trial_id", how="anti")
 
 
 def _in_order(reports: pl.DataFrame) -> pl.DataFrame:
@@ -289,7 +353,7 @@ def _clean_trials(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
         warnings.append(
             f"{known.height - rows.height} older rows of the same trials were left out."
         )
-    settings = [name for name in rows.columns if name not in FIXED_TRIAL_COLUMNS]
+    settings = setting_names(rows)
     empty = [name for name in settings if rows[name].null_count() == rows.height]
     odd = [
         name
@@ -304,7 +368,7 @@ def _clean_trials(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     plain = plain.with_columns(
         pl.col("status").fill_null("running"), pl.col("cohort").fill_null("searched")
     )
-    return _finite(plain.drop(empty)), tuple(warnings)
+    return _finite(named_settings(plain.drop(empty))), tuple(warnings)
 
 
 def _finite(frame: pl.DataFrame) -> pl.DataFrame:

@@ -19,7 +19,7 @@ ROOMS: Mapping[str, str] = {
     "picosweep.cli": "picosweep.commands picosweep.remote picosweep.terminal pico.presets "
     "sweeps.errors sweeps.spec",
     "picosweep.terminal": "picosweep.commands pico.presets pico.probes sweeps.decisions "
-    "sweeps.search sweeps.spec",
+    "sweeps.search sweeps.spec sweeps.store",
     "picosweep.remote": "pico.data.config pico.data.sources sweeps.errors sweeps.spec "
     "sweeps.store sweeps.workers",
     "picosweep.commands": "picosweep.exports analysis.images analysis.page analysis.report "
@@ -45,7 +45,8 @@ ROOMS: Mapping[str, str] = {
     "analysis.trials": "analysis.page analysis.results sweeps.store",
     "analysis.what_mattered": "analysis.page analysis.results analysis.statistics",
     "analysis.statistics": "analysis.page analysis.results",
-    "analysis.results": "sweeps.store",
+    "analysis.results": "analysis.settings sweeps.store",
+    "analysis.settings": "sweeps.store",
     "analysis.page": "sweeps.store",
     # Decides, remembers, hands out
     "sweeps.workers": "pico.data.prepared pico.probes pico.training pico.training_config "
@@ -57,9 +58,9 @@ ROOMS: Mapping[str, str] = {
     "sweeps.store",
     "sweeps.initial_weights": "pico.trial pico.weights sweeps.errors sweeps.spec sweeps.store",
     "sweeps.search": "pico.facts pico.models pico.training_config pico.trial sweeps.errors "
-    "sweeps.spec",
-    "sweeps.spec": "pico.data.config pico.facts pico.field_checks pico.models pico.presets pico.training_config "
-    "sweeps.errors sweeps.store",
+    "sweeps.spec sweeps.store",
+    "sweeps.spec": "pico.data.config pico.facts pico.field_checks pico.models pico.presets "
+    "pico.training_config sweeps.errors sweeps.store",
     "sweeps.store": "sweeps.errors",
     "sweeps.errors": "",
     # Trains one model

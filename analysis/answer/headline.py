@@ -130,7 +130,7 @@ def headline_sentence(table: pl.DataFrame, metric: Metric, noise: tuple[float, i
         text += " " + _runner_up(table.row(1, named=True), best)
     if noise[1]:
         deviation = wording.significant(noise[0], 2)
-        text += f" Seeds alone move the loss by {deviation} (one standard deviation)."
+        text += f" Seeds alone move it by {deviation} (one standard deviation)."
     return text
 
 

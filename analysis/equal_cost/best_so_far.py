@@ -131,7 +131,7 @@ def figure(results: Results) -> Figure:
         "trial_id", maintain_order=True
     )
     panels = []
-    for cost, (label, _) in COSTS.items():
+    for cost, label in ((cost, label) for cost, (label, _) in COSTS.items() if cost != column):
         table = best_so_far_table(searched, cost, column)
         sentence = best_so_far_sentence(table, cost, results.metric)
         chart = (

@@ -131,7 +131,7 @@ def figure(results: Results) -> Figure:
     column = results.metric.column
     table = learning_curves_table(results.reports, column)
     panels = []
-    for cost, (label, _) in COSTS.items():
+    for cost, label in ((cost, label) for cost, (label, _) in COSTS.items() if cost != column):
         sentence = learning_curves_sentence(
             equal_cost_table(results.reports, cost, column), cost, results.metric
         )

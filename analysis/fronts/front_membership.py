@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from picosweep.analysis.fronts.pareto import PRICES, Price
+from picosweep.analysis.fronts.pareto import Price, prices_beside
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, color, pickable, rows, shape, when, wide
@@ -110,7 +110,7 @@ def figure(results: Results) -> Figure:
     noise, degrees = seed_noise(settings_table(results.full_budget, settings, column))
     noise = 0.0 if math.isnan(noise) else noise
     panels = []
-    for price in PRICES:
+    for price in prices_beside(column):
         table = front_membership_table(results.full_budget, price, column, noise)
         panels.append(
             Panel(

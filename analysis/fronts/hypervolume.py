@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from picosweep.analysis.fronts.pareto import PRICES, Price
+from picosweep.analysis.fronts.pareto import PRICES, Price, prices_beside
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import color, rows, shape, wide
@@ -49,7 +49,7 @@ def hypervolume_table(trials: pl.DataFrame, column: str) -> pl.DataFrame:
         price, architecture (`all` is the joint front), share.
     """
     found = []
-    for price in PRICES:
+    for price in prices_beside(column):
         known = trials.drop_nulls([price.column, column])
         if not price.maximize:
             known = known.filter(pl.col(price.column) > 0)

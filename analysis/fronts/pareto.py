@@ -50,6 +50,12 @@ PRICES: Final = (
 )
 
 
+def prices_beside(loss: str) -> list[Price]:
+    """Return the prices that are another measure than the loss column itself."""
+    same = {loss, "val_accuracy" if loss == "val_error" else loss}
+    return [price for price in PRICES if price.column not in same]
+
+
 def pareto_table(
     full_budget: pl.DataFrame, price: str, column: str = "val_loss", *, maximize: bool = False
 ) -> pl.DataFrame:
@@ -134,7 +140,7 @@ def pareto_chart(
 def figure(results: Results) -> Figure:
     """Return the fronts as a figure, one panel per price."""
     panels = []
-    for price in PRICES:
+    for price in prices_beside(results.metric.column):
         table = pareto_table(
             results.full_budget, price.column, results.metric.column, maximize=price.maximize
         )

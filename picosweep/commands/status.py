@@ -31,22 +31,20 @@ def sweep_status(folder: Path) -> dict[str, Any]:
     running = min(len(now["running"]), unended) if now else 0
     counts += collections.Counter(running=running, waiting=unended - running)
     ranking = Ranking.of_stored(read_json(SweepFolder(folder).spec))
-    best = [
-        winner
-        for name in dict.fromkeys(row["architecture"] for row in trials)
-        if (winner := ranking.best(trials, name)) is not None
-    ]
-    best.sort(key=ranking.key)
     incidents = tables.get("incidents", [])
     return {
         "sweep": folder.name,
         "driver": driver,
         "slots": now["slots"] if now else 0,
         "num_trials": len(trials),
+        "num_outdated": sum(row.get("current") is False for row in trials),
         "num_reports": len(tables.get("reports", [])),
         "statuses": dict(sorted(counts.items())),
         "objective": ranking.metric,
-        "best": {row["architecture"]: [row["trial_id"], row[ranking.metric]] for row in best},
+        "best": {
+            winner.row["architecture"]: [winner.row["trial_id"], winner.value]
+            for winner in ranking.winners(trials)
+        },
         "incidents": dict(sorted(collections.Counter(row["kind"] for row in incidents).items())),
         "last_incidents": [
             row | {"time": f"{time_of(row['time']):%Y-%m-%d %H:%M:%S} UTC"}

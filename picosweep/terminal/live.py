@@ -133,15 +133,14 @@ def _total_trials(spec: Spec) -> int:
 def _row_of(state: ArchitectureState, coordinator: Coordinator, ranking: Ranking) -> list[str]:
     status = [str(trial.row["status"]) for trial in state.trials]
     running = len(_running(state, coordinator))
-    rows = [trial.row for trial in state.trials]
-    best = min((r for r in rows if ranking.key(r) < math.inf), key=ranking.key, default=None)
+    best = next(iter(ranking.winners([trial.row for trial in state.trials])), None)
     return [
         state.name,
         str(sum(trial.ended for trial in state.trials)),
         str(running),
         *(str(status.count(name)) for name in ("stopped", "diverged", "failed")),
-        "–" if best is None else f"{best[ranking.metric]:.4f}",
-        "" if best is None else best["trial_id"],
+        "–" if best is None else f"{best.value:.4f}",
+        "" if best is None else best.row["trial_id"],
     ]
 
 

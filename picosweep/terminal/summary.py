@@ -1,34 +1,35 @@
 """What the terminal shows when a sweep has ended."""
 
-import math
+import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from picosweep.commands.result import SweepResult
+from picosweep.sweeps.search.ranking import Winner
+from picosweep.sweeps.store.tables import setting_name
 from picosweep.terminal.wording import duration, short
 
 
 def print_summary(console: Console, result: SweepResult) -> None:
     """Print the winner of each architecture, what the sweep cost, and where its files are."""
-    settings, ranking = result.settings, result.ranking
-    winners = [winner for name in settings if (winner := ranking.best(result.trials, name))]
-    winners.sort(key=ranking.key)
+    winners = result.ranking.winners(result.trials)
     if winners:
         console.print(winners_table(result, winners))
-        for row in winners:
-            names = settings[row["architecture"]]
-            told = " ".join(f"{name}={short(row[name])}" for name in names)
-            name = f"[bold]{row['architecture']}[/bold]"
+        for row in (winner.row for winner in winners):
+            of = row["architecture"]
+            names = result.settings.get(of, ())
+            told = " ".join(f"{name}={short(row[setting_name(of, name)])}" for name in names)
+            name = f"[bold]{of}[/bold]"
             console.print(f"{name} {row['trial_id']}: {told}", highlight=False)
     else:
         console.print("No trial has reached a validation loss yet.")
     counts = {s: sum(row["status"] == s for row in result.trials) for s in _STATUS_ORDER}
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    console.print(f"{len(result.trials)} trials: {told}")
+    console.print(f"{len(result.trials)} trials: {told}", highlight=False)
     for remark in result.remarks:
         console.print(remark, highlight=False, markup=False)
     if result.slots:
@@ -47,10 +48,10 @@ def print_summary(console: Console, result: SweepResult) -> None:
 _STATUS_ORDER = ("completed", "stopped", "cached", "diverged", "failed", "running")
 
 
-def winners_table(result: SweepResult, winners: Sequence[Mapping[str, Any]]) -> Table:
+def winners_table(result: SweepResult, winners: Sequence[Winner]) -> Table:
     """Return a table of one row per winner, in their order; the objective's column comes first."""
     metric = result.ranking.metric
-    confirmed = any(row["cohort"] == "confirm" for row in result.trials)
+    confirmed = any(winner.seeds for winner in winners)
     title = "best trial of each architecture"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("architecture")
@@ -60,10 +61,11 @@ def winners_table(result: SweepResult, winners: Sequence[Mapping[str, Any]]) -> 
         table.add_column("fresh seeds", justify="right")
     for name in others:
         table.add_column(_SHOWN[name][0], justify="right")
-    for row in winners:
+    for winner in winners:
+        row = winner.row
         cells = [row["architecture"], f"{row[metric]:.4f}"]
         if confirmed:
-            cells.append(_over_seeds(row, result))
+            cells.append(_over_seeds(winner))
         table.add_row(*cells, *(_SHOWN[name][1].format(row[name]) for name in others))
     return table
 
@@ -77,21 +79,8 @@ _SHOWN: Final[Mapping[str, tuple[str, str]]] = {
 """Columns of the winners' table: heading and format."""
 
 
-def _over_seeds(winner: Mapping[str, Any], result: SweepResult) -> str:
-    """Return mean and standard deviation of the winner's objective over its confirmations."""
-    settings = result.settings[winner["architecture"]]
-    losses = [
-        row[result.ranking.metric]
-        for row in result.trials
-        if row["cohort"] == "confirm"
-        and row["architecture"] == winner["architecture"]
-        and row["rung"] == winner["rung"]
-        and all(row[name] == winner[name] for name in settings)
-    ]
-    if not losses:
-        return ""
-    mean = sum(losses) / len(losses)
-    if len(losses) == 1:
-        return f"{mean:.4f}"
-    deviation = math.sqrt(sum((loss - mean) ** 2 for loss in losses) / (len(losses) - 1))
-    return f"{mean:.4f} ± {deviation:.4f}"
+def _over_seeds(winner: Winner) -> str:
+    """Return mean and standard deviation of the winner's objective over its fresh seeds."""
+    if len(winner.seeds) < 2:
+        return f"{winner.value:.4f}" if winner.seeds else ""
+    return f"{winner.value:.4f} ± {statistics.stdev(winner.seeds):.4f}"

@@ -25,7 +25,7 @@ def print_statuses(console: Console, statuses: list[dict[str, Any]]) -> None:
         table.add_row(
             status["sweep"],
             f"run by {status['driver']}" if status["driver"] else "not running",
-            str(status["num_trials"]),
+            _count(status),
             ", ".join(f"{count} {name}" for name, count in status["statuses"].items()),
             f"{told} ({status['objective']})" if best else "",
         )
@@ -35,6 +35,12 @@ def print_statuses(console: Console, statuses: list[dict[str, Any]]) -> None:
             trial = f" trial {row['trial_id']}" if row["trial_id"] else ""
             told = f"{row['time']} {row['kind']}{trial}: {row['text']}"
             console.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+def _count(status: Mapping[str, Any]) -> str:
+    outdated = status["num_outdated"]
+    told = f" ({outdated} of an earlier spec)" if outdated else ""
+    return f"{status['num_trials']}{told}"
 
 
 def print_trial(console: Console, found: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from picosweep.sweeps.decisions.architecture_state import ArchitectureState
+from picosweep.sweeps.decisions.known_trials import known_trials
 from picosweep.sweeps.decisions.limits import LimitWatch
 from picosweep.sweeps.decisions.next_trial import TrialChooser
 from picosweep.sweeps.decisions.trial import (
@@ -123,15 +124,11 @@ class Coordinator:
     # What an earlier driver left
 
     def _resume(self) -> None:
-        for row in list(self._store.trials.values()):
-            candidate = self._factory.from_config(row["config"], self._spaces)
-            if candidate is None or candidate.architecture not in self.architectures:
-                continue  # a spec that has changed: the row stays, this sweep goes on without it
-            trial = Trial(candidate=candidate, row=dict(row))
+        for trial in known_trials(self.spec, self._spaces, self._factory, self._store):
             self._trials[trial.trial_id] = trial
             self._state_of(trial).add(trial)
             if not trial.is_confirmation:
-                self._state_of(trial).study.restore(candidate)
+                self._state_of(trial).study.restore(trial.candidate)
         for report in self._store.reports_in_order():
             if report["trial_id"] in self._trials:
                 self._recall(self._trials[report["trial_id"]], report)
@@ -205,7 +202,10 @@ class Coordinator:
 
     def remarks(self) -> list[str]:
         """Return what the user should know of how the search went, in sentences."""
-        return self._chooser.remarks()
+        others = len(self._store.trials) - len(self._trials)
+        many = "1 trial" if others == 1 else f"{others} trials"
+        told = f"not counted: {many} of an earlier spec, of other data or of other code"
+        return [*([told] if others else []), *self._chooser.remarks()]
 
     @property
     def too_many_failed(self) -> bool:

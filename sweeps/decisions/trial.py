@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from picosweep.sweeps.search.candidates import Candidate
-from picosweep.sweeps.store.tables import FROM_REPORT, TERMINAL_STATUSES, Row
+from picosweep.sweeps.store.tables import FROM_REPORT, TERMINAL_STATUSES, Row, setting_name
 
 Outcome = Literal["completed", "stopped", "diverged", "failed"]
 
@@ -107,10 +107,13 @@ def first_row(sweep: str, candidate: Candidate, cohort: str, micros: int) -> Row
         "flops_per_token": candidate.facts.flops_per_token,
         "start_time": micros,
         "num_attempts": 0,
+        "current": True,
         "config": candidate.config,
         **dict.fromkeys(("rung", "best_val_loss", "end_time", *FROM_REPORT)),
         **candidate.fingerprints,
-        **candidate.hyperparameters,
+        **{
+            setting_name(candidate.architecture, n): v for n, v in candidate.hyperparameters.items()
+        },
     }
 
 

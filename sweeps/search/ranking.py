@@ -1,6 +1,8 @@
 """Which trial is best: by the first objective, among those that trained longest."""
 
+import json
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,19 +37,65 @@ class Ranking:
         value = row.get(self.metric)
         if value is None or not math.isfinite(value):
             return math.inf
-        return float(-value if self.goal == "maximize" else value)
+        return self._sign * float(value)
 
-    def best(
-        self, rows: Sequence[Mapping[str, Any]], architecture: str
-    ) -> Mapping[str, Any] | None:
-        """Return an architecture's best searched trial among those at the highest rung."""
-        measured = [
-            row
-            for row in rows
-            if row["architecture"] == architecture
-            and row["cohort"] != "confirm"
-            and row["rung"] is not None
-            and math.isfinite(self.key(row))
-        ]
-        longest = max((row["rung"] for row in measured), default=None)
-        return min((r for r in measured if r["rung"] == longest), key=self.key, default=None)
+    def winners(self, rows: Sequence[Mapping[str, Any]]) -> list["Winner"]:
+        """Return each architecture's winner, the best first.
+
+        It is among the settings at the architecture's highest rung: of those that were trained
+        again on fresh seeds the one with the best mean over these, without any the best trial.
+        Trials of an earlier spec do not compete.
+        """
+        measured: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            is_current = row.get("current") is not False
+            if is_current and row["rung"] is not None and math.isfinite(self.key(row)):
+                measured.setdefault(row["architecture"], []).append(row)
+        found = [self._winner(own) for own in measured.values()]
+        return sorted((one for one in found if one), key=lambda one: self._sign * one.value)
+
+    @property
+    def _sign(self) -> int:
+        return -1 if self.goal == "maximize" else 1
+
+    def _winner(self, rows: Sequence[Mapping[str, Any]]) -> "Winner | None":
+        longest = max(row["rung"] for row in rows)
+        last = [row for row in rows if row["rung"] == longest]
+        searched = [row for row in last if row["cohort"] != "confirm"]
+        fresh: dict[str, list[float]] = {}
+        for row in last:
+            if row["cohort"] == "confirm":
+                fresh.setdefault(_setting(row), []).append(float(row[self.metric]))
+        best: Winner | None = None
+        for row in sorted(searched, key=self.key):
+            seeds = tuple(fresh.get(_setting(row), ())) if fresh else ()
+            if fresh and not seeds:
+                continue
+            one = Winner(row=row, seeds=seeds, own=float(row[self.metric]))
+            if best is None or self._sign * one.value < self._sign * best.value:
+                best = one
+        return best
+
+
+@dataclass(frozen=True, kw_only=True)
+class Winner:
+    """The best setting of one architecture."""
+
+    row: Mapping[str, Any]
+    """The searched trial that has it."""
+    seeds: tuple[float, ...]
+    """The objective on fresh seeds."""
+    own: float
+    """The objective of the searched trial."""
+
+    @property
+    def value(self) -> float:
+        """By what it is ranked: the mean over fresh seeds, without any the trial's own."""
+        return statistics.fmean(self.seeds) if self.seeds else self.own
+
+
+def _setting(row: Mapping[str, Any]) -> str:
+    """Return what trials that differ in the seed alone have in common."""
+    config = json.loads(row.get("config") or "{}")
+    config.pop("seed", None)
+    return json.dumps(config, sort_keys=True)

@@ -187,14 +187,18 @@ class Space:
         }
 
     def holds(self, chosen: Mapping[str, Value]) -> bool:
-        """Return whether every searched value of a configuration lies in the space of today."""
+        """Return whether all chosen values lie in the space of today."""
         return all(
-            _holds(distribution, chosen[name])
-            for name, distribution in self.distributions(chosen).items()
+            _holds(parameter, chosen[parameter.name])
+            for parameter in self.parameters
+            if parameter.name in chosen
         )
 
 
-def _holds(distribution: BaseDistribution, value: Value) -> bool:
+def _holds(parameter: Parameter, value: Value) -> bool:
+    distribution = parameter.distribution
+    if distribution is None:
+        return value == parameter.fixed
     try:
         return distribution._contains(distribution.to_internal_repr(value))
     except (ValueError, TypeError):

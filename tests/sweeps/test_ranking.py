@@ -1,5 +1,6 @@
 """Best by the sweep's own objective, wherever a person is told what is best."""
 
+import json
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from picosweep.terminal.summary import print_summary
 def _row(trial_id: str, **values: Any) -> dict[str, Any]:
     whole = {"architecture": "lstm", "cohort": "searched", "rung": 2, "status": "completed"}
     numbers = {"val_loss": 3.0, "bits_per_byte": 2.0, "val_accuracy": 0.5, "num_params": 9}
-    return whole | numbers | {"trial_id": trial_id, "vocab_size": 300} | values
+    row = whole | numbers | {"trial_id": trial_id, "vocab_size": 300} | values
+    config = {"name": row["architecture"], "vocab_size": row["vocab_size"], "seed": trial_id}
+    return row | {"config": json.dumps(config)}
 
 
 SMALL = _row("small", val_loss=2.0, bits_per_byte=2.5)
@@ -32,23 +35,39 @@ LARGE = _row("large", val_loss=4.0, bits_per_byte=1.5, vocab_size=900)
 )
 def test_the_objective_decides(metric: str, goal: str, best: str) -> None:
     """A vocabulary with few tokens has a low loss a token and may still be the worse one."""
-    found = Ranking(metric=metric, goal=goal).best([SMALL, LARGE], "lstm")
-    assert found is not None
-    assert found["trial_id"] == best
+    (found,) = Ranking(metric=metric, goal=goal).winners([SMALL, LARGE])
+    assert found.row["trial_id"] == best
 
 
 def test_who_does_not_compete() -> None:
     """Confirmations, shorter trials, diverged ones and other architectures."""
     rows = [
         LARGE,
-        _row("again", val_loss=0.1, cohort="confirm"),
         _row("short", val_loss=0.1, rung=1),
+        _row("earlier", val_loss=0.1, current=False),
         _row("broken", val_loss=float("nan")),
         _row("none", val_loss=None),
         _row("other", val_loss=0.1, architecture="kgram"),
     ]
-    assert Ranking().best(rows, "lstm") == LARGE
-    assert Ranking().best(rows[1:2], "lstm") is None
+    assert [winner.row["trial_id"] for winner in Ranking().winners(rows)] == ["other", "large"]
+    assert Ranking().winners(rows[2:3]) == []
+
+
+@pytest.mark.parametrize(
+    ("goal", "best", "value"), [("minimize", "large", 3.9), ("maximize", "small", 5.5)]
+)
+def test_fresh_seeds_decide_where_there_are_any(goal: str, best: str, value: float) -> None:
+    """The best of many trials was picked for being lucky."""
+    rows = [
+        SMALL,
+        LARGE,
+        _row("s1", val_loss=5.0, cohort="confirm"),
+        _row("s2", val_loss=6.0, cohort="confirm"),
+        _row("l1", val_loss=3.9, cohort="confirm", vocab_size=900),
+        _row("never confirmed", val_loss=1.0 if goal == "minimize" else 9.0, vocab_size=500),
+    ]
+    (found,) = Ranking(goal=goal).winners(rows)
+    assert (found.row["trial_id"], found.value) == (best, value)
 
 
 @pytest.mark.parametrize("stored", [None, {}, {"objectives": []}, {"objectives": "x"}])
