@@ -6,7 +6,8 @@ stored tables: `mine/mean`.
 """
 
 import json
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import polars as pl
 
@@ -37,47 +38,78 @@ def setting_names(trials: pl.DataFrame) -> list[str]:
 
 
 def named_settings(trials: pl.DataFrame) -> pl.DataFrame:
-    """Return trials whose hyperparameters are called like no other column.
+    """Return trials whose hyperparameters are called like no other column, each of one type.
 
-    Where null is one of an architecture's values, its column shows texts, `none` among them.
+    Where null is one of an architecture's values, its column shows texts, `none` among them. A
+    name that has several types is a column for each architecture, where that gives it one.
     """
     settings = [name for name in trials.columns if name not in FIXED_TRIAL_COLUMNS]
+    places: dict[str, list[int]] = {}
+    for place, architecture in enumerate(trials["architecture"]):
+        places.setdefault(architecture, []).append(place)
+    configs = [_flat(text) for text in trials["config"]]
     found = trials.drop(settings)
     for name in settings:
-        known = trials.filter(pl.col(name).is_not_null())
-        owners = known["architecture"].unique(maintain_order=True).to_list()
-        with_null = [owner for owner in owners if _is_null_a_value(trials, owner, name)]
-        if name in RESERVED or (with_null and len(owners) > 1):
-            columns = [
-                _of(owner, name, is_null_a_value=owner in with_null).alias(f"{owner}/{name}")
-                for owner in owners
-            ]
-        elif with_null:
-            columns = [_of(owners[0], name, is_null_a_value=True).alias(name)]
+        column = trials[name]
+        apart, changed = {}, False
+        for architecture, own in places.items():
+            written = column.gather(own)
+            if written.null_count() == written.len():
+                continue
+            plain = name.removeprefix(f"{architecture}/")
+            trained = [configs[place].get(plain, _UNKNOWN) for place in own]
+            retyped = _retyped(written, trained)
+            changed |= retyped is not None
+            apart[architecture] = _spread(written if retyped is None else retyped, own, column)
+        if name in RESERVED or (changed and len(apart) > 1):
+            found = found.with_columns(
+                values.alias(f"{architecture}/{name}") for architecture, values in apart.items()
+            )
         else:
-            columns = [pl.col(name)]
-        found = found.hstack(trials.select(columns))
+            found = found.with_columns(
+                next(iter(apart.values())).alias(name) if changed else column
+            )
     return found
 
 
-def _of(architecture: str, name: str, *, is_null_a_value: bool) -> pl.Expr:
-    """Return one architecture's values of a setting, with those of the others as null."""
-    column = pl.col(name)
-    if is_null_a_value:
-        column = column.cast(pl.String).fill_null(NONE)
-    return pl.when(pl.col("architecture") == architecture).then(column)
+_UNKNOWN: Final = object()
 
 
-def _is_null_a_value(trials: pl.DataFrame, architecture: str, name: str) -> bool:
-    """Return whether some configuration of an architecture holds null, and is not just older."""
-    unknown = trials.filter(pl.col("architecture") == architecture, pl.col(name).is_null())
-    for text in unknown["config"].drop_nulls():
-        try:
-            config = json.loads(text)
-            parts = [config["model"], config["training"]]
-        except (ValueError, KeyError, TypeError):
-            continue
-        plain = name.removeprefix(f"{architecture}/")
-        if any(plain in part and part[plain] is None for part in parts):
-            return True
-    return False
+def _flat(config: str | None) -> dict[str, Any]:
+    """Return the hyperparameters of a stored configuration."""
+    try:
+        stored = json.loads(config or "")
+        return {**stored["model"], **stored["training"]}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _retyped(written: pl.Series, trained: Sequence[object]) -> pl.Series | None:
+    """Return one architecture's values of a setting, None where the table has them as they are.
+
+    Args:
+        written: the values as the table has them.
+        trained: the same as the configurations have them, `_UNKNOWN` where they do not know them.
+    """
+    kinds = {type(value) for value in trained if value is not _UNKNOWN}
+    if type(None) in kinds and len(kinds) > 1:  # null is a value, and not just older than the name
+        texts = written.cast(pl.String)
+        return pl.Series(
+            [NONE if value is None else text for text, value in zip(texts, trained, strict=True)]
+        )
+    if written.dtype != pl.String:
+        return None
+    if kinds and kinds <= {int, float}:
+        known = [None if value is _UNKNOWN else value for value in trained]
+        return pl.Series(known, dtype=pl.Float64, strict=False)
+    if kinds == {bool}:
+        return pl.Series(trained, dtype=pl.Boolean)
+    return None
+
+
+def _spread(values: pl.Series, places: Sequence[int], column: pl.Series) -> pl.Series:
+    """Return a column with values at some places and null elsewhere."""
+    spread: list[Any] = [None] * column.len()
+    for place, value in zip(places, values, strict=True):
+        spread[place] = value
+    return pl.Series(spread, dtype=values.dtype)

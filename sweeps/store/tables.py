@@ -6,8 +6,8 @@ is installed.
 
 A sweep's folder holds `<table>/part-*.parquet`; any Parquet reader can open them. The `trials`
 table has fixed columns and, after them, one typed column for each hyperparameter of the sweep (null
-where an architecture has none). A hyperparameter whose name is taken, or has another type in
-another architecture, has its architecture before its name: `mine/device`.
+where an architecture has none). A hyperparameter whose name is taken has its architecture before
+its name: `mine/device`.
 """
 
 import hashlib
@@ -110,41 +110,38 @@ def setting_name(architecture: str, name: str) -> str:
 def trials_table(rows: Iterable[Row], declared: Declared) -> tuple[list[Row], pa.Schema]:
     """Return trials' rows with a typed column for each hyperparameter, and their schema.
 
-    Every value can be written, whatever types a name has in several architectures or over time.
+    Every value can be written: a name with several types in several architectures or over time has
+    a column of texts.
 
     Args:
         rows: rows as the journal holds them.
         declared: hyperparameters that get a column even where no trial has a value.
     """
     listed = list(rows)
-    found: dict[str, dict[str, pa.DataType]] = {}
+    kinds: dict[str, pa.DataType] = {}
+    wide: set[str] = set()
     for architecture, name, kind in declared:
-        found.setdefault(setting_name(architecture, name), {})[architecture] = kind
+        column = setting_name(architecture, name)
+        kinds[column] = _common(kinds.get(column, kind), kind)
     for row in listed:
         for name in [name for name in row if name not in FIXED_TRIAL_COLUMNS]:
             if row[name] is not None:
-                own, owner = found.setdefault(name, {}), row.get("architecture", "")
                 kind = _type_of(row[name])
-                own[owner] = _common(own.get(owner, kind), kind)
-    columns: dict[str, tuple[str, str | None, pa.DataType]] = {}
-    for name, kinds in found.items():
-        if shared := _shared(kinds.values()):
-            columns[name] = (name, None, shared)
-        else:
-            columns |= {f"{owner}/{name}": (name, owner, kind) for owner, kind in kinds.items()}
+                kinds[name] = _common(kinds.get(name, kind), kind)
+                if kind == pa.int64() and abs(row[name]) > EXACT_IN_FLOAT:
+                    wide.add(name)
+    kinds |= {name: pa.string() for name in wide if kinds[name] == pa.float64()}
     written = [
         {name: row.get(name) for name in TABLES["trials"].names}
-        | {
-            column: _as_type(row.get(name), kind)
-            for column, (name, owner, kind) in columns.items()
-            if owner in (None, row.get("architecture", ""))
-        }
+        | {name: _as_type(row.get(name), kind) for name, kind in kinds.items()}
         for row in listed
     ]
-    extra = [pa.field(column, kind) for column, (_, _, kind) in columns.items()]
+    extra = [pa.field(name, kind) for name, kind in kinds.items()]
     return written, pa.schema([*TABLES["trials"], *extra])
 
 
+EXACT_IN_FLOAT: Final = 2**53
+"""Larger whole numbers are not all floats."""
 _NUMBERS: Final = {pa.int64(), pa.float64()}
 
 
@@ -158,15 +155,9 @@ def _type_of(value: object) -> pa.DataType:
 
 def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
     """Return the type of a column that holds values of both: text where nothing else can."""
-    return _shared((one, other)) or pa.string()
-
-
-def _shared(kinds: Iterable[pa.DataType]) -> pa.DataType | None:
-    """Return the type that values of several types have in common, None where there is none."""
-    several = set(kinds)
-    if len(several) == 1:
-        return several.pop()
-    return pa.float64() if several == _NUMBERS else None
+    if one == other:
+        return one
+    return pa.float64() if {one, other} == _NUMBERS else pa.string()
 
 
 def _as_type(value: Any, kind: pa.DataType) -> Any:

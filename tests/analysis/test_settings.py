@@ -79,7 +79,7 @@ def trials(**columns: list[object]) -> pl.DataFrame:
         json.dumps({"model": {n: values[i] for n, values in columns.items()}, "training": {}})
         for i in range(4)
     ]
-    return pl.DataFrame({"architecture": names, "config": configs, **columns})
+    return pl.DataFrame({"architecture": names, "config": configs, **columns}, strict=False)
 
 
 def test_null_is_shown_where_it_is_a_value() -> None:
@@ -88,6 +88,22 @@ def test_null_is_shown_where_it_is_a_value() -> None:
     assert shared["b/clip"].to_list() == [None, None, 0.5, 2.0]
     alone = named_settings(trials(clip=[None, 1.0, None, None]))
     assert alone["clip"].to_list() == ["none", "1.0", None, None]
+
+
+def test_types_that_a_column_shows_as_texts_are_told_apart_again() -> None:
+    frame = trials(size=[16, 24, True, False]).with_columns(
+        size=pl.Series(["16", "24", "true", "false"])
+    )
+    found = named_settings(frame)
+    assert found["a/size"].to_list() == [16.0, 24.0, None, None]
+    assert found["b/size"].to_list() == [None, None, True, False]
+
+
+def test_several_types_in_one_architecture_stay_texts() -> None:
+    frame = trials(mode=[3, "auto", None, None]).with_columns(
+        mode=pl.Series(["3", "auto", None, None])
+    )
+    assert named_settings(frame)["mode"].to_list() == ["3", "auto", None, None]
 
 
 def test_null_of_a_row_that_is_only_older_stays_null() -> None:
