@@ -50,6 +50,9 @@ def run_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would do and cost; train nothing.")
     ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try trials that failed before again.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a sweep, or what is left of it, and write its report.
@@ -70,13 +73,21 @@ def run_command(
     console = Console(stderr=as_json)
     with LiveView(console) as view:
         before = seconds_since_process_start()
-        result = run(spec, results=results, observer=view, seconds_before=before)
+        result = run(
+            spec,
+            results=results,
+            retry_failed=retry_failed,
+            observer=view,
+            seconds_before=before,
+        )
     if as_json:
         _print_json(result.session() | {"folder": result.folder, "report": result.report})
     else:
         print_summary(console, result)
     if result.status != "completed":
-        console.print(f"[bold]not complete:[/bold] {result.reason}; the same command resumes it")
+        console.print(
+            f"[bold]not complete:[/bold] {result.reason}; {result.advice}", highlight=False
+        )
     if result.status == "interrupted":
         sys.exit(INTERRUPTED)
     if result.status == "failed":

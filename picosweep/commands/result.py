@@ -19,8 +19,11 @@ class SweepResult:
     """Path of the report, None where it could not be written."""
     status: Status
     """`limited`: a limit of the spec ended it before all trials were done; `failed`: more trials
-    failed than the spec allows; `interrupted`: by the user. All but `completed` can be resumed."""
+    failed than the spec allows, or all; `interrupted`: by the user."""
     reason: str
+    """Why it is not completed."""
+    advice: str
+    """How it goes on where it is not completed."""
     wall_seconds: float
     """Time from the start of the command."""
     busy_seconds: float

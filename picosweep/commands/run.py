@@ -6,6 +6,7 @@ import errno
 import gc
 import importlib
 import logging
+import os
 import signal
 import threading
 import time
@@ -20,6 +21,7 @@ from picosweep.commands.result import Status, SweepResult
 from picosweep.pico.weights.restore import weights_fingerprint
 from picosweep.sweeps.data import SweepData, prepare_all
 from picosweep.sweeps.decisions.coordinator import Coordinator
+from picosweep.sweeps.decisions.limits import RESUMES, RETRY, Ending
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.initial_weights import initial_checkpoint
 from picosweep.sweeps.search.ranking import Ranking
@@ -39,6 +41,13 @@ DISK_ERRORS: Final = frozenset(
 )
 """Errors of a disk on which the results can no longer be written."""
 
+HINTS: Final = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room in the quota",
+    errno.EACCES: "give this user the right to use it",
+    errno.EROFS: "choose a place that can be written to",
+}
+
 log = logging.getLogger("picosweep")
 
 
@@ -46,6 +55,7 @@ def run(
     spec: str | Path | Mapping[str, Any],
     *,
     results: str | Path = "results",
+    retry_failed: bool = False,
     observer: Observer | None = None,
     seconds_before: float = 0.0,
 ) -> SweepResult:
@@ -54,6 +64,7 @@ def run(
     Args:
         spec: path of a YAML file, or the content of one.
         results: folder in which each sweep has a folder, or `s3://bucket/folder`.
+        retry_failed: whether trials that failed in an earlier run are tried again.
         observer: object that is called with how far the sweep is; None for none.
         seconds_before: time that was spent before this call, to be counted as the sweep's.
 
@@ -64,15 +75,17 @@ def run(
         InputError: the spec, the data or the results folder cannot be used.
     """
     started = time.monotonic() - seconds_before
-    sweep = _Sweep(check_sweep(spec), local_results(Path(results)).absolute())
+    checked = check_sweep(spec)
+    sweep = _Sweep(checked, local_results(Path(results)).absolute(), retry_failed=retry_failed)
     return sweep.run(observer or Observer(), started)
 
 
 class _Sweep:
     """One call of `run`: what it holds open, and the order in which things are done."""
 
-    def __init__(self, checked: CheckedSweep, results: Path) -> None:
+    def __init__(self, checked: CheckedSweep, results: Path, *, retry_failed: bool) -> None:
         self.checked = checked
+        self.retry_failed = retry_failed
         self.spec = checked.spec
         self.results = results
         self.folder = results / checked.spec.name
@@ -83,7 +96,7 @@ class _Sweep:
         with contextlib.ExitStack() as stack:
             background = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
             stack.enter_context(terminate_as_interrupt())
-            stack.enter_context(_explain_disk_errors(self.folder))
+            stack.enter_context(_explain_disk_errors(self.folder, self.results))
             cluster = stack.enter_context(Cluster(self.spec.resources, user_modules(self.spec)))
             cluster.check()
             observer.say("preparing the data")
@@ -113,8 +126,8 @@ class _Sweep:
                 log.info(remark)
             if interrupted:
                 store.note("interrupted", "interrupted")
-            elif coordinator.stop_reason:
-                store.note("limit", coordinator.stop_reason)
+            elif coordinator.ending:
+                store.note("limit", coordinator.ending.reason)
             observer.say("writing the report")
             store.seal()
             # What Tune left in cycles holds objects of Ray's; Ray ends the process (code 1) when it
@@ -148,6 +161,7 @@ class _Sweep:
             factory=sweep.factory,
             store=store,
             elsewhere=find_elsewhere(self.results, self.spec.name),
+            retry_failed=self.retry_failed,
         )
 
     def _remarks(self, coordinator: Coordinator) -> list[str]:
@@ -239,17 +253,23 @@ class _Sweep:
         started: float,
     ) -> SweepResult:
         status: Status = "completed"
+        ending = coordinator.ending
         if interrupted:
             status = "interrupted"
+            ending = Ending(reason="interrupted", advice=RESUMES)
         elif coordinator.too_many_failed:
             status = "failed"
-        elif coordinator.stop_reason:
+        elif ending:
             status = "limited"
+        elif coordinator.all_failed:
+            status = "failed"
+            ending = Ending(reason="every trial failed", advice=RETRY)
         result = SweepResult(
             folder=self.folder,
             report=report,
             status=status,
-            reason="interrupted" if interrupted else coordinator.stop_reason or "",
+            reason=ending.reason if ending else "",
+            advice=ending.advice if ending else "",
             wall_seconds=time.monotonic() - started,
             busy_seconds=coordinator.busy_seconds,
             slots=cluster.slots,
@@ -265,8 +285,10 @@ class _Sweep:
 
 
 @contextlib.contextmanager
-def _explain_disk_errors(folder: Path) -> Iterator[None]:
+def _explain_disk_errors(folder: Path, results: Path) -> Iterator[None]:
     """Turn the errors of a full or failing disk into a message that says what to do.
+
+    The error names the file where it knows it; the results' folder is blamed for its own alone.
 
     Raises:
         InputError: in place of an `OSError` of `DISK_ERRORS`.
@@ -276,10 +298,16 @@ def _explain_disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
+        told = error.strerror or str(error)
+        named = Path(os.fsdecode(error.filename)) if error.filename else folder
+        if not named.absolute().is_relative_to(results):
+            message = f"the file cannot be used: {told}"
+            raise input_error(message, where=str(named), hint=HINTS.get(error.errno, "")) from error
         raise input_error(
-            f"results can no longer be written: {error.strerror or error}",
-            where=str(folder),
-            hint="make room and run the same command again; nothing reported was lost",
+            f"results can no longer be written: {told}",
+            where=str(named),
+            hint=HINTS.get(error.errno, "see to the disk")
+            + " and run the same command again; nothing reported was lost",
         ) from error
 
 

@@ -38,6 +38,8 @@ def print_summary(console: Console, result: SweepResult) -> None:
             f"{result.new_tokens:,} tokens trained in {duration(result.wall_seconds)}; "
             f"the {result.slots} slots were training or evaluating {share:.0%} of that time"
         )
+    elif counts["failed"]:
+        console.print("nothing was trained")
     else:
         console.print("nothing had to be trained: every trial is already in the results")
     console.print(f"tables  {result.folder}", soft_wrap=True, highlight=False)

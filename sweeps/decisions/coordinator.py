@@ -13,12 +13,13 @@ from typing import Any, Final
 
 from picosweep.sweeps.decisions.architecture_state import ArchitectureState
 from picosweep.sweeps.decisions.known_trials import known_trials
-from picosweep.sweeps.decisions.limits import LimitWatch
+from picosweep.sweeps.decisions.limits import Ending, LimitWatch
 from picosweep.sweeps.decisions.next_trial import TrialChooser
 from picosweep.sweeps.decisions.trial import (
     Assignment,
     Outcome,
     Trial,
+    failures,
     first_row,
     is_finite,
     stored_outcome,
@@ -47,6 +48,7 @@ class Coordinator:
         factory: completes configurations and gives them their identity.
         store: the sweep's rows; it resumes from those that are there.
         elsewhere: folders of other sweeps, by the ids of trials that ended there; None for none.
+        retry_failed: whether trials that failed under an earlier driver are tried again.
         now: the clock, in seconds since the epoch.
     """
 
@@ -58,6 +60,7 @@ class Coordinator:
         factory: CandidateFactory,
         store: Store,
         elsewhere: Mapping[str, Path] | None = None,
+        retry_failed: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.spec = spec
@@ -74,7 +77,7 @@ class Coordinator:
         self.started: set[str] = set()
         """Ids of those that are being trained."""
         self._unwanted: set[str] = set()
-        self.stop_reason: str | None = None
+        self.ending: Ending | None = None
         """Why no more work is given out, before all is done."""
         self.num_ended = 0
         self._num_failed = 0
@@ -84,7 +87,7 @@ class Coordinator:
         self.new_tokens = 0
         self.architectures = {name: self._new_state(name, space) for name, space in spaces.items()}
         self._chooser = TrialChooser(spec, factory, self.architectures)
-        self._resume()
+        self._resume(retry_failed=retry_failed)
         for state in self.architectures.values():
             state.exhausted = state.study.is_exhausted
         self._check_limits()
@@ -123,8 +126,11 @@ class Coordinator:
 
     # What an earlier driver left
 
-    def _resume(self) -> None:
+    def _resume(self, *, retry_failed: bool) -> None:
         for trial in known_trials(self.spec, self._spaces, self._factory, self._store):
+            if retry_failed and trial.row["status"] == "failed":
+                trial.try_again()
+                self._store.commit(("trials", dict(trial.row)))
             self._trials[trial.trial_id] = trial
             self._state_of(trial).add(trial)
             if not trial.is_confirmation:
@@ -167,7 +173,7 @@ class Coordinator:
     def next(self) -> Assignment | None:
         """Return the next trial to train; None where there is none now (see `finished`)."""
         self._check_limits()
-        while self.stop_reason is None:
+        while self.ending is None:
             upcoming = self._waiting.popleft() if self._waiting else self._admit_next()
             if upcoming is None:
                 return None
@@ -194,7 +200,7 @@ class Coordinator:
         """Whether no work is given out and none will come."""
         if self.assigned:
             return False
-        return self.stop_reason is not None or (not self._waiting and self._chooser.is_done)
+        return self.ending is not None or (not self._waiting and self._chooser.is_done)
 
     def remaining(self, state: ArchitectureState) -> int:
         """Return how many trials of an architecture may still be admitted, at most."""
@@ -205,15 +211,24 @@ class Coordinator:
         others = len(self._store.trials) - len(self._trials)
         many = "1 trial" if others == 1 else f"{others} trials"
         told = f"not counted: {many} of an earlier spec, of other data or of other code"
-        return [*([told] if others else []), *self._chooser.remarks()]
+        return [
+            *([told] if others else []),
+            *self._chooser.remarks(),
+            *([failures(self._trials.values())] if self._num_failed else []),
+        ]
 
     @property
     def too_many_failed(self) -> bool:
         """Whether more trials failed than the spec allows."""
         return self._num_failed > self.spec.limits.max_failed_trials
 
+    @property
+    def all_failed(self) -> bool:
+        """Whether there are trials, and every one of them failed."""
+        return 0 < self._num_failed == len(self._trials)
+
     def _check_limits(self) -> None:
-        self.stop_reason = self.stop_reason or self._limits.reason_to_end(
+        self.ending = self.ending or self._limits.ending(
             num_failed=self._num_failed, num_tokens=self._known_tokens + self.new_tokens
         )
 
@@ -292,7 +307,7 @@ class Coordinator:
         if checkpoint is not None:
             self._store.keep_checkpoint(trial_id, metrics["step"], alone=ended)
         self._check_limits()
-        leave = ended or self.stop_reason is not None
+        leave = ended or self.ending is not None
         if leave:
             self._take_back(trial_id)
         return leave

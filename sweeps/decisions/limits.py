@@ -1,8 +1,22 @@
 """When a sweep as a whole is to end before all its trials are done."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
 from picosweep.sweeps.spec.schema import Limits
+
+RESUMES: Final = "the same command resumes it"
+RETRY: Final = "once the cause is removed, --retry-failed trains them again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """Why a sweep ends before all its trials are done."""
+
+    reason: str
+    advice: str
+    """How it goes on, as far as that is up to the user."""
 
 
 class LimitWatch:
@@ -18,8 +32,8 @@ class LimitWatch:
         self._now = now
         self._started_at = now()
 
-    def reason_to_end(self, *, num_failed: int, num_tokens: int) -> str | None:
-        """Return which limit was reached, in words; None while none is.
+    def ending(self, *, num_failed: int, num_tokens: int) -> Ending | None:
+        """Return which limit was reached; None while none is.
 
         Args:
             num_failed: number of failed trials, those of earlier runs included.
@@ -27,9 +41,15 @@ class LimitWatch:
         """
         limits = self._limits
         if num_failed > limits.max_failed_trials:
-            return f"{num_failed} trials failed and the spec allows {limits.max_failed_trials}"
+            many = "1 trial" if num_failed == 1 else f"{num_failed} trials"
+            allowed = limits.max_failed_trials or "none"
+            return Ending(reason=f"{many} failed and the spec allows {allowed}", advice=RETRY)
         if limits.tokens is not None and num_tokens >= limits.tokens:
-            return f"the limit of {limits.tokens:,} tokens was reached"
+            return Ending(
+                reason=f"the limit of {limits.tokens:,} tokens was reached",
+                advice="with a higher limits.tokens it goes on",
+            )
         if limits.minutes is not None and self._now() - self._started_at > 60 * limits.minutes:
-            return f"the limit of {limits.minutes:g} minutes was reached"
+            reason = f"the limit of {limits.minutes:g} minutes was reached"
+            return Ending(reason=reason, advice=RESUMES)
         return None

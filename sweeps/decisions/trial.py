@@ -1,5 +1,6 @@
 """A trial inside a sweep: its row, and how it ended."""
 
+import collections
 import math
 import random
 import zlib
@@ -49,6 +50,10 @@ class Trial:
             micros: the time, in microseconds since the epoch.
         """
         self.row |= {"status": status, "end_time": micros}
+
+    def try_again(self) -> None:
+        """Record in the row that a failed trial is to go on from where it was."""
+        self.row |= {"status": "running", "error": None, "end_time": None}
 
     def catch_up(self, reports: Iterable[Row]) -> None:
         """Update the row from stored reports.
@@ -145,3 +150,11 @@ def stored_outcome(
     if any(row["action"] == "stop" for row in decisions):
         return "stopped"
     return "completed" if trial.candidate.plan.is_over(reports[-1]) else None
+
+
+def failures(trials: Iterable[Trial]) -> str:
+    """Return a sentence about the trials that failed: how many, and what they failed of."""
+    errors = collections.Counter(t.row["error"] for t in trials if t.row["status"] == "failed")
+    listed = "; ".join(f"{count} × {error}" for error, count in errors.most_common(3))
+    others = errors.total() - sum(count for _, count in errors.most_common(3))
+    return f"failed: {listed}" + (f"; {others} others" if others else "")

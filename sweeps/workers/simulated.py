@@ -43,6 +43,7 @@ def simulated_sweep(
     spec: Mapping[str, Any],
     *,
     elsewhere: Mapping[str, Path] | None = None,
+    retry_failed: bool = False,
     now: Callable[[], float] = time.time,
 ) -> tuple[Coordinator, Store]:
     """Open a sweep over data that does not exist, new or as an earlier driver left it.
@@ -51,6 +52,7 @@ def simulated_sweep(
         folder: the results folder.
         spec: content of a spec; its data section is only checked.
         elsewhere: folders of other sweeps by the trials that ended there; None for none.
+        retry_failed: whether trials that failed under an earlier driver are tried again.
         now: the clock, in seconds since the epoch.
     """
     checked = check_sweep(spec)
@@ -62,6 +64,7 @@ def simulated_sweep(
         factory=sweep.factory,
         store=store,
         elsewhere=elsewhere,
+        retry_failed=retry_failed,
         now=now,
     )
     return coordinator, store

@@ -285,7 +285,7 @@ def test_a_time_limit_leaves_a_resumable_sweep(simulate: Simulate, tmp_path: Pat
     simulation.run(events=5)
     clock[0] = 61.0
     stopped_at = len(simulation.steps_trained)
-    assert simulation.run() or simulation.coordinator.stop_reason
+    assert simulation.run() or simulation.coordinator.ending
     assert len(simulation.steps_trained) <= stopped_at + 2
     assert "running" in {row["status"] for row in simulation.store.trials.values()}
     simulation.kill()

@@ -84,6 +84,7 @@ def test_the_summary_names_the_winner_by_the_objective() -> None:
         report=None,
         status="completed",
         reason="",
+        advice="",
         wall_seconds=1.0,
         busy_seconds=1.0,
         slots=1,

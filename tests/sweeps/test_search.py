@@ -168,7 +168,7 @@ def test_a_token_limit_holds_over_all_runs(simulate: Simulate, tmp_path: Path) -
     limited = spec_with(limits={"tokens": 20_000})
     first = simulate(tmp_path, limited)
     first.run()
-    assert "20,000 tokens" in str(first.coordinator.stop_reason)
+    assert "20,000 tokens" in str(first.coordinator.ending)
     longest = 256 * 3**2
     assert 20_000 <= first.coordinator.new_tokens < 20_000 + 2 * longest
     first.kill()
@@ -178,4 +178,4 @@ def test_a_token_limit_holds_over_all_runs(simulate: Simulate, tmp_path: Path) -
     second.kill()
     third = simulate(tmp_path, SPEC)
     assert third.run()
-    assert third.coordinator.stop_reason is None
+    assert third.coordinator.ending is None
