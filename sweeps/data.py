@@ -11,7 +11,7 @@ from picosweep.pico.data.preparation.prepare import check_long_enough, prepare
 from picosweep.pico.data.prepared import Meta, PreparedData
 from picosweep.pico.data.tokenizer_quality import check_prepared
 from picosweep.pico.errors import FieldError
-from picosweep.sweeps.errors import InputError, input_error
+from picosweep.sweeps.errors import InputError, input_error, unreadable_prompt
 from picosweep.sweeps.search.setup import CheckedSweep
 from picosweep.sweeps.spec.document import Document, KeyPath, dotted, place_of, problem_of
 from picosweep.sweeps.spec.parameters import Space
@@ -88,7 +88,19 @@ def prepare_all(
     data = SweepData(by_vocab_size=prepared)
     _check_comparable(spec, document, data)
     _check_block_sizes(document, spaces, data)
+    _check_prompts(spec, document, data)
     return data
+
+
+def _check_prompts(spec: Spec, document: Document, data: SweepData) -> None:
+    for number, prompt in enumerate(spec.samples.prompts):
+        for prepared in data.by_fingerprint.values():
+            try:
+                prepared.tokenizer.encode(prompt)
+            except ValueError as error:
+                key: KeyPath = ("samples", "prompts", number)
+                place = {"where": document.where(key), "key": dotted(key)}
+                raise unreadable_prompt(prompt, error, **place) from error
 
 
 def prepare_data(

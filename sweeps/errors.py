@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from picosweep.pico.errors import nearest
+from picosweep.pico.errors import FieldError, nearest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,3 +51,19 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Return a question for a misspelt name, or nothing where no known name is near."""
     near = nearest(name, known)
     return "" if near is None else f"did you mean {near}?"
+
+
+def unreadable_prompt(prompt: str, error: ValueError, **place: str) -> InputError:
+    """Return what to say of a prompt that a tokenizer cannot read.
+
+    Args:
+        prompt: the prompt.
+        error: what the tokenizer raised.
+        place: where the prompt stands, as fields of `Problem`.
+    """
+    if isinstance(error, UnicodeError):
+        return input_error("this prompt is no text", found=ascii(prompt), **place)
+    problem = error.problem if isinstance(error, FieldError) else str(error)
+    return input_error(
+        f"the tokenizer cannot read this prompt: {problem}", found=repr(prompt), **place
+    )

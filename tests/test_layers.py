@@ -19,7 +19,7 @@ ROOMS: Mapping[str, str] = {
     "picosweep.cli": "picosweep.commands picosweep.remote picosweep.terminal pico.presets "
     "sweeps.errors sweeps.spec",
     "picosweep.terminal": "picosweep.commands pico.presets pico.probes sweeps.decisions "
-    "sweeps.search sweeps.spec sweeps.store",
+    "sweeps.errors sweeps.search sweeps.spec sweeps.store",
     "picosweep.remote": "pico.data.config pico.data.sources sweeps.errors sweeps.spec "
     "sweeps.store sweeps.workers",
     "picosweep.commands": "picosweep.exports analysis.images analysis.page analysis.report "

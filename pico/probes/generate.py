@@ -10,26 +10,17 @@ from collections import defaultdict
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
-from typing import Final, Protocol
+from typing import Final
 
 import torch
 from torch import Tensor
 
+from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
 from picosweep.pico.models.interface import Cache, LanguageModel
 from picosweep.pico.probes.decoding import Decoding, choose_token
 
 INCOMPLETE: Final = "\ufffd"
 """What a decoder writes for bytes that are not yet a character."""
-
-
-class Tokenizer(Protocol):
-    """What generation of text needs of a tokenizer."""
-
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of `text`."""
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of `ids`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +98,20 @@ def generate(
     return texts
 
 
+def prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
+    """Return a prompt's token ids; the mark before a document where there is no text.
+
+    Raises:
+        ValueError: the tokenizer cannot read the prompt.
+    """
+    return tokenizer.encode(prompt) or [tokenizer.end_of_text_id]
+
+
+def separator_after(tokenizer: Tokenizer, prompt: str) -> str:
+    """Return what stands between a prompt and what is written after it."""
+    return tokenizer.separator if prompt and not prompt[-1].isspace() else ""
+
+
 def stream_text(
     model: LanguageModel,
     tokenizer: Tokenizer,
@@ -119,13 +124,18 @@ def stream_text(
 ) -> Iterator[str]:
     """Yield the text that follows `prompt` piece by piece, each but the last of whole characters.
 
+    An empty prompt stands for the start of a document.
+
     Raises:
-        ValueError: the prompt is empty or has an id outside the vocabulary.
+        ValueError: the tokenizer cannot read the prompt.
     """
     ids: list[int] = []
     written = ""
-    tokens = stream(model, tokenizer.encode(prompt), decoding, seed=seed, stop_ids=stop_ids)
+    prompted = prompt_ids(tokenizer, prompt)
+    tokens = stream(model, prompted, decoding, seed=seed, stop_ids=stop_ids)
     for token in islice(tokens, num_tokens):
+        if not ids and (between := separator_after(tokenizer, prompt)):
+            yield between
         ids.append(token)
         text = tokenizer.decode(ids)
         if not text.endswith(INCOMPLETE) and len(text) > len(written):

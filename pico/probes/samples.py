@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.probes.decoding import DECODER_TABLE, Decoding
-from picosweep.pico.probes.generate import Job, generate
+from picosweep.pico.probes.generate import Job, generate, prompt_ids, separator_after
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +21,6 @@ class Sample:
 
     text: str
     """What the model wrote after it."""
-
-
-def prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
-    """Return a prompt's token ids; the mark before a document where there is no text."""
-    return tokenizer.encode(prompt) or [tokenizer.end_of_text_id]
 
 
 def write_samples(
@@ -56,6 +51,10 @@ def write_samples(
     stop_ids = (tokenizer.end_of_text_id,)
     texts = generate(model, jobs, num_tokens=num_tokens, stop_ids=stop_ids)
     return [
-        Sample(decoder=decoding.name, prompt=prompt, text=tokenizer.decode(ids))
+        Sample(
+            decoder=decoding.name,
+            prompt=prompt,
+            text=separator_after(tokenizer, prompt) + tokenizer.decode(ids) if ids else "",
+        )
         for (prompt, decoding), ids in zip(pairs, texts, strict=True)
     ]

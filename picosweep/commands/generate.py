@@ -9,11 +9,11 @@ from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
 from picosweep.pico.errors import FieldError
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.probes.decoding import Decoding
-from picosweep.pico.probes.generate import stream_text
+from picosweep.pico.probes.generate import prompt_ids, stream_text
 from picosweep.pico.probes.neighbours import nearest_tokens
-from picosweep.pico.probes.samples import Sample, prompt_ids, write_samples
+from picosweep.pico.probes.samples import Sample, write_samples
 from picosweep.pico.weights.restore import restore_model
-from picosweep.sweeps.errors import input_error
+from picosweep.sweeps.errors import input_error, unreadable_prompt
 from picosweep.sweeps.store.checkpoints import read_checkpoint
 from picosweep.sweeps.store.find import find_trial
 from picosweep.sweeps.store.folder import SweepFolder
@@ -58,11 +58,16 @@ class Writer:
     def stream(
         self, prompt: str, decoding: Decoding, *, num_tokens: int, seed: int
     ) -> Iterator[str]:
-        """Return an iterator over what the model writes after a prompt, piece by piece."""
+        """Return an iterator over what the model writes after a prompt, piece by piece.
+
+        Raises:
+            InputError: the tokenizer cannot read the prompt.
+        """
+        self._ids(prompt)
         return stream_text(
             self.model,
             self.tokenizer,
-            prompt or self.tokenizer.decode([self.tokenizer.end_of_text_id]),
+            prompt,
             decoding,
             num_tokens=num_tokens,
             seed=seed,
@@ -70,12 +75,22 @@ class Writer:
         )
 
     def samples(self, prompts: Sequence[str], *, num_tokens: int, seed: int) -> list[Sample]:
-        """Continue every prompt by every decoder, greedy first."""
+        """Continue every prompt by every decoder, greedy first.
+
+        Raises:
+            InputError: the tokenizer cannot read a prompt.
+        """
+        for prompt in prompts:
+            self._ids(prompt)
         return write_samples(self.model, self.tokenizer, prompts, num_tokens=num_tokens, seed=seed)
 
     def neighbours(self, text: str) -> list[TokenNeighbours]:
-        """Return each token of a text with the tokens nearest to it."""
-        ids = prompt_ids(self.tokenizer, text)
+        """Return each token of a text with the tokens nearest to it.
+
+        Raises:
+            InputError: the tokenizer cannot read the text.
+        """
+        ids = self._ids(text)
         return [
             TokenNeighbours(
                 text=self.tokenizer.decode([token]),
@@ -85,6 +100,13 @@ class Writer:
             )
             for token, near in zip(ids, nearest_tokens(self.model, ids), strict=True)
         ]
+
+    def _ids(self, prompt: str) -> list[int]:
+        try:
+            prompt.encode()  # what a terminal passes on may be no text
+            return prompt_ids(self.tokenizer, prompt)
+        except ValueError as error:
+            raise unreadable_prompt(prompt, error) from error
 
 
 def generate(

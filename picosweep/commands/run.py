@@ -35,6 +35,7 @@ from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.workers.auto_precision import settle_precision
 from picosweep.sweeps.workers.cluster import Cluster
 from picosweep.sweeps.workers.heartbeat import Heartbeat
+from picosweep.sweeps.workers.late_samples import write_late_samples
 
 DISK_ERRORS: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE}
@@ -122,12 +123,17 @@ class _Sweep:
             if not coordinator.finished:
                 interrupted = self._train(coordinator, store, data, cluster, observer, mirror)
             log.info("training has ended")
-            for remark in self._remarks(coordinator):
+            remarks = [*self.checked.remarks, *coordinator.remarks()]
+            for remark in remarks:
                 log.info(remark)
             if interrupted:
                 store.note("interrupted", "interrupted")
             elif coordinator.ending:
                 store.note("limit", coordinator.ending.reason)
+            if not interrupted:
+                remarks += write_late_samples(
+                    self.spec, coordinator.trials, store, data.by_fingerprint, observer.say
+                )
             observer.say("writing the report")
             store.seal()
             # What Tune left in cycles holds objects of Ray's; Ray ends the process (code 1) when it
@@ -137,7 +143,7 @@ class _Sweep:
             report = self._report()
             stopping.result()
             log.info("the report is written, Ray has stopped")
-            return self._result(store, coordinator, report, interrupted, cluster, started)
+            return self._result(store, coordinator, report, interrupted, cluster, started, remarks)
 
     def _prepare(
         self, cluster: Cluster, background: concurrent.futures.Executor, observer: Observer
@@ -163,10 +169,6 @@ class _Sweep:
             elsewhere=find_elsewhere(self.results, self.spec.name),
             retry_failed=self.retry_failed,
         )
-
-    def _remarks(self, coordinator: Coordinator) -> list[str]:
-        """Return what the user should know of the spec and of the search, in sentences."""
-        return [*self.checked.remarks, *coordinator.remarks()]
 
     def _comparable(self, data: SweepData) -> dict[str, Any]:
         """Return what all trials of a sweep's folder must share for their losses to compare."""
@@ -251,6 +253,7 @@ class _Sweep:
         interrupted: bool,
         cluster: Cluster,
         started: float,
+        remarks: list[str],
     ) -> SweepResult:
         status: Status = "completed"
         ending = coordinator.ending
@@ -277,7 +280,7 @@ class _Sweep:
             trials=list(store.trials.values()),
             settings={name: space.searched for name, space in self.checked.spaces.items()},
             ranking=Ranking.of(self.spec.objectives[0]),
-            remarks=self._remarks(coordinator),
+            remarks=remarks,
         )
         sessions = (read_json(store.files.sessions) or []) + [result.session()]
         write_json(store.files.sessions, sessions)

@@ -9,6 +9,7 @@ from rich.text import Text
 from picosweep.commands.generate import TokenNeighbours, Writer
 from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.samples import Sample
+from picosweep.sweeps.errors import InputError
 
 
 def print_samples(console: Console, samples: Sequence[Sample]) -> None:
@@ -41,14 +42,18 @@ def write_interactively(
             return
         if not prompt:
             return
-        write_once(writer, console, prompt, decoding, **options)
+        try:
+            write_once(writer, console, prompt, decoding, **options)
+        except InputError as error:
+            console.print(str(error), style="red", markup=False, highlight=False)
 
 
 def write_once(
     writer: Writer, console: Console, prompt: str, decoding: Decoding, **options: int
 ) -> None:
     """Print a prompt and, as it is written, what the model makes of it."""
+    pieces = writer.stream(prompt, decoding, **options)
     console.print(prompt, end="", style="dim", markup=False, highlight=False, soft_wrap=True)
-    for piece in writer.stream(prompt, decoding, **options):
+    for piece in pieces:
         console.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
     console.print()

@@ -252,10 +252,11 @@ class Coordinator:
         trial.row["source_sweep"] = folder.name
         reports = self._others.rows(trial.trial_id, "reports")
         samples = self._others.rows(trial.trial_id, "samples")
+        wants = self.spec.samples.wants
         for report in reports:
             # An older version's rows lack columns of today.
             metrics = {n: report.get(n) for n in REPORTS.names if n not in SET_BY_DRIVER}
-            texts = [row for row in samples if row["step"] == report["step"]]
+            texts = [row for row in samples if row["step"] == report["step"] and wants(row)]
             if self._take_report(trial, metrics, samples=texts, cached=True):
                 return
         last = reports[-1]["step"] if reports else 0

@@ -161,6 +161,10 @@ class Samples(_Section):
             return list(range(num_rungs))
         return [num_rungs - 1] if self.rungs == "last" else list(self.rungs)
 
+    def wants(self, row: Mapping[str, Any]) -> bool:
+        """Return whether a text that another sweep's trial wrote answers a prompt of this one."""
+        return row["prompt"] in self.prompts
+
 
 class Resources(_Section):
     """What one trial occupies; as many trials run at once as the machine or cluster holds."""

@@ -34,9 +34,6 @@ from picosweep.sweeps.store.tables import (
 APPENDED_TABLES: Final = ("reports", "decisions", "samples", "incidents")
 """Tables whose rows never change; a `trials` row is replaced when the trial ends."""
 
-NEVER_MISSING: Final = ("reports", "decisions")
-"""Appended tables that are written even where they are empty."""
-
 
 class Store:
     """The rows of one sweep.
@@ -185,6 +182,10 @@ class Store:
         """Return a trial's early-stopping decisions in the order of rungs."""
         return self.rows["decisions"].get(trial_id, [])
 
+    def samples_of(self, trial_id: str) -> list[Row]:
+        """Return the texts that a trial has written."""
+        return self.rows["samples"].get(trial_id, [])
+
     # Parquet
 
     def seal(self) -> None:
@@ -198,7 +199,7 @@ class Store:
             rows = self._by_segment[table][segment]
             self._parts.write(table, segment, rows, TABLES[table])
             self._unsealed.discard((table, segment))
-        for table in NEVER_MISSING:
+        for table in APPENDED_TABLES:  # an empty one is written, too: readers ask for it
             if not self._by_segment[table]:
                 self._parts.write(table, 0, [], TABLES[table])
         if self._trials_changed or self._parts.num_rows("trials", 0) is None:

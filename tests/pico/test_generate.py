@@ -133,6 +133,8 @@ def test_no_jobs_give_no_texts() -> None:
 class Bytes:
     """A tokenizer whose tokens are the bytes of UTF-8."""
 
+    separator, end_of_text_id = "", 0
+
     def encode(self, text: str) -> list[int]:
         return list(text.encode())
 

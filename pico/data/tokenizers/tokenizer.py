@@ -23,6 +23,8 @@ class Tokenizer(ABC):
     """Text to token ids and back."""
 
     kind: ClassVar[str]
+    separator: ClassVar[str] = ""
+    """What stands between two texts that are decoded one after the other."""
 
     @property
     @abstractmethod
@@ -155,6 +157,7 @@ class IntegerTokenizer(ListTokenizer):
     """One id per whole number; numbers are separated by spaces, commas or line ends."""
 
     kind = "int"
+    separator = " "
 
     @classmethod
     def train(cls, texts: Iterable[str]) -> "IntegerTokenizer":
