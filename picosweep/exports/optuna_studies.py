@@ -2,11 +2,19 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
 from picosweep.exports.rows import SweepRows
+from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.setup import check_spec
 from picosweep.sweeps.spec.load import load_stored_spec
 from picosweep.sweeps.spec.parameters import Space
@@ -17,15 +25,19 @@ from picosweep.sweeps.store.tables import Row
 def export(rows: SweepRows, folder: Path) -> None:
     """Write a study for each architecture, in `optuna.db` for optuna-dashboard.
 
-    Confirmations, which no sampler proposed, are left out.
+    Confirmations, which no sampler proposed, are left out. Trials of an earlier space are in, also
+    those of architectures that the spec no longer names.
     """
     import optuna  # noqa: PLC0415
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     spec, document = load_stored_spec(rows.folder)
-    spaces = check_spec(spec, document).spaces
+    try:
+        spaces = check_spec(spec, document).spaces
+    except InputError:  # such as an own class that is no longer there
+        spaces = {}
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'optuna.db'}")
-    for name, space in spaces.items():
+    for name in dict.fromkeys([*spaces, *(trial["architecture"] for trial in rows.trials)]):
         study = optuna.create_study(
             storage=storage,
             study_name=f"{rows.name}/{name}",
@@ -36,12 +48,56 @@ def export(rows: SweepRows, folder: Path) -> None:
             for trial in rows.trials
             if trial["architecture"] == name and trial["cohort"] != "confirm"
         ]
-        study.add_trials([_optuna_trial(rows, trial, space, spec) for trial in searched])
+        distributions = _distributions(searched, spaces.get(name))
+        study.add_trials([_optuna_trial(rows, trial, distributions, spec) for trial in searched])
     storage.remove_session()
     storage.engine.dispose()
 
 
-def _optuna_trial(rows: SweepRows, trial: Row, space: Space, spec: Spec) -> Any:
+def _distributions(trials: Sequence[Row], space: Space | None) -> dict[str, BaseDistribution]:
+    """Return a distribution for each setting that was searched, which holds every trial's value.
+
+    Optuna wants one set of choices for a name in all of a study, and a sweep's space may have
+    changed; a vocabulary may also have come out smaller than it was asked for.
+    """
+    settings = [_searchable(trial) for trial in trials]
+    today = {p.name: p.distribution for p in space.parameters} if space else {}
+    found = {}
+    for name in dict.fromkeys([*today, *(name for one in settings for name in one)]):
+        values = list(dict.fromkeys(one[name] for one in settings if name in one))
+        distribution = today.get(name)
+        if distribution is not None:
+            found[name] = _widened(distribution, values)
+        elif len(values) > 1:
+            found[name] = CategoricalDistribution(values)
+    return found
+
+
+def _widened(distribution: BaseDistribution, values: Sequence[Any]) -> BaseDistribution:
+    """Return a distribution that holds the values too."""
+    if isinstance(distribution, CategoricalDistribution):
+        known = list(distribution.choices)
+        return CategoricalDistribution(known + [value for value in values if value not in known])
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    if all(distribution._contains(value) for value in values if _is_number(value)) and all(
+        map(_is_number, values)
+    ):
+        return distribution
+    if not all(map(_is_number, values)):
+        return CategoricalDistribution(values)
+    low, high = min(distribution.low, *values), max(distribution.high, *values)
+    if isinstance(distribution, IntDistribution) and all(isinstance(v, int) for v in values):
+        return IntDistribution(int(low), int(high))
+    return FloatDistribution(low, high)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _optuna_trial(
+    rows: SweepRows, trial: Row, distributions: Mapping[str, BaseDistribution], spec: Spec
+) -> Any:
     """Return a trial as Optuna stores it: PRUNED where it was stopped, FAIL where it diverged.
 
     Its values on the way are those at rungs, by optimizer step.
@@ -50,8 +106,8 @@ def _optuna_trial(rows: SweepRows, trial: Row, space: Space, spec: Spec) -> Any:
 
     reports = rows.reports.get(trial["trial_id"], [])
     metric = spec.objectives[0].metric
-    chosen = space.extract(_searchable(trial))
-    distributions = space.distributions(chosen)
+    settings = _searchable(trial)
+    own = {name: one for name, one in distributions.items() if name in settings}
     found = [trial.get(objective.metric) for objective in spec.objectives]
     values = [float(value) for value in found if value is not None and math.isfinite(value)]
     measured = len(values) == len(found)
@@ -65,8 +121,8 @@ def _optuna_trial(rows: SweepRows, trial: Row, space: Space, spec: Spec) -> Any:
     return create_trial(
         state=state,
         values=values if state == TrialState.COMPLETE else None,
-        params={name: chosen[name] for name in distributions},
-        distributions=distributions,
+        params={name: settings[name] for name in own},
+        distributions=own,
         intermediate_values={
             report["step"]: report[metric]
             for report in reports
@@ -76,8 +132,11 @@ def _optuna_trial(rows: SweepRows, trial: Row, space: Space, spec: Spec) -> Any:
     )
 
 
-def _searchable(trial: Row) -> Mapping[str, Any]:
-    """Return what a space may search, by name: the trial's columns and its configuration."""
+def _searchable(trial: Row) -> dict[str, Any]:
+    """Return what a space may search, by name."""
     config = json.loads(trial["config"])
-    searchable: dict[str, Any] = trial | config["model"] | config["training"]
-    return searchable
+    of_data = {"block_size": config.get("block_size"), "vocab_size": trial.get("vocab_size")}
+    settings = {name: value for name, value in of_data.items() if value is not None}
+    settings |= config["model"] | config["training"]
+    plain = (bool, int, float, str, type(None))
+    return {name: value for name, value in settings.items() if isinstance(value, plain)}

@@ -5,11 +5,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.reader import read_journal
 from picosweep.sweeps.store.tables import SET_BY_DRIVER, Row
+
+OF_DATA: Final = ("block_size", "vocab_size")
+"""Hyperparameters that are of the data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +32,11 @@ class SweepRows:
         return self.folder.name
 
     def settings(self, trial: Row) -> dict[str, Any]:
-        """Return a trial's architecture, cohort, seed and settings of model and training."""
+        """Return a trial's architecture, cohort, seed and all settings."""
         config = json.loads(trial["config"])
         told: dict[str, Any] = {"architecture": trial["architecture"], "cohort": trial["cohort"]}
         told |= {"seed": trial["seed"]} | config["model"] | config["training"]
-        return told
+        return told | {name: trial[name] for name in OF_DATA if trial.get(name) is not None}
 
 
 def read_sweep(folder: Path) -> SweepRows:
