@@ -7,7 +7,7 @@ import pytest
 import ray
 import yaml
 
-from tests.cluster.hosts import ROOT
+from tests.hosts.hosts import ROOT
 
 CLOUDS = ("aws", "gcp")
 FOLDER = ROOT / "sweeps" / "clusters"

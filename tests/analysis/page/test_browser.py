@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from picosweep.analysis.report import write_report
-from tests.analysis.browser import Browser, find_browser
+from tests.analysis.page.browser import Browser, find_browser
 
 pytestmark = [
     pytest.mark.browser,

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.hosts import ROOT, Host, Hosts, why_not
-from tests.cluster.small_sweep import SPEC, check_whole, picosweep, write_sweep
+from tests.hosts.hosts import ROOT, Host, Hosts, why_not
+from tests.hosts.small_sweep import SPEC, check_whole, picosweep, write_sweep
 
 REASON = why_not()
 pytestmark = [

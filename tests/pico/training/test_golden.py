@@ -2,7 +2,7 @@
 
 Where a change of these numbers is meant, raise `pico.trial.TRAINING_VERSION`, so that no stored
 result of the older code is taken for one of the newer, and write the file anew with
-`PICOSWEEP_WRITE_GOLDEN=1 python -m pytest tests/pico/test_golden.py`.
+`PICOSWEEP_WRITE_GOLDEN=1 python -m pytest tests/pico/training/test_golden.py`.
 """
 
 import json

@@ -17,7 +17,7 @@ from picosweep.sweeps.spec.spaces import build_spaces
 from picosweep.sweeps.workers.simulated import simulated_data
 from tests.sweeps.simulation import SPEC
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def _refusal(tmp_path: Path, spec: Any) -> str:

@@ -1,4 +1,4 @@
-"""Fixtures of the sweep tests."""
+"""Fixtures of all tests."""
 
 from collections.abc import Callable, Iterator
 
