@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.hosts.hosts import ROOT, Host, Hosts, why_not
-from tests.hosts.small_sweep import SPEC, check_whole, picosweep, write_sweep
+from tests.small_sweep import SPEC, check_whole, picosweep, write_sweep
 
 REASON = why_not()
 pytestmark = [
@@ -108,7 +108,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurCluster]:
         temporary = {name: str(folder / "tmp") for name in ("TMPDIR", "RAY_TMPDIR")}
         (folder / "tmp").mkdir()
         made = OurCluster(hosts, folder, temporary | {"PYTHONPATH": f"{folder}:{ROOT}"})
-        shutil.copy(Path(__file__).with_name("my_model.py"), folder)
+        shutil.copy(ROOT / "tests/sweeps/my_model.py", folder)
         said = made.picosweep("submit", _spec(folder), expect=2)
         assert "is not up" in said
         assert "ray up cluster.yaml" in said

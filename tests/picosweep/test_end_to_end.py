@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import yaml
 
 from picosweep.sweeps.store.now import read_now
 from picosweep.sweeps.store.reader import read_journal
+from tests.small_sweep import command, picosweep, small_text, table
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
@@ -44,13 +44,7 @@ SPEC: dict[str, Any] = {
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A text with something to learn in it."""
     path = tmp_path_factory.mktemp("text") / "text.txt"
-    names = ("Ada", "Bea", "Cid", "Dot", "Eve", "Fay")
-    verbs = ("sees", "calls", "meets", "hears", "likes")
-    sentences = [f"{a} {verb} {b}." for a in names for verb in verbs for b in names]
-    path.write_text(
-        "\n\n".join(" ".join(sentences[i % 97 :: 1 + i % 7][:40]) for i in range(300)),
-        encoding="utf-8",
-    )
+    path.write_text(small_text(300), encoding="utf-8")
     return path
 
 
@@ -62,24 +56,8 @@ def _write_spec(folder: Path, text: Path, **changes: Any) -> Path:
     return path
 
 
-def _command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "picosweep.cli", *map(str, arguments)]
-
-
-def _run(*arguments: str | Path, expect: int = 0) -> str:
-    result = subprocess.run(_command(*arguments), capture_output=True, text=True, check=False)
-    output = result.stdout + result.stderr
-    assert result.returncode == expect, output
-    assert "Traceback" not in output
-    return output
-
-
-def _table(folder: Path, name: str) -> pl.DataFrame:
-    return pl.read_parquet(folder / name / "*.parquet")
-
-
 def _check_whole(folder: Path) -> pl.DataFrame:
-    trials, reports = _table(folder, "trials"), _table(folder, "reports")
+    trials, reports = table(folder, "trials"), table(folder, "reports")
     assert trials.group_by("architecture").len()["len"].to_list() == [4, 4, 4, 4]
     assert set(trials["status"]) <= {"completed", "stopped"}
     assert not reports.select("trial_id", "step").is_duplicated().any()
@@ -97,14 +75,14 @@ def _check_whole(folder: Path) -> pl.DataFrame:
 def reference(tmp_path_factory: pytest.TempPathFactory, text: Path) -> tuple[Path, str]:
     """A sweep that nothing happened to, and what it printed."""
     folder = tmp_path_factory.mktemp("reference")
-    output = _run("run", _write_spec(folder, text), "--results", folder / "results")
+    output = picosweep("run", _write_spec(folder, text), "--results", folder / "results")
     return folder, output
 
 
 def _numbers(folder: Path) -> pl.DataFrame:
     """What a trial's rows say, without how fast the machine was."""
     measured = ("seconds", "training_seconds", "tokens_per_second", "peak_memory_bytes", "time")
-    return _table(folder, "reports").drop(measured).sort("trial_id", "step")
+    return table(folder, "reports").drop(measured).sort("trial_id", "step")
 
 
 def _check_same_bits(folder: Path, reference: Path) -> None:
@@ -127,37 +105,37 @@ def test_a_sweep_from_the_command_line(reference: tuple[Path, str]) -> None:
     reports = _check_whole(folder)
     assert (reports["val_loss"].is_finite() & (reports["val_accuracy"] > 0)).all()
     session = json.loads((folder / "sessions.json").read_text())[0]
-    assert session["new_tokens"] == _table(folder, "trials")["tokens"].sum()
+    assert session["new_tokens"] == table(folder, "trials")["tokens"].sum()
     assert 0 < session["busy_share"] < 1
-    again = _run("run", root / "spec.yaml", "--results", root / "results")
+    again = picosweep("run", root / "spec.yaml", "--results", root / "results")
     assert "nothing had to be trained" in again
-    assert _table(folder, "reports").equals(reports)
+    assert table(folder, "reports").equals(reports)
 
 
 def test_looking_at_a_sweep(reference: tuple[Path, str]) -> None:
     """Status, one trial, its replay and its writing, as the report tells its readers to do."""
     results = reference[0] / "results"
-    status = json.loads(_run("status", "--results", results, "--json"))
+    status = json.loads(picosweep("status", "--results", results, "--json"))
     assert status[0]["num_trials"] == 16
     assert status[0]["driver"] is None
-    assert "not running" in _run("status", "small", "--results", results)
+    assert "not running" in picosweep("status", "small", "--results", results)
     trial_id = status[0]["best"]["transformer"][0]
-    shown = json.loads(_run("show", trial_id[:9], "--results", results, "--json"))
+    shown = json.loads(picosweep("show", trial_id[:9], "--results", results, "--json"))
     assert shown["trial"]["trial_id"] == trial_id
     assert len(shown["samples"]) == 6
-    assert "decision" in _run("show", trial_id, "--results", results)
-    assert "the same to the last bit" in _run("replay", trial_id, "--results", results)
-    written = _run("generate", trial_id, "-p", "Ada ", "--tokens", "9", "--results", results)
+    assert "decision" in picosweep("show", trial_id, "--results", results)
+    assert "the same to the last bit" in picosweep("replay", trial_id, "--results", results)
+    written = picosweep("generate", trial_id, "-p", "Ada ", "--tokens", "9", "--results", results)
     assert written.startswith("Ada ")
     assert len(written) > len("Ada \n")
-    assert "no such trial" in _run("show", "nope", "--results", results, expect=2)
-    assert "did you mean small?" in _run("status", "smal", "--results", results, expect=2)
+    assert "no such trial" in picosweep("show", "nope", "--results", results, expect=2)
+    assert "did you mean small?" in picosweep("status", "smal", "--results", results, expect=2)
 
 
 @contextlib.contextmanager
 def _started(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        _command(*arguments),
+        command(*arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -199,10 +177,10 @@ def test_a_sweep_that_is_cut_short_goes_on(
         content = (folder / "journal/000000.jsonl").read_bytes()
         assert content.startswith(journal)
         journal = content[: content.rindex(b"\n") + 1]
-    _run("run", spec, "--results", tmp_path / "results")
+    picosweep("run", spec, "--results", tmp_path / "results")
     assert (folder / "journal/000000.jsonl").read_bytes().startswith(journal)
     _check_whole(folder)
-    trials = _table(folder, "trials")
+    trials = table(folder, "trials")
     assert trials.filter(pl.col("num_attempts") > 1).height <= 4  # one for each slot and cut
     _check_same_bits(folder, reference[0] / "results" / "small")
 
@@ -221,7 +199,7 @@ def test_a_killed_worker_costs_nothing_but_time(
     assert process.returncode == 0, output
     assert "the process that trained it died" in output
     _check_whole(folder)
-    assert _table(folder, "trials")["num_attempts"].max() == 2
+    assert table(folder, "trials")["num_attempts"].max() == 2
     _check_same_bits(folder, reference[0] / "results" / "small")
 
 
@@ -243,29 +221,29 @@ def test_a_running_sweep_hears_other_terminals(tmp_path: Path, text: Path) -> No
     with _started("run", spec, "--results", results) as process:
         _wait(lambda: _journal_lines(folder) > 3 or process.poll() is not None)
         with _started("logs", "small", "--follow", "--results", results) as following:
-            assert "is being run" in _run("run", spec, "--results", results, expect=2)
-            status = json.loads(_run("status", "small", "--json", "--results", results))[0]
+            assert "is being run" in picosweep("run", spec, "--results", results, expect=2)
+            status = json.loads(picosweep("status", "small", "--json", "--results", results))[0]
             assert f"process {process.pid} on" in status["driver"]
             unwanted = next(iter(read_now(folder)["running"]))  # type: ignore[index]
-            words = _run("stop", "small", "--trial", unwanted[:8], "--results", results)
+            words = picosweep("stop", "small", "--trial", unwanted[:8], "--results", results)
             assert words == f"trial {unwanted} ends at its next report\n"
             _wait(lambda: _last_row(folder, unwanted)["status"] == "stopped")
             assert process.poll() is None, "the sweep ended with the trial"
-            assert "has stopped" in _run("stop", "small", "--results", results)
+            assert "has stopped" in picosweep("stop", "small", "--results", results)
             assert process.wait(timeout=30) == 130
             output, _ = following.communicate(timeout=30)
     assert f"asked to stop trial {unwanted}" in output
     assert output.rstrip().endswith("training has ended") or "the report is written" in output
-    assert "not running" in _run("status", "small", "--results", results)
-    assert "stopped by the user" in _run("show", unwanted, "--results", results)
-    assert "is not running" in _run("stop", "small", "--results", results, expect=2)
-    before = _table(folder, "reports")
+    assert "not running" in picosweep("status", "small", "--results", results)
+    assert "stopped by the user" in picosweep("show", unwanted, "--results", results)
+    assert "is not running" in picosweep("stop", "small", "--results", results, expect=2)
+    before = table(folder, "reports")
     slow.unlink()
-    _run("run", spec, "--results", results)
-    trials = dict(_table(folder, "trials").select("trial_id", "status").iter_rows())
+    picosweep("run", spec, "--results", results)
+    trials = dict(table(folder, "trials").select("trial_id", "status").iter_rows())
     assert trials.pop(unwanted) == "stopped"
     assert set(trials.values()) == {"completed"}
-    reports = _table(folder, "reports")
+    reports = table(folder, "reports")
     assert reports.join(before, on=before.columns, how="semi", nulls_equal=True).equals(before)
     assert not reports.select("trial_id", "step").is_duplicated().any()
 
@@ -296,17 +274,17 @@ def _processes_of(ancestor: int) -> Iterator[tuple[int, str]]:
 def test_bad_input_is_one_message_and_leaves_nothing(tmp_path: Path, text: Path) -> None:
     """Exit code 2, the place of the mistake, no traceback, no folder."""
     spec = _write_spec(tmp_path, text.with_name("none.txt"))
-    output = _run("run", spec, "--results", tmp_path / "results", expect=2)
+    output = picosweep("run", spec, "--results", tmp_path / "results", expect=2)
     assert "data.source" in output
     assert "none.txt" in output
     assert not (tmp_path / "results" / "small").exists()
     spec = _write_spec(tmp_path, text, resources={"cpu": 1000})
-    output = _run("run", spec, "--results", tmp_path / "results", expect=2)
+    output = picosweep("run", spec, "--results", tmp_path / "results", expect=2)
     assert "resources.cpu" in output
     assert not (tmp_path / "results" / "small").exists()
     locked = tmp_path / "file"
     locked.write_text("not a folder")
-    _run("run", _write_spec(tmp_path, text), "--results", locked, expect=2)
+    picosweep("run", _write_spec(tmp_path, text), "--results", locked, expect=2)
 
 
 def test_other_data_under_the_same_name_is_refused(
@@ -316,7 +294,7 @@ def test_other_data_under_the_same_name_is_refused(
     changed = tmp_path / "changed.txt"
     changed.write_text(text.read_text() + "\n\nGil meets Ada. " * 50)
     spec = _write_spec(tmp_path, changed)
-    output = _run("run", spec, "--results", reference[0] / "results", expect=2)
+    output = picosweep("run", spec, "--results", reference[0] / "results", expect=2)
     assert "give the spec another name" in output
 
 
@@ -332,7 +310,7 @@ def _write_clocked_spec(folder: Path, text: Path, rungs: int) -> Path:
 
 def _check_clocked(folder: Path, rungs: int) -> pl.DataFrame:
     """Every trial gets the same time, up to a step or two; returns the reports."""
-    trials, reports = _table(folder, "trials"), _table(folder, "reports")
+    trials, reports = table(folder, "trials"), table(folder, "reports")
     assert set(trials["status"]) <= {"completed", "stopped"}
     completed = trials.filter(status="completed")
     assert completed.height
@@ -350,21 +328,21 @@ def test_a_budget_in_seconds(tmp_path: Path, text: Path) -> None:
     """Rungs lie a step behind their marks; without checkpoints it goes on as if it had them."""
     results = tmp_path / "results"
     folder = results / "small"
-    _run("run", _write_clocked_spec(tmp_path, text, 2), "--results", results)
+    picosweep("run", _write_clocked_spec(tmp_path, text, 2), "--results", results)
     reports = _check_clocked(folder, 2)
     assert (reports["training_seconds"] < reports["seconds"]).all()
     ends = reports.filter(rung=1)
-    samples = _table(folder, "samples")
+    samples = table(folder, "samples")
     assert set(samples["trial_id"]) == set(ends["trial_id"])
     assert "of training a trial" in (folder / "report.html").read_text()
     shutil.rmtree(folder / "checkpoints")
-    _run("run", _write_clocked_spec(tmp_path, text, 3), "--results", results)
+    picosweep("run", _write_clocked_spec(tmp_path, text, 3), "--results", results)
     longer = _check_clocked(folder, 3)
     assert longer[: reports.height].equals(reports)
     new = longer[reports.height :]
     assert set(new["trial_id"]) <= set(ends["trial_id"])
     assert (new["training_seconds"] > 1).all()
-    written_again = _table(folder, "samples").filter(pl.col("trial_id").is_in(new["trial_id"]))
+    written_again = table(folder, "samples").filter(pl.col("trial_id").is_in(new["trial_id"]))
     assert set(written_again["rung"]) == {1, 2}
     trial_id = new.filter(rung=2)["trial_id"][0]
-    assert "the same to the last bit" in _run("replay", trial_id, "--results", results)
+    assert "the same to the last bit" in picosweep("replay", trial_id, "--results", results)

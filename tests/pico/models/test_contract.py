@@ -10,6 +10,7 @@ from torch import Tensor
 from picosweep.pico.facts import compute_facts
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.models.registry import MODELS
+from tests.pico import tiny_models
 
 VOCAB_SIZE, BLOCK_SIZE = 17, 12
 SMALL: dict[str, dict[str, Any]] = {
@@ -42,9 +43,8 @@ every_case = pytest.mark.parametrize(("architecture", "options"), CASES, ids=str
 
 
 def build(architecture: str, options: dict[str, Any]) -> LanguageModel:
-    found = MODELS[architecture]
-    config = found.config_class(**(SMALL[architecture] | options))
-    return found.build(config, VOCAB_SIZE, BLOCK_SIZE).eval()
+    whole = SMALL[architecture] | options
+    return tiny_models.build(architecture, whole, VOCAB_SIZE, BLOCK_SIZE).eval()
 
 
 def random_ids(batch_size: int = 3, length: int = BLOCK_SIZE) -> Tensor:

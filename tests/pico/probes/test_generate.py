@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from picosweep.pico.models.interface import LanguageModel
-from picosweep.pico.models.registry import MODELS
 from picosweep.pico.probes.decoding import DECODER_TABLE, Decoding
 from picosweep.pico.probes.generate import Job, generate, stream, stream_text
+from tests.pico import tiny_models
 
 VOCAB_SIZE, BLOCK_SIZE = 23, 8
 GREEDY = Decoding(temperature=0)
@@ -31,8 +31,7 @@ def _one_thread_one_seed() -> None:
 
 
 def build(architecture: str, options: dict[str, Any]) -> LanguageModel:
-    config = MODELS[architecture].config_class(**options)
-    model = MODELS[architecture].build(config, VOCAB_SIZE, BLOCK_SIZE)
+    model = tiny_models.build(architecture, options, VOCAB_SIZE, BLOCK_SIZE)
     with torch.no_grad():
         for parameter in model.parameters():
             # Larger weights: else every text of an untrained model is one token over and over.

@@ -1,5 +1,6 @@
 """LoRA: unchanged at first, only the change learns, merging keeps the logits."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ from torch.nn import functional
 
 from picosweep.pico.models.interface import HeadedModel, LanguageModel
 from picosweep.pico.models.layers.head_loss import head_loss
-from picosweep.pico.models.registry import MODELS
 from picosweep.pico.weights.lora import LoRAConfig, add_lora, merge_lora
+from tests.pico import tiny_models
 
 VOCAB_SIZE, BLOCK_SIZE = 19, 8
 CASES = [
@@ -30,9 +31,7 @@ def _one_thread_one_seed() -> None:
     torch.manual_seed(0)
 
 
-def build(architecture: str, options: dict[str, Any]) -> LanguageModel:
-    config = MODELS[architecture].config_class(**options)
-    return MODELS[architecture].build(config, VOCAB_SIZE, BLOCK_SIZE)
+build = partial(tiny_models.build, vocab_size=VOCAB_SIZE, block_size=BLOCK_SIZE)
 
 
 def learn(model: LanguageModel, ids_BT: torch.Tensor) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from picosweep.sweeps.spec.schema import Resources
 from picosweep.sweeps.workers.cluster import slots_of
-from tests.hosts.small_sweep import check_whole, picosweep, write_sweep
+from tests.small_sweep import check_whole, picosweep, write_sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -26,22 +26,34 @@ SPEC: dict[str, Any] = {
 }
 
 
-def write_sweep(folder: Path, **changes: Any) -> Path:
-    """A spec and the text that it names, side by side."""
+def small_text(num_documents: int) -> str:
+    """A text with something to learn in it."""
     names = ("Ada", "Bea", "Cid", "Dot", "Eve", "Fay")
     verbs = ("sees", "calls", "meets", "hears", "likes")
     said = [f"{a} {verb} {b}." for a in names for verb in verbs for b in names]
-    documents = (" ".join(said[i % 97 :: 1 + i % 7][:40]) for i in range(200))
-    (folder / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
+    documents = (" ".join(said[i % 97 :: 1 + i % 7][:40]) for i in range(num_documents))
+    return "\n\n".join(documents)
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """The command line as a list of words."""
+    return [sys.executable, "-m", "picosweep.cli", *map(str, arguments)]
+
+
+def write_sweep(folder: Path, **changes: Any) -> Path:
+    """A spec and the text that it names, side by side."""
+    (folder / "text.txt").write_text(small_text(200), encoding="utf-8")
     path = folder / "spec.yaml"
     path.write_text(yaml.safe_dump(SPEC | changes), encoding="utf-8")
     return path
 
 
-def picosweep(*arguments: str | Path, cwd: Path, expect: int = 0, **environment: str) -> str:
+def picosweep(
+    *arguments: str | Path, cwd: Path | None = None, expect: int = 0, **environment: str
+) -> str:
     """Run the command line; what it printed."""
     result = subprocess.run(
-        [sys.executable, "-m", "picosweep.cli", *map(str, arguments)],
+        command(*arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
