@@ -228,6 +228,8 @@ class Conductor:
             case "all killed":
                 processes = [driver.process.pid, *(pid for pid, _ in driver.processes())]
                 self._chance.shuffle(processes)
+                # All at once: a driver that runs on could notice the end of Ray, and end by itself.
+                driver.process.send_signal(signal.SIGSTOP)
                 for pid in processes:
                     kill(pid)
             case "node killed":

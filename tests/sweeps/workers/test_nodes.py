@@ -35,6 +35,16 @@ class Nodes:
     """A Ray cluster of several nodes, in processes of its own."""
 
     def __init__(self, *options: dict[str, Any]) -> None:
+        # On a busy machine a node may not come up within the time that Ray gives it.
+        for _ in range(3):
+            told = self._start(*options)
+            if told is not None:
+                self.address, self.raylets = told
+                return
+            self.stop()
+        raise RuntimeError("Ray's nodes did not come up in three tries")
+
+    def _start(self, *options: dict[str, Any]) -> Any:
         extra = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
         self._process = subprocess.Popen(
             [
@@ -49,7 +59,10 @@ class Nodes:
             env=os.environ | {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"},
         )
         assert self._process.stdout is not None
-        self.address, self.raylets = json.loads(self._process.stdout.readline())
+        for line in self._process.stdout:
+            if line.startswith("["):  # other lines are Ray's own
+                return json.loads(line)
+        return None
 
     def actors(self) -> Counter[int]:
         """How many trial actors each raylet has."""
@@ -70,7 +83,11 @@ class Nodes:
             os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        self._process.communicate(timeout=60)
+        try:
+            self._process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
 
 
 @pytest.fixture
