@@ -2,20 +2,26 @@
 
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 
 from tests.sweeps.simulation import Simulation
 
+# The same examples in every run, so that a suite that has passed passes again; to look for
+# new ones, run with `--hypothesis-profile=default`.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep tests that start Ray, or a browser, in one process where tests run in several.
 
-    Each of them alone keeps both cores busy; with two at a time both would wait.
+    Ray's own processes keep the cores busy while its driver waits: with two drivers at a time
+    each took more than twice as long.
     """
-    for item in items:
-        for name in ("ray", "browser"):
-            if item.get_closest_marker(name):
-                item.add_marker(pytest.mark.xdist_group(name))
+    for name in ("ray", "browser"):
+        if item.get_closest_marker(name):
+            item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture

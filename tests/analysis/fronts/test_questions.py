@@ -27,7 +27,7 @@ def frame(prices: list[float], losses: list[float], column: str = "num_params") 
 SMALL = st.integers(0, 5).map(float)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(SMALL, SMALL), min_size=1, max_size=9), st.booleans())
 def test_a_front_is_who_nobody_beats(points: list[tuple[float, float]], maximize: bool) -> None:
     """The sorted scan agrees with comparing every trial to every other, ties included."""
@@ -57,7 +57,7 @@ def test_the_sentence_names_the_trade() -> None:
     assert "100 times the price buys 1.00 less" in sentence
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12),
 )

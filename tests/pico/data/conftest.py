@@ -2,15 +2,11 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from picosweep.pico.data.config import DataConfig, TokenizerConfig
 from picosweep.pico.data.preparation.prepare import prepare
 from picosweep.pico.data.tokenizers.byte_bpe import train_bpe
 from tests.pico.data.stories import STORIES
-
-settings.register_profile("data", deadline=None, max_examples=40, derandomize=True)
-settings.load_profile("data")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ MINIMAL: dict[str, Any] = {
 
 
 @given(st.decimals(-100, 100, places=3), st.decimals("0.001", 1, places=3), st.integers(1, 40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_stepped_range_has_the_values_that_a_person_would_write(
     low: Decimal, step: Decimal, count: int
 ) -> None:
@@ -120,7 +120,7 @@ def test_what_is_no_condition_is_a_value_error(text: str) -> None:
 
 
 @given(st.text(alphabet="x10.+-*/%()[]'<>=!, andornotisfe", max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_is_a_condition_or_a_value_error(text: str) -> None:
     try:
         parse_expression(text)({"x": 2, "a": "b", "e": None})

@@ -85,7 +85,7 @@ names = st.sampled_from([*sorted(FIXED_TRIAL_COLUMNS), "width", "mean"])
         max_size=6,
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_was_trained_can_be_written(rows: list[tuple[str, dict[str, Any]]]) -> None:
     frame = written([row(architecture, **own) for architecture, own in rows])
     for number, (architecture, own) in enumerate(rows):

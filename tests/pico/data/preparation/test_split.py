@@ -54,13 +54,18 @@ def test_no_document_is_on_both_sides(split, mixture, fraction, seed):
 
 @given(seed=st.integers(0, 100), fraction=st.floats(0.05, 0.5))
 def test_the_share_is_that_asked_for(seed, fraction):
-    """Of many documents of very unequal size, the validation part holds its share."""
+    """Of documents of very unequal size, the validation part holds its share, or all that fits."""
     draw = np.random.default_rng(seed)
     texts = [f"{index} " + "x" * int(size) for index, size in enumerate(draw.pareto(1.2, 300) * 50)]
     scans = [scan(texts, seed)]
     sizes = scans[0].sizes / scans[0].sizes.sum()
     (sides,) = split_by_hash(scans, fraction)
-    assert sizes[sides == VALIDATION].sum() == pytest.approx(fraction, rel=0.021)
+    share = sizes[sides == VALIDATION].sum()
+    # Where one document is most of the text, every other may be too little.
+    smallest_left = sizes[sides == TRAIN].min()
+    assert share == pytest.approx(fraction, rel=0.021) or (
+        share < fraction < (share + smallest_left) / 1.02
+    )
     (sides,) = split_tail(scans, fraction)
     # A tail can miss its share by half of the document at the cut.
     assert abs(sizes[sides == VALIDATION].sum() - fraction) <= sizes.max() / 2
