@@ -31,7 +31,29 @@ def read_bpe(path: Path) -> ByteBPE:
         is_byte_level = False
     if not is_byte_level:
         raise _unusable(path, "something else than a byte-level BPE")
-    engine = Engine.from_str(text)
+    try:
+        engine = Engine.from_str(text)
+    except Exception as error:  # noqa: BLE001 - the engine raises bare Exception
+        raise _unusable(path, f"a file that the library cannot load ({error})") from None
+    return _whole(engine, path)
+
+
+def _whole(engine: Engine, path: Path) -> ByteBPE:
+    """Return a tokenizer that encodes every text whole and always in the same way.
+
+    Public files often carry along what they were used with: truncation, padding, dropout.
+
+    Raises:
+        FieldError: its ids are not those from 0 to its size, mark included: a model's layers
+            would have rows for tokens that there are not.
+    """
+    engine.no_truncation()
+    engine.no_padding()
+    engine.model.dropout = None
+    ids = set(engine.get_vocab(with_added_tokens=True).values())
+    if ids != set(range(len(ids))):
+        first = next(index for index in range(len(ids)) if index not in ids)
+        raise _unusable(path, f"ids that are not 0 to {len(ids) - 1}: {first} is missing")
     engine.add_special_tokens([END_OF_TEXT])
     return ByteBPE(engine.to_str())
 
@@ -57,9 +79,7 @@ def gpt2_from_folder(folder: Path) -> ByteBPE:
         model = models.BPE.from_file(str(vocabulary), str(merges))
     except Exception as error:  # noqa: BLE001 - the engine raises bare Exception
         raise _unusable(folder, str(error)) from None
-    engine = new_engine(model)
-    engine.add_special_tokens([END_OF_TEXT])
-    return ByteBPE(engine.to_str())
+    return _whole(new_engine(model), folder)
 
 
 def _first(folder: Path, *patterns: str) -> Path:

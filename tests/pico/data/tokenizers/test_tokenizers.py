@@ -255,6 +255,38 @@ def test_a_tokenizer_of_another_making_is_encoded_whole(tmp_path, small_bpe):
     assert ids.tolist() == tokenizer.encode("time is(here)")
 
 
+@pytest.mark.parametrize("carried", ["truncation", "padding", "dropout"])
+def test_a_tokenizer_encodes_every_text_whole(tmp_path, small_bpe, carried):
+    """What public files carry along, from the use that they were made for, changes nothing."""
+    engine = Engine.from_str(small_bpe.to_json())
+    if carried == "truncation":
+        engine.enable_truncation(4)
+    elif carried == "padding":
+        engine.enable_padding(length=64)
+    settings = json.loads(engine.to_str())
+    if carried == "dropout":
+        settings["model"]["dropout"] = 0.5
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(settings))
+    tokenizer = make_tokenizer(TokenizerConfig(path=str(path)), [])
+    text = " ".join(STORIES[:3])
+    assert tokenizer.encode(text) == small_bpe.encode(text)
+    assert tokenizer.fingerprint == small_bpe.fingerprint
+
+
+def test_a_tokenizer_with_holes_is_refused(tmp_path, small_bpe):
+    """A model would have rows for tokens that there are not; the hole is named."""
+    settings = json.loads(small_bpe.to_json())
+    vocabulary = settings["model"]["vocab"]
+    last = max(vocabulary, key=vocabulary.get)
+    hole = vocabulary[last]
+    vocabulary[last] += 20
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(settings))
+    with pytest.raises(FieldError, match=f"ids that are not 0 to {hole}: {hole} is missing"):
+        make_tokenizer(TokenizerConfig(path=str(path)), [])
+
+
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"model": {"type": "WordPiece"}}'])
 def test_an_unusable_tokenizer_file_is_refused(tmp_path, content):
     """The error names the file and what it should have been."""
