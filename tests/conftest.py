@@ -13,17 +13,6 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep tests that start Ray, or a browser, in one process where tests run in several.
-
-    Ray's own processes keep the cores busy while its driver waits: with two drivers at a time
-    each took more than twice as long.
-    """
-    for name in ("ray", "browser"):
-        if item.get_closest_marker(name):
-            item.add_marker(pytest.mark.xdist_group(name))
-
-
 @pytest.fixture
 def simulate() -> Iterator[Callable[..., Simulation]]:
     """Makes simulations and closes what they hold open."""
