@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from picosweep.pico.data.config import DataConfig, TokenizerConfig
 from picosweep.pico.data.preparation.prepare import check_long_enough, prepare
-from picosweep.pico.data.prepared import Meta, PreparedData
+from picosweep.pico.data.prepared import Meta, PreparedData, SourceFiles
 from picosweep.pico.data.tokenizer_quality import check_prepared
 from picosweep.pico.errors import FieldError
 from picosweep.sweeps.errors import InputError, input_error, unreadable_prompt
@@ -50,10 +50,18 @@ class SweepData:
         """Fingerprint of all of it."""
         return "+".join(sorted(self.by_fingerprint))
 
+    @property
+    def reading(self) -> list[str]:
+        """Say of each source which files were left out, or taken for the validation part."""
+        return [_told(files) for files in self.own.meta.files if files.left_out or files.validation]
+
     def describe(self) -> dict[str, Any]:
         """Return the content of a sweep's `data.json`: the first data, and other tokenizers."""
         quality = [asdict(check_prepared(data)) for data in self.by_fingerprint.values()]
-        described = asdict(self.own.meta) | {"tokenizer_quality": quality[0]}
+        described = asdict(self.own.meta) | {
+            "reading": self.reading,
+            "tokenizer_quality": quality[0],
+        }
         return described | ({"other_tokenizers": quality[1:]} if quality[1:] else {})
 
     def tokenizers(self) -> dict[str | None, str]:
@@ -65,6 +73,20 @@ class SweepData:
         return {None: first.tokenizer_json} | {
             data.meta.tokenizer_fingerprint: data.tokenizer_json for data in others
         }
+
+
+def _told(files: SourceFiles) -> str:
+    text = f"data {files.name}: {_counted(files.training)} read"
+    if files.validation:
+        text += f" to train on, {_counted(files.validation)} to validate, as their names say"
+    for one in files.left_out:
+        text += f"; left out, {one['reason']}: {_counted(one['files'])}, such as {one['example']}"
+    return text
+
+
+def _counted(files: Mapping[str, int]) -> str:
+    kinds = [f"{number:,} {suffix}" for suffix, number in files.items()]
+    return " and ".join([", ".join(kinds[:-1]), kinds[-1]] if len(kinds) > 1 else kinds) or "none"
 
 
 def prepare_all(

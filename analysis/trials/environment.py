@@ -40,7 +40,7 @@ def _leaves(content: object, path: str) -> Iterator[tuple[str, str]]:
 
 
 def environment_sentence(results: Results) -> str:
-    """Say on which machines and devices the trials ran, from the trials themselves."""
+    """Say on which machines and devices the trials ran, and which files their data left out."""
     nodes = results.trials["node"].drop_nulls().n_unique()
     devices = results.trials["device"].drop_nulls().unique().sort().to_list()
     known = [f"{wording.plural(nodes, 'machine')}" if nodes else "", wording.listing(devices)]
@@ -49,6 +49,10 @@ def environment_sentence(results: Results) -> str:
     text = f"The trials ran on {where}." if where else "Nobody recorded where the trials ran."
     if data > 1:
         text += f" They saw {data} different data sets: losses do not compare between those."
+    for content in results.data.values():
+        told = content.get("reading")
+        for sentence in told if isinstance(told, list) else ():
+            text += f" Of the {sentence}."
     return text
 
 

@@ -191,7 +191,7 @@ def _type(annotation: Any) -> str:
         return ", ".join(f"`{choice}`" for choice in arguments)
     if origin in {types.UnionType, typing.Union}:
         return " or ".join(_type(argument) for argument in arguments)
-    if origin is list:
+    if origin in {list, tuple}:
         return f"list of {_type(arguments[0])}"
     if origin is dict:
         return "mapping" if arguments[1] is Any else f"mapping to {_type(arguments[1])}"
@@ -205,9 +205,9 @@ def _value(value: object) -> str:
         return {None: "`null`", True: "`true`", False: "`false`"}[value]
     if isinstance(value, int | float):
         return f"`{value:_}`" if value == int(value) and abs(value) >= 10_000 else f"`{value:g}`"
-    if isinstance(value, list | Mapping):
+    if isinstance(value, list | tuple | Mapping):
         return "none" if not value else f"`{value}`"
-    return f"`{value}`"
+    return f"`{value}`".replace("\n", "\\n")
 
 
 def _about(section: type[BaseModel]) -> str:

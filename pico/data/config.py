@@ -4,6 +4,7 @@ Every default lives here and nowhere else.
 """
 
 from dataclasses import dataclass, field, replace
+from string import Formatter
 from typing import Annotated
 
 from picosweep.pico.errors import FieldError, nearest
@@ -46,6 +47,44 @@ def _check_fields(config: object, prefix: str) -> None:
                 allowed=", ".join(range_.choices) or range_.allowed,
                 near=nearest(value, range_.choices),
             )
+
+
+def _check_template(template: str) -> None:
+    """Hold a template to what it can be filled with.
+
+    Raises:
+        FieldError: it lacks `{content}`, has another field, or is no template at all.
+    """
+    try:
+        parts = [(name, spec, how) for _, name, spec, how in Formatter().parse(template)]
+    except ValueError:
+        parts = []
+    names = [name for name, _, _ in parts if name is not None]
+    plain = not any(spec or how for _, spec, how in parts)
+    if not plain or "content" not in names or not set(names) <= {"role", "content"}:
+        raise FieldError(
+            "not a template",
+            field="data.message_template",
+            found=repr(template),
+            allowed="a text with {content} and, where who speaks matters, {role}; {{ for a brace",
+        )
+
+
+def _check_encoding(encoding: str) -> None:
+    """Hold an encoding to those of text that Python knows.
+
+    Raises:
+        FieldError: it is another one.
+    """
+    try:
+        "".encode(encoding)  # `rot13` and `base64`, which make no bytes of text, raise here
+    except (LookupError, ValueError):
+        raise FieldError(
+            "unknown encoding",
+            field="data.encoding",
+            found=repr(encoding),
+            allowed="one that Python knows, such as utf-8, utf-16, latin-1, cp1252 or shift_jis",
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +180,31 @@ class DataConfig:
     """Packed and padded mode: whether the end of a document is predicted and scored."""
 
     text_field: str = "text"
-    """Column with the text, in JSONL, Parquet, `save_to_disk` and hub sources."""
+    """Where the text is in a row of JSON, CSV, Parquet, `save_to_disk` and hub sources: a column,
+    or a path into it such as `choices.0.turns`, where `*` is every entry of a list. Texts of a
+    list are joined by line ends, and a conversation is written with `message_template`."""
+
+    message_template: str = "{role}: {content}\n"
+    """How a message of a conversation (an object with `role` and `content`, or `from` and `value`)
+    is written; the messages follow each other."""
+
+    include: tuple[str, ...] = ()
+    """Which files of a folder are read, as patterns of names (`*.cpp`) or, with a `/`, of paths;
+    none: `.txt`, `.text`, `.md`, `.rst`, `.py`, `.tokens`, `.raw`, `.jsonl`, `.ndjson`, `.parquet`
+    and names without a suffix, and where there are none `.json`, `.csv`, `.tsv` and `.arrow`; each
+    compressed by gzip, bzip2 or xz, too."""
+
+    named_splits: bool = True
+    """Whether files of a folder that are named as splits (`train-…`, `validation-…`, `test-…`) are
+    what they are called: `validation`, or else `test`, is the validation part, and what is left is
+    not read."""
+
+    encoding: str = "utf-8"
+    """Encoding of text, JSON and CSV files, by Python's name of it."""
+
+    skip_unreadable: bool = False
+    """Whether files of a folder that are damaged, or of another encoding, are left out; otherwise
+    they end the command."""
 
     max_documents: AtLeastTwo | None = None
     """Most documents used of each source, from its start; None: all."""
@@ -158,6 +221,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         _check_fields(self, "data.")
+        _check_template(self.message_template)
+        _check_encoding(self.encoding)
         if self.context_tokens and self.mode != "padded":
             raise FieldError(
                 "only documents that are rows of their own can have given tokens",

@@ -52,6 +52,23 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceFiles:
+    """Which files of one source were read for what, and which were not."""
+
+    name: str
+    """The source as the user wrote it."""
+
+    training: dict[str, int]
+    """By suffix, how many files were read; those of `validation` not counted."""
+
+    validation: dict[str, int]
+    """By suffix, how many files their names gave to the validation part."""
+
+    left_out: tuple[dict[str, Any], ...]
+    """For each reason: `reason`, `files` (by suffix, how many) and one `example`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Meta:
     """What is known about prepared data, as `meta.json` stores it."""
 
@@ -112,6 +129,9 @@ class Meta:
     validation_parts: tuple[Part, ...]
     """Where each source lies in the validation tokens."""
 
+    files: tuple[SourceFiles, ...] = ()
+    """For each source with files, which were read and which were not."""
+
     def to_json(self) -> str:
         """Return the content of `meta.json`."""
         return json.dumps(asdict(self), indent=1)
@@ -122,6 +142,7 @@ class Meta:
         values = json.loads(text)
         for key in ("train_parts", "validation_parts"):
             values[key] = tuple(Part(**part) for part in values[key])
+        values["files"] = tuple(SourceFiles(**one) for one in values.get("files", ()))
         return cls(**values)
 
 

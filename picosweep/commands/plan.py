@@ -87,7 +87,7 @@ def plan(spec: str | Path | Mapping[str, Any], *, results: str | Path = "results
         unit=checked.spec.budget.unit,
         slots=min(slots, checked.spec.resources.max_concurrent or slots),
         architectures=tuple(_plan(sweep, name, data, initial) for name in sweep.spaces),
-        remarks=sweep.remarks,
+        remarks=(*data.reading, *sweep.remarks),
     )
 
 

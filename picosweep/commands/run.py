@@ -123,7 +123,7 @@ class _Sweep:
             if not coordinator.finished:
                 interrupted = self._train(coordinator, store, data, cluster, observer, mirror)
             log.info("training has ended")
-            remarks = [*self.checked.remarks, *coordinator.remarks()]
+            remarks = [*data.reading, *self.checked.remarks, *coordinator.remarks()]
             for remark in remarks:
                 log.info(remark)
             if interrupted:

@@ -202,6 +202,9 @@ def _section_of(config_class: type[Any]) -> type[BaseModel]:
             assert isinstance(annotation, type)
             annotation = _section_of(annotation)
             default = {"default_factory": annotation}
+        elif typing.get_origin(annotation) is tuple:  # a spec has lists
+            annotation = list[typing.get_args(annotation)[0]]  # type: ignore[misc]
+            default = {"default_factory": list}
         fields[field.name] = (annotation, Field(**default, description=meanings.get(field.name)))
     return create_model(
         config_class.__name__, __base__=_Section, __doc__=config_class.__doc__, **fields
@@ -264,6 +267,7 @@ def _to_dataclass(config_class: type[Any], section: Any) -> Any:
     values = {}
     for field in dataclasses.fields(config_class):
         value = getattr(section, field.name)
-        nested = dataclasses.is_dataclass(hints[field.name])
-        values[field.name] = _to_dataclass(hints[field.name], value) if nested else value
+        if dataclasses.is_dataclass(hints[field.name]):
+            value = _to_dataclass(hints[field.name], value)
+        values[field.name] = tuple(value) if isinstance(value, list) else value
     return config_class(**values)

@@ -1,12 +1,11 @@
 """A source's documents as they are used: not empty, within the limits, read once where they fit."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from picosweep.pico.data.preparation.split import Scan, content_hash
-from picosweep.pico.data.sources.source import Source
 from picosweep.pico.errors import FieldError
 
 _KEPT_CHARACTERS = 1 << 26
@@ -16,8 +15,16 @@ _KEPT_CHARACTERS = 1 << 26
 class Corpus:
     """The documents of one source."""
 
-    def __init__(self, source: Source, *, max_documents: int | None, max_bytes: int | None) -> None:
-        self.source = source
+    def __init__(
+        self,
+        documents: Callable[[], Iterator[str]],
+        description: str,
+        *,
+        max_documents: int | None = None,
+        max_bytes: int | None = None,
+    ) -> None:
+        self._documents = documents
+        self._description = description
         self._max_documents = max_documents
         self._max_bytes = max_bytes
         self._kept: list[str] | None = None
@@ -28,7 +35,7 @@ class Corpus:
     def _read(self) -> Iterator[str]:
         num_documents = 0
         num_bytes = 0
-        for text in self.source.documents():
+        for text in self._documents():
             if not text or text.isspace():
                 continue
             yield text
@@ -59,7 +66,7 @@ class Corpus:
                 if num_characters > _KEPT_CHARACTERS:
                     kept = None
         if not hashes:
-            raise FieldError("holds no text", field="data.source", found=self.source.description)
+            raise FieldError("holds no text", field="data.source", found=self._description)
         self._kept = kept
         return Scan(
             hashes=np.frombuffer(hashes, dtype=np.uint64),

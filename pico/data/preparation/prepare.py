@@ -26,10 +26,11 @@ from picosweep.pico.data.preparation.split import (
     Sides,
     split_by_hash,
     split_by_source,
+    split_rest,
     split_tail,
 )
 from picosweep.pico.data.preparation.token_file import TokenFile
-from picosweep.pico.data.prepared import Meta, Part, PreparedData
+from picosweep.pico.data.prepared import Meta, Part, PreparedData, SourceFiles
 from picosweep.pico.data.sources.registry import open_source
 from picosweep.pico.data.sources.source import Source
 from picosweep.pico.data.tokenizers.registry import make_tokenizer
@@ -63,10 +64,7 @@ def prepare(
         FieldError: the data cannot be read or used; the message names the setting to change.
     """
     report = progress or (lambda _stage, _fraction: None)
-    names = [name for name, _ in config.components]
-    if config.validation_source is not None:
-        names.append(config.validation_source)
-    sources = [open_source(name, config, cache_dir / "downloads") for name in names]
+    sources = [open_source(name, config, cache_dir / "downloads") for name in _names(config)]
     folder = cache_dir / _cache_key(config, sources)
     prepared = _open_whole(folder)
     if prepared is None:
@@ -82,6 +80,12 @@ def prepare(
     check_long_enough(prepared.meta, config.block_size)
     report("ready", 1.0)
     return prepared
+
+
+def _names(config: DataConfig) -> list[str]:
+    """Return the names of all sources, that of the validation part last."""
+    names = [name for name, _ in config.components]
+    return names if config.validation_source is None else [*names, config.validation_source]
 
 
 def _cache_key(config: DataConfig, sources: list[Source]) -> str:
@@ -128,12 +132,15 @@ def _put_in_place(unfinished: Path, folder: Path) -> None:
 
 def _build(config: DataConfig, sources: list[Source], folder: Path, report: Progress) -> None:
     report("reading", 0.0)
-    corpora = [
-        Corpus(source, max_documents=config.max_documents, max_bytes=config.max_bytes)
+    limits = {"max_documents": config.max_documents, "max_bytes": config.max_bytes}
+    corpora = [Corpus(source.documents, source.description, **limits) for source in sources]
+    own = [
+        None if source.validation is None else Corpus(source.validation, source.description)
         for source in sources
     ]
     scans = [corpus.scan(config.seed) for corpus in corpora]
-    sides = _split(config, scans)
+    own_scans = [None if corpus is None else corpus.scan(config.seed) for corpus in own]
+    sides = _split(config, scans, own_scans)
 
     report("training the tokenizer", 0.2)
     num_characters = sum(int(scan.sizes.sum()) for scan in scans)
@@ -145,18 +152,20 @@ def _build(config: DataConfig, sources: list[Source], folder: Path, report: Prog
         TokenFile(folder, "train", tokenizer) as train,
         TokenFile(folder, "validation", tokenizer) as validation,
     ):
-        parts = _encode(config, corpora, sides, train, validation)
+        parts = _encode(config, corpora, own, sides, train, validation)
     meta = _meta(config, sources, tokenizer, train, validation, *parts)
     (folder / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     (folder / "meta.json").write_text(meta.to_json(), encoding="utf-8")
 
 
-def _split(config: DataConfig, scans: list[Scan]) -> list[Sides]:
+def _split(config: DataConfig, scans: list[Scan], own_scans: list[Scan | None]) -> list[Sides]:
     """Return the side of every document; a validation source comes last, all of it on one side."""
     if config.validation_source is not None:
         own = np.full(len(scans[-1].hashes), VALIDATION, dtype=np.int8)
         return [*split_by_source(scans[:-1], scans[-1]), own]
     split = split_by_hash if config.split == "hash" else split_tail
+    if any(scan is not None for scan in own_scans):
+        return split_rest(scans, own_scans, config.validation_fraction, split)
     return split(scans, config.validation_fraction)
 
 
@@ -169,6 +178,7 @@ def _training_texts(corpora: list[Corpus], sides: list[Sides], *, one_in: int) -
 def _encode(
     config: DataConfig,
     corpora: list[Corpus],
+    own: list[Corpus | None],
     sides: list[Sides],
     train: TokenFile,
     validation: TokenFile,
@@ -179,12 +189,14 @@ def _encode(
         names.append((config.validation_source, 1.0))
     train_parts: list[Part] = []
     validation_parts: list[Part] = []
-    for corpus, side, (name, weight) in zip(corpora, sides, names, strict=True):
+    for corpus, given, side, (name, weight) in zip(corpora, own, sides, names, strict=True):
         for text, where in zip(corpus, side.tolist(), strict=True):
             if where == TRAIN:
                 train.add(text)
             elif where == VALIDATION:
                 validation.add(text)
+        for text in given or ():
+            validation.add(text)
         is_for_training = len(train_parts) < len(config.components)
         if is_for_training:
             train_parts.append(train.end_part(name, weight))
@@ -253,6 +265,11 @@ def _meta(
         source="; ".join(source.description for source in sources),
         train_parts=tuple(train_parts),
         validation_parts=tuple(validation_parts),
+        files=tuple(
+            SourceFiles(name=name, **asdict(source.files()))
+            for name, source in zip(_names(config), sources, strict=True)
+            if source.files is not None
+        ),
     )
 
 

@@ -5,7 +5,7 @@ its blanks differ.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ from picosweep.pico.errors import FieldError
 
 TRAIN, VALIDATION, DROPPED = 0, 1, 2
 Sides = npt.NDArray[np.int8]
+
+Split = Callable[[Sequence["Scan"], float], list[Sides]]
+"""From documents and a share of their characters to sides."""
 
 _SHARE_TOLERANCE = 0.02
 
@@ -28,6 +31,10 @@ class Scan:
 
     sizes: npt.NDArray[np.int64]
     """Characters of each."""
+
+    def only(self, kept: npt.NDArray[np.bool_]) -> "Scan":
+        """Return the scan of some of the documents."""
+        return Scan(hashes=self.hashes[kept], sizes=self.sizes[kept])
 
 
 def content_hash(text: str, seed: int) -> int:
@@ -58,6 +65,33 @@ def split_tail(scans: Sequence[Scan], fraction: float) -> list[Sides]:
 def split_by_source(scans: Sequence[Scan], validation: Scan) -> list[Sides]:
     """Take the sources for training, but drop documents that the validation source has too."""
     return _sides(scans, validation.hashes, clash=DROPPED)
+
+
+def split_rest(
+    scans: Sequence[Scan], own: Sequence[Scan | None], fraction: float, split: Split
+) -> list[Sides]:
+    """Split the sources that have no validation documents of their own; drop what others have.
+
+    Args:
+        scans: the documents to train on, by source, and to cut a validation part from where the
+            source has no own one.
+        own: each source's own validation documents.
+        fraction: share of a source's characters to set aside.
+        split: `split_by_hash` or `split_tail`.
+    """
+    given = np.concatenate([scan.hashes for scan in own if scan is not None])
+    sides = _sides(scans, given, clash=DROPPED)
+    rest = [index for index, scan in enumerate(own) if scan is None]
+    if not rest:
+        return sides
+    left = [scans[index].only(sides[index] == TRAIN) for index in rest]
+    for index, found in zip(rest, split(left, fraction), strict=True):
+        sides[index][sides[index] == TRAIN] = found
+    chosen = np.concatenate([scans[index].hashes[sides[index] == VALIDATION] for index in rest])
+    for index, scan in enumerate(own):
+        if scan is not None:
+            sides[index][np.isin(scans[index].hashes, chosen)] = DROPPED
+    return sides
 
 
 def _first_by_hash(scan: Scan, fraction: float) -> npt.NDArray[np.uint64]:

@@ -16,8 +16,9 @@ from typing import Any
 
 from picosweep.pico.data.config import HUB_MAX_BYTES, DataConfig
 from picosweep.pico.data.sources.hub_access import in_one_line, why_unreachable
-from picosweep.pico.data.sources.records import jsonl_documents, missing_text_field
+from picosweep.pico.data.sources.records import jsonl_documents
 from picosweep.pico.data.sources.source import Source
+from picosweep.pico.data.sources.text_field import TextField
 from picosweep.pico.errors import FieldError
 
 PREFIX = "hf:"
@@ -27,6 +28,9 @@ _SHORT_NAMES = {"wikitext": ("Salesforce/wikitext", "wikitext-2-raw-v1")}
 
 _LINES_OF_ARTICLES = frozenset({"Salesforce/wikitext"})
 """Data sets whose rows are the lines of articles: a row is no document."""
+
+
+_SLICE_FIELD = TextField(path="text", message_template="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +80,7 @@ def hub_source(name: str, config: DataConfig, download_dir: Path) -> Source:
     max_bytes = config.max_bytes
     if max_bytes is None and config.max_documents is None:
         max_bytes = HUB_MAX_BYTES
-    signature = (
+    signature: tuple[object, ...] = (
         "hf",
         hub_name.dataset,
         hub_name.configuration,
@@ -85,17 +89,20 @@ def hub_source(name: str, config: DataConfig, download_dir: Path) -> Source:
         config.max_documents,
         max_bytes,
     )
+    if config.message_template != DataConfig.message_template:
+        signature += (config.message_template,)
     key = hashlib.blake2b(json.dumps(signature).encode(), digest_size=12).hexdigest()
     slice_file = download_dir / f"{key}.jsonl"
+    text_field = TextField.of_config(config)
 
     def documents() -> Iterator[str]:
         if not slice_file.exists():
-            texts = _texts(_open_stream(hub_name), config.text_field, hub_name.dataset)
+            texts = _texts(_open_stream(hub_name), text_field, hub_name.dataset)
             if hub_name.dataset in _LINES_OF_ARTICLES:
                 texts = _articles(texts)
             with _telling(hub_name):
                 _write_slice(texts, slice_file, config.max_documents, max_bytes)
-        return jsonl_documents(slice_file, "text")
+        return jsonl_documents(slice_file, _SLICE_FIELD)
 
     return Source(
         description=f"{name} ({hub_name.split} split)", signature=signature, documents=documents
@@ -165,18 +172,9 @@ def _unreadable(name: HubName, reason: str) -> FieldError:
     )
 
 
-def _texts(rows: Iterable[Mapping[str, Any]], text_field: str, place: str) -> Iterator[str]:
+def _texts(rows: Iterable[Mapping[str, Any]], text_field: TextField, place: str) -> Iterator[str]:
     for row in rows:
-        if text_field not in row:
-            raise missing_text_field(text_field, list(row), place)
-        text = row[text_field]
-        if not isinstance(text, str | None):
-            raise FieldError(
-                f"{text_field!r} is not text",
-                field="data.text_field",
-                found=f"{type(text).__name__} in {place}",
-            )
-        yield text or ""
+        yield text_field.of(row, f"in {place}")
 
 
 def _articles(lines: Iterable[str]) -> Iterator[str]:

@@ -1,8 +1,40 @@
 """What a source of documents is: something that can be read repeatedly, always in one order."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from picosweep.pico.data.sources.formats import COMPRESSIONS
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Files of a folder that were not read, for one reason."""
+
+    reason: str
+    """Why, in a few words."""
+
+    files: Mapping[str, int]
+    """How many, by suffix; a folder by its name."""
+
+    example: str
+    """One of them, relative to the folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesRead:
+    """Which files of a source were read for what, and which were not."""
+
+    training: Mapping[str, int] = field(default_factory=dict)
+    """By suffix, how many files the training documents came from; where `validation` is empty, the
+    validation documents came from them, too."""
+
+    validation: Mapping[str, int] = field(default_factory=dict)
+    """By suffix, how many files their names gave to the validation part."""
+
+    left_out: Sequence[LeftOut] = ()
+    """What was not read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +54,25 @@ class Source:
     documents: Callable[[], Iterator[str]]
     """Function that starts reading from the first document."""
 
+    validation: Callable[[], Iterator[str]] | None = None
+    """The same for documents that are the validation part, where the source says which are."""
 
-def files_signature(root: Path, paths: list[Path]) -> tuple[object, ...]:
+    files: Callable[[], FilesRead] | None = None
+    """Which files were read: to be asked after the reading. None: the source has no files."""
+
+
+def by_suffix(paths: Sequence[Path]) -> dict[str, int]:
+    """Count files by their suffix, most frequent first; one without a suffix by its name."""
+    return dict(Counter(map(_suffix, paths)).most_common())
+
+
+def _suffix(path: Path) -> str:
+    if path.suffix.lower() in COMPRESSIONS:
+        return Path(path.stem).suffix + path.suffix
+    return path.suffix or path.name
+
+
+def files_signature(root: Path, paths: Sequence[Path]) -> tuple[object, ...]:
     """Return name, size and modification time of every file: it changes when any is edited."""
     rows = []
     for path in paths:

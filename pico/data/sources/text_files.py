@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from picosweep.pico.errors import FieldError
+from picosweep.pico.data.sources.formats import UnreadableFileError, explaining, open_text
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -22,27 +22,21 @@ _MARK = re.compile(re.escape(END_OF_TEXT))
 _ARTICLE = re.compile(r"^(?= ?= [^=\n]+ = *$)", re.MULTILINE)
 
 
-def read_chunks(path: Path) -> Iterator[str]:
+def read_chunks(path: Path, encoding: str) -> Iterator[str]:
     """Read a text file in pieces of at most 4 Mi characters, line ends as newlines.
 
     Raises:
-        FieldError: the file cannot be read or is not UTF-8.
+        UnreadableFileError: it is damaged, of another encoding, no text, or not to be had.
     """
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            while chunk := file.read(_CHUNK_CHARACTERS):
-                yield chunk
-    except UnicodeDecodeError as error:
-        raise FieldError(
-            "not UTF-8 text",
-            field="data.source",
-            found=f"byte 0x{error.object[error.start]:02x} in {path}",
-            allowed="UTF-8 (convert it first, for example with iconv)",
-        ) from None
-    except OSError as error:
-        raise FieldError(
-            "cannot be read", field="data.source", found=f"{path}: {error.strerror}"
-        ) from None
+    with explaining(path, encoding), open_text(path, encoding) as file:
+        while chunk := file.read(_CHUNK_CHARACTERS):
+            if "\0" in chunk:
+                raise UnreadableFileError(
+                    "not text",
+                    found=f"a NUL character in {path}",
+                    allowed="text; or the file's own data.encoding, such as utf-16",
+                )
+            yield chunk
 
 
 def section_size(total_bytes: int) -> int:
@@ -50,36 +44,43 @@ def section_size(total_bytes: int) -> int:
     return min(max(total_bytes // _SECTIONS_PER_SOURCE, _SMALLEST_SECTION), _LARGEST_SECTION)
 
 
-def documents_of(path: Path, *, unit: str, section: int | None) -> Iterator[str]:
+def documents_of(
+    path: Path, *, unit: str, section: int | None, encoding: str = "utf-8"
+) -> Iterator[str]:
     """Yield the documents of one text file.
 
     Args:
-        path: path of the file, UTF-8.
+        path: path of the file.
         unit: `line`, `file` or `auto`, as in `DataConfig.document_unit`.
         section: with `auto`, length in characters of the stretches that a text without marks is
             cut into, about; None keeps it whole.
+        encoding: the file's encoding.
     """
+
+    def pieces(split: Callable[[str], list[str]]) -> Iterator[str]:
+        return _split_stream(read_chunks(path, encoding), split)
+
     if unit == "line":
-        yield from _split_stream(path, lambda buffer: buffer.split("\n"))
+        yield from pieces(lambda buffer: buffer.split("\n"))
         return
     if unit == "file":
-        yield "".join(read_chunks(path))
+        yield "".join(read_chunks(path, encoding))
         return
-    head = next(read_chunks(path), "")[:_SNIFF_CHARACTERS]
+    head = next(read_chunks(path, encoding), "")[:_SNIFF_CHARACTERS]
     if sum(bool(part.strip()) for part in _MARK.split(head)) > 1:
-        yield from _split_stream(path, _MARK.split)
+        yield from pieces(_MARK.split)
     elif len(_ARTICLE.findall(head)) > 1:
-        yield from _split_stream(path, _ARTICLE.split)
+        yield from pieces(_ARTICLE.split)
     elif section is None:
-        yield "".join(read_chunks(path))
+        yield "".join(read_chunks(path, encoding))
     else:
-        yield from _split_stream(path, lambda buffer: _sections(buffer, section))
+        yield from pieces(lambda buffer: _sections(buffer, section))
 
 
-def _split_stream(path: Path, split: Callable[[str], list[str]]) -> Iterator[str]:
+def _split_stream(chunks: Iterator[str], split: Callable[[str], list[str]]) -> Iterator[str]:
     """Apply `split` chunk by chunk; its last part waits for the text that may belong to it."""
     rest = ""
-    for chunk in read_chunks(path):
+    for chunk in chunks:
         *whole, rest = split(rest + chunk)
         yield from whole
     yield rest

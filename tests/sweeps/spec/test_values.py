@@ -177,3 +177,10 @@ def test_the_goal_follows_from_the_metric(
     spec = parse_spec(MINIMAL | {"objectives": [objective]})
     assert spec.objectives[0].goal == goal
     assert len(unusual_goals(spec)) == remarks
+
+
+def test_a_list_of_the_data_settings_goes_through_a_spec_and_its_json() -> None:
+    spec = parse_spec(MINIMAL | {"data": {"source": "code", "include": ["*.cpp", "a/*"]}})
+    assert spec.data_config.include == ("*.cpp", "a/*")
+    again = parse_spec(spec.model_dump(mode="json"))
+    assert again.data_config == spec.data_config

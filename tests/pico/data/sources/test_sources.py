@@ -196,7 +196,7 @@ def test_parquet_columns_are_checked(tmp_path):
     """A missing column is named with those there are; a column of numbers is not text."""
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"id": [1], "body": ["a"]}), path)
-    with pytest.raises(FieldError, match=r"no field 'text'; found fields 'id', 'body' on"):
+    with pytest.raises(FieldError, match=r"no field 'text'; found fields 'id', 'body' in"):
         documents(path)
     with pytest.raises(FieldError, match=r"'id' is not text; found int64"):
         documents(path, text_field="id")
