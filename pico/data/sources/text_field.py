@@ -67,13 +67,13 @@ class TextField:
         if value is None:
             return ""
         if isinstance(value, str):
-            return _without_surrogates(value)
+            return without_surrogates(value)
         if isinstance(value, Sequence) and not isinstance(value, bytes) and value:
             messages = [_message(one) for one in value]
             if None not in messages:
-                return _without_surrogates(self._conversation(messages))
+                return without_surrogates(self._conversation(messages))
             if self.joins_lists and all(isinstance(one, str) for one in value):
-                return _without_surrogates("\n".join(value))
+                return without_surrogates("\n".join(value))
         if value == [] and self.joins_lists:
             return ""
         raise FieldError(
@@ -162,7 +162,7 @@ def _message(value: object) -> tuple[str, str] | None:
     return None
 
 
-def _without_surrogates(text: str) -> str:
+def without_surrogates(text: str) -> str:
     """Replace lone surrogates, which are not text and which no UTF-8 can hold."""
     try:
         text.encode()

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from tokenizers import Tokenizer as Engine, decoders, models, pre_tokenizers, trainers
 
+from picosweep.pico.data.sources.text_field import without_surrogates
 from picosweep.pico.data.sources.text_files import END_OF_TEXT
 from picosweep.pico.data.tokenizers.pretokens import encode_by_piece, thinned_pieces
 from picosweep.pico.data.tokenizers.tokenizer import IntArray, Tokenizer
@@ -50,7 +51,7 @@ class ByteBPE(Tokenizer):
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; marks such as `<|endoftext|>` in it are ordinary text."""
-        return list(self._engine.encode(_writable(text), add_special_tokens=False).ids)
+        return list(self._engine.encode(without_surrogates(text), add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`; bytes that are no UTF-8 become replacement characters."""
@@ -58,7 +59,7 @@ class ByteBPE(Tokenizer):
 
     def encode_documents(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Return all ids one after another and the number of ids of each text, on all cores."""
-        texts = [_writable(text) for text in texts]
+        texts = [without_surrogates(text) for text in texts]
         if self._cuts_like_gpt2:
             return encode_by_piece(texts, self._encode_pieces)
         rows = self._engine.encode_batch_fast(texts, add_special_tokens=False)
@@ -109,15 +110,6 @@ def _concatenate(rows: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
     return np.fromiter(flat, dtype=np.int64, count=int(lengths.sum())), lengths
 
 
-def _writable(text: str) -> str:
-    """Replace lone surrogates, which are not text and which no UTF-8 can hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode()
-    return text
-
-
 def new_engine(model: models.BPE) -> Engine:
     """Return an engine that cuts and writes text as GPT-2's does."""
     engine = Engine(model)
@@ -133,7 +125,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> ByteBPE:
     `pico.data.tokenizers.pretokens.thinned_pieces`.
     """
     at_most = vocab_size * _TRAINING_PIECES_PER_TOKEN
-    sample = thinned_pieces(map(_writable, texts), at_most=at_most)
+    sample = thinned_pieces(map(without_surrogates, texts), at_most=at_most)
     engine = new_engine(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
