@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from picosweep.pico.data.config import DataConfig, TokenizerConfig
 from picosweep.pico.data.preparation.prepare import check_long_enough, prepare
-from picosweep.pico.data.prepared import Meta, PreparedData, SourceFiles
+from picosweep.pico.data.prepared import Meta, PreparedData
 from picosweep.pico.data.tokenizer_quality import check_prepared
 from picosweep.pico.errors import FieldError
 from picosweep.sweeps.errors import InputError, input_error, unreadable_prompt
@@ -53,7 +53,8 @@ class SweepData:
     @property
     def reading(self) -> list[str]:
         """Say of each source which files were left out, or taken for the validation part."""
-        return [_told(files) for files in self.own.meta.files if files.left_out or files.validation]
+        files = self.own.meta.files.items()
+        return [one.told(name) for name, one in files if one.left_out or one.validation]
 
     def describe(self) -> dict[str, Any]:
         """Return the content of a sweep's `data.json`: the first data, and other tokenizers."""
@@ -73,20 +74,6 @@ class SweepData:
         return {None: first.tokenizer_json} | {
             data.meta.tokenizer_fingerprint: data.tokenizer_json for data in others
         }
-
-
-def _told(files: SourceFiles) -> str:
-    text = f"data {files.name}: {_counted(files.training)} read"
-    if files.validation:
-        text += f" to train on, {_counted(files.validation)} to validate, as their names say"
-    for one in files.left_out:
-        text += f"; left out, {one['reason']}: {_counted(one['files'])}, such as {one['example']}"
-    return text
-
-
-def _counted(files: Mapping[str, int]) -> str:
-    kinds = [f"{number:,} {suffix}" for suffix, number in files.items()]
-    return " and ".join([", ".join(kinds[:-1]), kinds[-1]] if len(kinds) > 1 else kinds) or "none"
 
 
 def prepare_all(

@@ -80,7 +80,7 @@ ROOMS: Mapping[str, str] = {
     "pico.data.tokenizers",
     "pico.data.tokenizer_quality": "pico.data.prepared pico.data.tokenizers",
     "pico.data.batching": "pico.data.prepared",
-    "pico.data.prepared": "pico.data.tokenizers",
+    "pico.data.prepared": "pico.data.sources pico.data.tokenizers",
     "pico.data.tokenizers": "pico.data.config pico.data.sources",
     "pico.data.sources": "pico.data.config",
     "pico.data.config": "pico.field_checks",

@@ -51,8 +51,7 @@ def environment_sentence(results: Results) -> str:
         text += f" They saw {data} different data sets: losses do not compare between those."
     for content in results.data.values():
         told = content.get("reading")
-        for sentence in told if isinstance(told, list) else ():
-            text += f" Of the {sentence}."
+        text += "".join(f" {sentence}" for sentence in told) if isinstance(told, list) else ""
     return text
 
 

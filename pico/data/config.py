@@ -196,8 +196,8 @@ class DataConfig:
 
     named_splits: bool = True
     """Whether files of a folder that are named as splits (`train-…`, `validation-…`, `test-…`) are
-    what they are called: `validation`, or else `test`, is the validation part, and what is left is
-    not read."""
+    what they are called: `validation`, or else `test`, is the validation part, and a further split
+    is not read. Files that are not named so are trained on."""
 
     encoding: str = "utf-8"
     """Encoding of text, JSON and CSV files, by Python's name of it."""

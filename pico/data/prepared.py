@@ -1,7 +1,7 @@
 """Tokens ready for training: two flat arrays, what they mean, and the tokenizer that made them."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from picosweep.pico.data.sources.source import FilesRead
 from picosweep.pico.data.tokenizers.registry import tokenizer_from_json
 from picosweep.pico.data.tokenizers.tokenizer import IntArray, Tokenizer, text_fingerprint
 
@@ -49,23 +50,6 @@ class Part:
     def num_documents(self) -> int:
         """Number of documents."""
         return self.end_start - self.first_start - 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceFiles:
-    """Which files of one source were read for what, and which were not."""
-
-    name: str
-    """The source as the user wrote it."""
-
-    training: dict[str, int]
-    """By suffix, how many files were read; those of `validation` not counted."""
-
-    validation: dict[str, int]
-    """By suffix, how many files their names gave to the validation part."""
-
-    left_out: tuple[dict[str, Any], ...]
-    """For each reason: `reason`, `files` (by suffix, how many) and one `example`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +113,8 @@ class Meta:
     validation_parts: tuple[Part, ...]
     """Where each source lies in the validation tokens."""
 
-    files: tuple[SourceFiles, ...] = ()
-    """For each source with files, which were read and which were not."""
+    files: dict[str, FilesRead] = field(default_factory=dict)
+    """By name of each source that has files, which were read and which were not."""
 
     def to_json(self) -> str:
         """Return the content of `meta.json`."""
@@ -142,7 +126,8 @@ class Meta:
         values = json.loads(text)
         for key in ("train_parts", "validation_parts"):
             values[key] = tuple(Part(**part) for part in values[key])
-        values["files"] = tuple(SourceFiles(**one) for one in values.get("files", ()))
+        files = values.get("files", {}).items()
+        values["files"] = {name: FilesRead.from_plain(one) for name, one in files}
         return cls(**values)
 
 

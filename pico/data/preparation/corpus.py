@@ -13,15 +13,15 @@ _KEPT_CHARACTERS = 1 << 26
 
 
 class Corpus:
-    """The documents of one source."""
+    """The documents of one source, or of its own validation part."""
 
     def __init__(
         self,
         documents: Callable[[], Iterator[str]],
         description: str,
         *,
-        max_documents: int | None = None,
-        max_bytes: int | None = None,
+        max_documents: int | None,
+        max_bytes: int | None,
     ) -> None:
         self._documents = documents
         self._description = description

@@ -30,7 +30,7 @@ from picosweep.pico.data.preparation.split import (
     split_tail,
 )
 from picosweep.pico.data.preparation.token_file import TokenFile
-from picosweep.pico.data.prepared import Meta, Part, PreparedData, SourceFiles
+from picosweep.pico.data.prepared import Meta, Part, PreparedData
 from picosweep.pico.data.sources.registry import open_source
 from picosweep.pico.data.sources.source import Source
 from picosweep.pico.data.tokenizers.registry import make_tokenizer
@@ -135,7 +135,9 @@ def _build(config: DataConfig, sources: list[Source], folder: Path, report: Prog
     limits = {"max_documents": config.max_documents, "max_bytes": config.max_bytes}
     corpora = [Corpus(source.documents, source.description, **limits) for source in sources]
     own = [
-        None if source.validation is None else Corpus(source.validation, source.description)
+        None
+        if source.validation is None
+        else Corpus(source.validation, source.description, **limits)
         for source in sources
     ]
     scans = [corpus.scan(config.seed) for corpus in corpora]
@@ -265,11 +267,11 @@ def _meta(
         source="; ".join(source.description for source in sources),
         train_parts=tuple(train_parts),
         validation_parts=tuple(validation_parts),
-        files=tuple(
-            SourceFiles(name=name, **asdict(source.files()))
+        files={
+            name: source.files()
             for name, source in zip(_names(config), sources, strict=True)
             if source.files is not None
-        ),
+        },
     )
 
 

@@ -1,6 +1,7 @@
 """What a file is, by its name and its first bytes, and how it is opened."""
 
 import bz2
+import codecs
 import gzip
 import lzma
 import zlib
@@ -52,11 +53,7 @@ _BYTE_ORDER_MARKS: Final = {
 
 
 class UnreadableFileError(FieldError):
-    """One file that cannot be read, whatever else is set; `reason` says why in a few words."""
-
-    def __init__(self, reason: str, *, found: str, allowed: str | None = None) -> None:
-        super().__init__(reason, field="data.source", found=found, allowed=allowed)
-        self.reason = reason
+    """One file that cannot be read; `problem` says why in a few words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +86,21 @@ def open_text(path: Path, encoding: str) -> TextIO:
     Raises:
         OSError: it cannot be opened. Reading raises what `explaining` explains.
     """
-    if encoding.lower().replace("_", "-") in {"utf-8", "utf8"}:
+    if codecs.lookup(encoding).name == "utf-8":
         encoding = "utf-8-sig"
     opener = _OPENERS.get(path.suffix.lower())
     if opener is None:
         return path.open(encoding=encoding)
     return TextIOWrapper(opener(path, "rb"), encoding=encoding)
+
+
+LEAVE_OUT: Final = "data.skip_unreadable: true leaves such files of a folder out"
+"""The way on from a file that cannot be read."""
+
+
+def unreadable(problem: str, found: str, allowed: str | None = None) -> UnreadableFileError:
+    """Return the error for a file that cannot be read, whatever else is set."""
+    return UnreadableFileError(problem, field="data.source", found=found, allowed=allowed)
 
 
 @contextmanager
@@ -109,33 +115,29 @@ def explaining(path: Path, encoding: str) -> Iterator[None]:
     except UnicodeError as error:
         raise _wrong_encoding(path, encoding, error) from None
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise UnreadableFileError("damaged", found=f"{path}: {error}", allowed=_LEAVE_OUT) from None
+        raise unreadable("damaged", f"{path}: {error}", LEAVE_OUT) from None
     except OSError as error:
-        raise UnreadableFileError(
-            "cannot be read", found=f"{path}: {error.strerror or error}", allowed=_LEAVE_OUT
+        raise unreadable(
+            "cannot be read", f"{path}: {error.strerror or error}", LEAVE_OUT
         ) from None
 
 
-_LEAVE_OUT: Final = "data.skip_unreadable: true leaves such files of a folder out"
-
-
 def _wrong_encoding(path: Path, encoding: str, error: UnicodeError) -> UnreadableFileError:
-    head = _head(path)
+    # What a compressed file holds has no marks at the file's own beginning.
+    head = b"" if FileKind.of(path).compression else _head(path)
     for mark, (method, suffix) in _MAGIC.items():
         if head.startswith(mark):
             way = f"its name with {suffix} at the end" if suffix else "unpack it first"
-            return UnreadableFileError(
-                "compressed, and its name does not say so", found=f"{path} ({method})", allowed=way
-            )
+            return unreadable("compressed, and its name does not say so", f"{path} ({method})", way)
     marked = next((name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
     if isinstance(error, UnicodeDecodeError):
         found = f"byte 0x{error.object[error.start]:02x} in {path}"
     else:
         found = f"{path}: {error}"
-    return UnreadableFileError(
+    return unreadable(
         f"not {encoding.upper()} text",
-        found=found,
-        allowed=f"the file's own data.encoding, such as {marked or 'latin-1'}; or {_LEAVE_OUT}",
+        found,
+        f"the file's own data.encoding, such as {marked or 'latin-1'}; or {LEAVE_OUT}",
     )
 
 

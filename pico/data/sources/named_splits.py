@@ -63,11 +63,14 @@ def _name_of(path: Path) -> _Name | None:
     kind = FileKind.of(path)
     if kind.suffix not in _SUFFIXES:
         return None
+    folders = path.parent.parts
+    named = [part.lower() for part in folders if part.lower() in _WORDS]
     stem = Path(path.stem).stem if kind.compression else path.stem
     if match := _NAMED.fullmatch(stem):
-        split = _WORDS[match["word"].lower()]
-        return _Name(split=split, shape=(*path.parent.parts, match["before"] + "*", kind.suffix))
-    for place, part in enumerate(path.parts[:-1]):
-        if part.lower() in _WORDS:
-            return _Name(split=_WORDS[part.lower()], shape=(*path.parts[:place], "*/"))
+        around = tuple("*" if part.lower() in _WORDS else part for part in folders)
+        shape = (*around, match["before"] + "*", kind.suffix)
+        return _Name(split=_WORDS[match["word"].lower()], shape=shape)
+    if named:
+        before = [part.lower() for part in folders].index(named[0])
+        return _Name(split=_WORDS[named[0]], shape=(*folders[:before], "*/"))
     return None

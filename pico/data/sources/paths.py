@@ -1,7 +1,7 @@
 """A file or a folder as one source: which files are read, for which part, and which are not."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -12,11 +12,13 @@ from typing import Final
 from picosweep.pico.data.config import DataConfig
 from picosweep.pico.data.sources.formats import (
     COMPRESSIONS,
+    LEAVE_OUT,
     RECORD_SUFFIXES,
     TABLE_SUFFIXES,
     TEXT_SUFFIXES,
     FileKind,
     UnreadableFileError,
+    unreadable,
 )
 from picosweep.pico.data.sources.named_splits import splits_of
 from picosweep.pico.data.sources.records import (
@@ -31,7 +33,6 @@ from picosweep.pico.data.sources.source import (
     FilesRead,
     LeftOut,
     Source,
-    by_suffix,
     files_signature,
 )
 from picosweep.pico.data.sources.text_field import TextField
@@ -65,12 +66,10 @@ def path_source(path: Path, config: DataConfig) -> Source:
     kind = "file" if path.is_file() else f"folder of {len(paths)} files"
 
     def files_read() -> FilesRead:
-        unreadable = training.unreadable | validation.unreadable
-        reasons = {entry: error.reason for entry, error in unreadable.items()}
-        left_out = {**chosen.left_out, **reasons}
+        left_out = {**chosen.left_out, **training.unreadable, **validation.unreadable}
         return FilesRead(
-            training=by_suffix([one for one in chosen.training if one not in unreadable]),
-            validation=by_suffix([one for one in chosen.validation if one not in unreadable]),
+            training=_by_suffix([one for one in chosen.training if one not in left_out]),
+            validation=_by_suffix([one for one in chosen.validation if one not in left_out]),
             left_out=_by_reason(left_out, path),
         )
 
@@ -150,10 +149,10 @@ def _check_suffix(path: Path) -> None:
     kind = FileKind.of(path)
     for suffix in (path.suffix.lower(), kind.suffix):
         if suffix in _UNREAD_ARCHIVES:
-            raise UnreadableFileError(
+            raise unreadable(
                 "an archive or compressed in a way that is not read",
-                found=str(path),
-                allowed=f"unpacked, or one of {', '.join(sorted(COMPRESSIONS))}",
+                str(path),
+                f"unpacked, or one of {', '.join(sorted(COMPRESSIONS))}",
             )
 
 
@@ -201,41 +200,28 @@ def _walk(folder: Path, config: DataConfig) -> tuple[list[Path], dict[Path, str]
     left_out: dict[Path, str] = {}
 
     def refuse(error: OSError) -> None:
-        unreadable = UnreadableFileError(
-            "cannot be read",
-            found=f"{error.filename}: {error.strerror}",
-            allowed="data.skip_unreadable: true leaves such folders out",
-        )
+        problem = "cannot be read"
         if not config.skip_unreadable:
-            raise unreadable
-        left_out[Path(error.filename)] = unreadable.reason
+            raise unreadable(problem, f"{error.filename}: {error.strerror}", LEAVE_OUT)
+        left_out[Path(error.filename)] = problem
 
-    above: dict[str, frozenset[str]] = {}
-    for place, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
-        real = os.path.realpath(place)
-        ancestors = above.pop(str(Path(place)), frozenset()) | {real}
-        for name in [*folders, *names]:
-            if name.startswith("."):
-                left_out[Path(place, name)] = "hidden"
-        visible = []
-        for name in folders:
-            inner = Path(place, name)
-            if name.startswith("."):
-                continue
-            if os.path.realpath(inner) in ancestors:
-                left_out[inner] = "a link to a folder around it"
-                continue
-            above[str(inner)] = ancestors
-            visible.append(name)
-        folders[:] = visible
-        for name in names:
-            path = Path(place, name)
-            if name.startswith("."):
-                continue
-            if path.is_file():
+    above: dict[Path, frozenset[str]] = {}
+    for name, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
+        place = Path(name)
+        around = above.pop(place, frozenset()) | {os.path.realpath(place)}
+        for path in [place / one for one in (*folders, *names)]:
+            if path.name.startswith("."):
+                left_out[path] = "hidden"
+            elif path.is_file():
                 files.append(path)
+            elif path.is_dir():
+                if os.path.realpath(path) in around:
+                    left_out[path] = "a link to a folder around it"
+                else:
+                    above[path] = around
             else:
                 left_out[path] = "a link to nothing" if path.is_symlink() else "no ordinary file"
+        folders[:] = [one for one in folders if place / one in above]
     return files, left_out
 
 
@@ -264,11 +250,21 @@ def _by_reason(left_out: Mapping[Path, str], folder: Path) -> tuple[LeftOut, ...
     return tuple(
         LeftOut(
             reason=reason,
-            files=by_suffix(paths),
+            files=_by_suffix(paths),
             example=paths[0].relative_to(folder).as_posix() + ("/" if paths[0].is_dir() else ""),
         )
         for reason, paths in by_reason.items()
     )
+
+
+def _by_suffix(paths: Sequence[Path]) -> dict[str, int]:
+    """Count files by their suffix, most frequent first; one without a suffix by its name."""
+    return dict(Counter(map(_suffix, paths)).most_common())
+
+
+def _suffix(path: Path) -> str:
+    inner = Path(path.stem).suffix if FileKind.of(path).compression else ""
+    return inner + path.suffix or path.name
 
 
 class _Files:
@@ -286,15 +282,15 @@ class _Files:
                 yield from self._documents_of(path)
 
     @cached_property
-    def unreadable(self) -> dict[Path, UnreadableFileError]:
-        """What cannot be read to its end, where such files are to be left out."""
-        found: dict[Path, UnreadableFileError] = {}
+    def unreadable(self) -> dict[Path, str]:
+        """Why a file cannot be read to its end, where such files are to be left out."""
+        found: dict[Path, str] = {}
         for path in self._paths if self._config.skip_unreadable else ():
             try:
                 for _ in self._documents_of(path):
                     pass
             except UnreadableFileError as error:
-                found[path] = error
+                found[path] = error.problem
         return found
 
     def _documents_of(self, path: Path) -> Iterator[str]:

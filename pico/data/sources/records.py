@@ -11,13 +11,22 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from picosweep.pico.data.sources.formats import UnreadableFileError, explaining, open_text
+from picosweep.pico.data.sources.formats import (
+    LEAVE_OUT,
+    explaining,
+    open_text,
+    unreadable,
+)
 from picosweep.pico.data.sources.text_field import TextField, missing_text_field
 from picosweep.pico.errors import FieldError
 
+_NOT_JSON: Final = "not JSON"
 
-def jsonl_documents(path: Path, text_field: TextField, encoding: str = "utf-8") -> Iterator[str]:
-    """Yield the text of every line's JSON object.
+
+def jsonl_documents(
+    path: Path, text_field: TextField, encoding: str = "utf-8", *, problem: str = _NOT_JSON
+) -> Iterator[str]:
+    """Yield the text of every line's JSON object; `problem` is what a line without JSON is.
 
     Raises:
         FieldError: the file cannot be read, or a line is no JSON object with text in `text_field`.
@@ -26,7 +35,7 @@ def jsonl_documents(path: Path, text_field: TextField, encoding: str = "utf-8") 
         for number, line in enumerate(file, start=1):
             if line.strip():
                 place = f"{path} line {number}"
-                yield text_field.of(_object(_parsed(line, place), place), f"on {place}")
+                yield text_field.of(_object(_parsed(line, place, problem), place), f"on {place}")
 
 
 def json_documents(path: Path, text_field: TextField, encoding: str = "utf-8") -> Iterator[str]:
@@ -42,12 +51,8 @@ def json_documents(path: Path, text_field: TextField, encoding: str = "utf-8") -
         is_array = first.lstrip().startswith("[")
         content = first + file.read() if is_array else ""
     if not is_array:
-        try:
-            yield from jsonl_documents(path, text_field, encoding)
-        except _NotJsonError as error:
-            raise UnreadableFileError(
-                "neither a JSON array of objects nor an object a line", found=str(error.found)
-            ) from None
+        neither = "neither a JSON array of objects nor an object a line"
+        yield from jsonl_documents(path, text_field, encoding, problem=neither)
         return
     for index, row in enumerate(_parsed(content, str(path))):
         place = f"entry {index} of {path}"
@@ -74,38 +79,29 @@ def csv_documents(
             column = names.index(text_field.path)
             for row in rows:
                 if row and len(row) != len(names):
-                    raise UnreadableFileError(
+                    raise unreadable(
                         "not a table",
-                        found=f"{len(row)} fields on {path} line {rows.line_num}",
-                        allowed=f"{len(names)}, as its first line has",
+                        f"{len(row)} fields on {path} line {rows.line_num}",
+                        f"{len(names)}, as its first line has",
                     )
                 if row:
                     yield row[column]
         except csv.Error as error:
-            raise UnreadableFileError(
-                "not a table", found=f"{error} on {path} line {rows.line_num}"
-            ) from None
+            raise unreadable("not a table", f"{error} on {path} line {rows.line_num}") from None
 
 
-class _NotJsonError(UnreadableFileError):
-    """Text that is no JSON."""
-
-
-def _parsed(text: str, place: str) -> Any:
+def _parsed(text: str, place: str, problem: str = _NOT_JSON) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         line = f"line {error.lineno} " if "\n" in text.strip() else ""
-        raise _NotJsonError(
-            "not JSON", found=f"{error.msg} at {line}column {error.colno} of {place}"
-        ) from None
+        found = f"{error.msg} at {line}column {error.colno} of {place}"
+        raise unreadable(problem, found) from None
     except RecursionError:
-        raise UnreadableFileError(
-            "not JSON", found=f"brackets nested too deep on {place}"
-        ) from None
+        raise unreadable(_NOT_JSON, f"brackets nested too deep on {place}") from None
     except ValueError as error:  # a number of more digits than Python reads
         reason = str(error).partition(";")[0]
-        raise UnreadableFileError("not JSON", found=f"{reason} on {place}") from None
+        raise unreadable(_NOT_JSON, f"{reason} on {place}") from None
 
 
 def _object(row: object, place: str) -> Mapping[str, Any]:
@@ -160,11 +156,8 @@ def _explaining_arrow(path: Path, problem: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0].strip(" .")
-        raise UnreadableFileError(
-            problem,
-            found=f"{path}: {reason}" if reason else str(path),
-            allowed="data.skip_unreadable: true leaves such files of a folder out",
-        ) from None
+        found = f"{path}: {reason}" if reason else str(path)
+        raise unreadable(problem, found, LEAVE_OUT) from None
 
 
 def _column(schema: Any, text_field: TextField, place: str) -> str:
@@ -216,11 +209,8 @@ def _values(values: Any, first_row: int, path: Path) -> Sequence[Any]:
             try:
                 values.slice(offset, 1).to_pylist()
             except UnicodeDecodeError as error:
-                raise UnreadableFileError(
-                    "not UTF-8 text",
-                    found=f"byte 0x{error.object[error.start]:02x} in row {first_row + offset} "
-                    f"of {path}",
-                    allowed="data.skip_unreadable: true leaves such files of a folder out",
-                ) from None
+                byte = error.object[error.start]
+                found_at = f"byte 0x{byte:02x} in row {first_row + offset} of {path}"
+                raise unreadable("not UTF-8 text", found_at, LEAVE_OUT) from None
         raise
     return found

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from picosweep.pico.data.sources.formats import UnreadableFileError
+from picosweep.pico.data.sources.formats import UnreadableFileError, unreadable
 
 
 def saved_splits(folder: Path) -> Mapping[str, Path]:
@@ -55,4 +55,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _damaged(path: Path, reason: str) -> UnreadableFileError:
-    return UnreadableFileError("a damaged data set", found=f"{path}: {reason}")
+    return unreadable("a damaged data set", f"{path}: {reason}")

@@ -1,11 +1,9 @@
 """What a source of documents is: something that can be read repeatedly, always in one order."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from picosweep.pico.data.sources.formats import COMPRESSIONS
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +20,10 @@ class LeftOut:
     """One of them, relative to the folder."""
 
 
+def _counted(files: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {suffix}" for suffix, number in files.items()) or "nothing"
+
+
 @dataclass(frozen=True, kw_only=True)
 class FilesRead:
     """Which files of a source were read for what, and which were not."""
@@ -35,6 +37,19 @@ class FilesRead:
 
     left_out: Sequence[LeftOut] = ()
     """What was not read."""
+
+    def told(self, name: str) -> str:
+        """Say in a sentence what was read of the source called `name`, and what was not."""
+        text = f"From {name!r} was read: {_counted(self.training)}"
+        if self.validation:
+            text += f" to train on and {_counted(self.validation)} to validate, by their names"
+        left_out = [f"{_counted(o.files)} ({o.reason}: {o.example})" for o in self.left_out]
+        return f"{text}; left out: {'; '.join(left_out)}." if left_out else f"{text}."
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> "FilesRead":
+        """Rebuild from what `dataclasses.asdict` made of it."""
+        return cls(**{**values, "left_out": tuple(LeftOut(**one) for one in values["left_out"])})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,17 +74,6 @@ class Source:
 
     files: Callable[[], FilesRead] | None = None
     """Which files were read: to be asked after the reading. None: the source has no files."""
-
-
-def by_suffix(paths: Sequence[Path]) -> dict[str, int]:
-    """Count files by their suffix, most frequent first; one without a suffix by its name."""
-    return dict(Counter(map(_suffix, paths)).most_common())
-
-
-def _suffix(path: Path) -> str:
-    if path.suffix.lower() in COMPRESSIONS:
-        return Path(path.stem).suffix + path.suffix
-    return path.suffix or path.name
 
 
 def files_signature(root: Path, paths: Sequence[Path]) -> tuple[object, ...]:

@@ -69,9 +69,9 @@ class TextField:
         if isinstance(value, str):
             return without_surrogates(value)
         if isinstance(value, Sequence) and not isinstance(value, bytes) and value:
-            messages = [_message(one) for one in value]
-            if None not in messages:
-                return without_surrogates(self._conversation(messages))
+            messages = [message for one in value if (message := _message(one))]
+            if len(messages) == len(value):
+                return without_surrogates("".join(map(self._written, messages)))
             if self.joins_lists and all(isinstance(one, str) for one in value):
                 return without_surrogates("\n".join(value))
         if value == [] and self.joins_lists:
@@ -83,12 +83,9 @@ class TextField:
             allowed=_paths_with_text(record),
         )
 
-    def _conversation(self, messages: Sequence[tuple[str, str] | None]) -> str:
-        return "".join(
-            self.message_template.format(role=message[0], content=message[1])
-            for message in messages
-            if message is not None
-        )
+    def _written(self, message: tuple[str, str]) -> str:
+        role, content = message
+        return self.message_template.format(role=role, content=content)
 
 
 def missing_text_field(path: str, record: Mapping[str, Any], place: str) -> FieldError:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from picosweep.pico.data.sources.formats import UnreadableFileError, explaining, open_text
+from picosweep.pico.data.sources.formats import explaining, open_text, unreadable
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -31,10 +31,10 @@ def read_chunks(path: Path, encoding: str) -> Iterator[str]:
     with explaining(path, encoding), open_text(path, encoding) as file:
         while chunk := file.read(_CHUNK_CHARACTERS):
             if "\0" in chunk:
-                raise UnreadableFileError(
+                raise unreadable(
                     "not text",
-                    found=f"a NUL character in {path}",
-                    allowed="text; or the file's own data.encoding, such as utf-16",
+                    f"a NUL character in {path}",
+                    "text; or the file's own data.encoding, such as utf-16",
                 )
             yield chunk
 

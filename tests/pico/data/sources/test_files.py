@@ -1,6 +1,7 @@
 """Files as people have them: other suffixes, encodings, links, splits, nested and damaged rows."""
 
 import bz2
+import errno
 import gzip
 import json
 import lzma
@@ -15,9 +16,12 @@ from hypothesis import given, strategies as st
 
 from picosweep.pico.data.config import DataConfig, TokenizerConfig
 from picosweep.pico.data.preparation.prepare import prepare
+from picosweep.pico.data.prepared import Meta
+from picosweep.pico.data.sources.formats import RECORD_SUFFIXES, TABLE_SUFFIXES, TEXT_SUFFIXES
 from picosweep.pico.data.sources.registry import open_source
 from picosweep.pico.data.sources.source import Source
 from picosweep.pico.errors import FieldError
+from picosweep.pico.field_checks import meanings_of
 
 TEXTS = [f"text {index} of owls" for index in range(40)]
 ROWS = [{"text": text, "size": len(text)} for text in TEXTS]
@@ -122,6 +126,7 @@ def test_a_bad_byte_in_a_column_is_named(tmp_path: Path) -> None:
         ("a.txt", "grün".encode("latin-1"), "not UTF-8 text.*such as latin-1"),
         ("a.txt", b"o\x00w\x00l\x00", "a NUL character"),
         ("a.txt.gz", gzip.compress(b"owl" * 999)[:30], "damaged; found"),
+        ("a.txt.gz", gzip.compress(b"gr\xfcn"), "not UTF-8 text.*such as latin-1"),
         ("a.txt.gz", b"no gzip at all", "damaged; found"),
         ("a.json", b'{"text": "one",\n "size": 1}', "neither a JSON array of objects nor"),
         ("a.json", b'[{"text": "one"}, ', "not JSON; found"),
@@ -194,13 +199,20 @@ def test_linked_folders_count_like_real_ones(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_closed_folder_is_named(tmp_path: Path) -> None:
+def test_a_closed_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder without permission ends it, or is left out."""
     (tmp_path / "a.txt").write_text("owl")
     closed = tmp_path / "closed"
-    closed.mkdir(mode=0)
-    with pytest.raises(FieldError, match="closed: Permission denied"):
+    closed.mkdir()
+    scan = os.scandir
+
+    def refuse(path: str) -> Any:  # root would read it whatever its mode
+        if str(path) == str(closed):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(FieldError, match=r"closed: Permission denied.*data\.skip_unreadable"):
         source_of(tmp_path)
     assert left_out(source_of(tmp_path, skip_unreadable=True)) == {"cannot be read": {"closed": 1}}
 
@@ -209,6 +221,7 @@ LAYOUTS = [
     ("train-00000-of-00002.jsonl", "train-00001-of-00002.jsonl", "test-00000-of-00001.jsonl"),
     ("data/train.jsonl", "data/train-1.jsonl", "data/validation.jsonl"),
     ("train/a.jsonl", "train/b.jsonl", "dev/c.jsonl"),
+    ("train/train-0.jsonl", "train/train-1.jsonl", "test/test-0.jsonl"),
     ("wiki.train.tokens", "wiki.train-1.tokens", "wiki.valid.tokens"),
     ("en_train.txt.gz", "en_train_2.txt.gz", "en_eval.txt.gz"),
 ]
@@ -227,6 +240,22 @@ def test_files_named_as_splits_are_what_they_are_called(
     joined = source_of(tmp_path, named_splits=False)
     assert joined.validation is None
     assert {text[0] for text in joined.documents()} == {"0", "1", "2"}
+
+
+def test_limits_hold_for_a_named_split_too(tmp_path: Path) -> None:
+    """The most documents of a source are the most of its own validation part, too."""
+    write_parts(tmp_path, ("train.jsonl", "train-1.jsonl", "test.jsonl"))
+    tokenizer = TokenizerConfig(kind="char")
+    config = DataConfig(source=str(tmp_path), tokenizer=tokenizer, block_size=4, max_documents=7)
+    meta = prepare(config, tmp_path.with_name("cache")).meta
+    assert (meta.num_documents, meta.num_validation_documents) == (14, 7)
+
+
+def test_the_documents_name_every_suffix() -> None:
+    """What is said of `include` is what is read."""
+    said = meanings_of(DataConfig)["include"]
+    for suffix in (TEXT_SUFFIXES | RECORD_SUFFIXES | TABLE_SUFFIXES) - {""}:
+        assert f"`{suffix}`" in said
 
 
 def write_parts(folder: Path, names: tuple[str, ...]) -> None:
@@ -267,9 +296,10 @@ def test_a_named_split_validates(tmp_path: Path) -> None:
     meta = prepare(config, tmp_path / "cache").meta
     assert meta.num_documents == len(TEXTS) - 5 + 6
     assert meta.num_validation_documents == 6
-    (files,) = meta.files
+    (files,) = meta.files.values()
     assert (files.training, files.validation) == ({".parquet": 1}, {".parquet": 1})
-    assert files.left_out[0]["reason"] == "named as the split 'test'"
+    assert files.left_out[0].reason == "named as the split 'test'"
+    assert Meta.from_json(meta.to_json()) == meta
     other = tmp_path / "other.jsonl"
     other.write_text("".join(json.dumps({"text": f"{t} more"}) + "\n" for t in TEXTS) + JSONL)
     mixed = DataConfig(source={str(folder): 1, str(other): 1}, tokenizer=tokenizer, block_size=4)
