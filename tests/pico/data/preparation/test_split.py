@@ -10,6 +10,7 @@ from picosweep.pico.data.preparation.split import (
     content_hash,
     split_by_hash,
     split_by_source,
+    split_rest,
     split_tail,
 )
 from picosweep.pico.errors import FieldError
@@ -50,6 +51,26 @@ def test_no_document_is_on_both_sides(split, mixture, fraction, seed):
     assert train.isdisjoint(validation)
     assert validation
     assert train | validation == {text for texts in mixture for text in texts}
+
+
+@pytest.mark.parametrize("split", [split_by_hash, split_tail])
+@given(mixture=mixtures, own=documents, fraction=st.floats(0.01, 0.9))
+def test_own_validation_documents_are_on_one_side(split, mixture, own, fraction):
+    """The first source's own validation documents, and what is cut from the others, train nobody.
+
+    A text that the own part has may be in no other's validation part: it would count twice.
+    """
+    scans = [scan(texts) for texts in mixture]
+    own_scans = [scan(own), *(None for _ in scans[1:])]
+    try:
+        sides = split_rest(scans, own_scans, fraction, split)
+    except FieldError:
+        assume(False)
+    validation = texts_on(VALIDATION, mixture, sides)
+    assert texts_on(TRAIN, mixture, sides).isdisjoint(validation | set(own))
+    assert validation.isdisjoint(own)
+    assert not np.any(sides[0] == VALIDATION)
+    assert bool(validation) == (len(scans) > 1)
 
 
 @given(seed=st.integers(0, 100), fraction=st.floats(0.05, 0.5))
