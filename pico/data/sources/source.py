@@ -43,7 +43,7 @@ class FilesRead:
         text = f"From {name!r} was read: {_counted(self.training)}"
         if self.validation:
             text += f" to train on and {_counted(self.validation)} to validate, by their names"
-        left_out = [f"{_counted(o.files)} ({o.reason}: {o.example})" for o in self.left_out]
+        left_out = [f"{_counted(o.files)} ({o.reason}; such as {o.example})" for o in self.left_out]
         return f"{text}; left out: {'; '.join(left_out)}." if left_out else f"{text}."
 
     @classmethod

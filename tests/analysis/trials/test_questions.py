@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -6,7 +8,7 @@ from scipy import stats
 from picosweep.analysis.answer.before_after import before_after_sentence, before_after_table
 from picosweep.analysis.answer.spend import spend_sentence, spend_table, wall_seconds
 from picosweep.analysis.results import METRICS, Results
-from picosweep.analysis.trials.environment import environment_table
+from picosweep.analysis.trials.environment import environment_sentence, environment_table
 from picosweep.analysis.trials.failures import failures_sentence, failures_table
 from picosweep.analysis.trials.samples import quotes, repetition, samples_sentence, samples_table
 from picosweep.analysis.trials.trial_table import trial_table_sentence, trials_table
@@ -58,6 +60,13 @@ def test_every_leaf_of_the_environment_is_a_row() -> None:
     """Nested keys are dotted, lists are joined, nothing is lost."""
     table = environment_table({"s": {"cpu": {"cores": 2}, "gpus": ["a", "b"], "none": None}}, {})
     assert dict(table.select("key", "content").iter_rows()) == {"cpu.cores": "2", "gpus": "a, b"}
+
+
+def test_the_environment_says_which_files_were_left_out(results: Results) -> None:
+    """What the sweep recorded of its files stands behind the machines; older sweeps have none."""
+    told = "From 'code' was read: 2 .py; left out: 1 .cpp (empty; such as a.cpp)."
+    read = replace(results, data={"a": {"reading": [told]}, "old": {}})
+    assert environment_sentence(read) == f"{environment_sentence(results)} {told}"
 
 
 def test_samples_are_the_best_trials(results: Results) -> None:

@@ -68,6 +68,22 @@ def test_a_plan_in_seconds_knows_the_time(tmp_path: Path) -> None:
     assert "the tokens are a guess from the speeds measured now" in text
 
 
+def test_the_plan_says_which_files_were_left_out(tmp_path: Path) -> None:
+    """By suffix, with the reason; the same sentence goes into `data.json` and the report."""
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    _write(folder)
+    (folder / "engine.cpp").write_text("int main() {}")
+    data = {"source": str(folder), "tokenizer": {"kind": "char"}, "block_size": 8}
+    found = plan(_write(tmp_path, data=data), results=tmp_path / "results")
+    (remark,) = found.remarks
+    assert remark.startswith(f"From '{folder}' was read: 1 .txt; left out: 1 .cpp, 1 .yaml (")
+    assert remark.endswith("data.include names it; such as engine.cpp).")
+    console = Console(record=True, width=400)
+    print_plan(console, found)
+    assert remark in console.export_text()
+
+
 def test_bad_data_is_told_with_its_place(tmp_path: Path) -> None:
     """A plan for a missing file is refused like the sweep itself."""
     path = _write(tmp_path, data={"source": "none.txt"})
