@@ -10,6 +10,7 @@ from picosweep.pico.field_checks import Count, check_fields
 from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import find_architecture
 from picosweep.pico.training_config import TrainingConfig
+from picosweep.pico.value_types import is_real
 
 TRAINING_VERSION: typing.Final = 2
 """Part of every trial's identity: raise it whenever one configuration trains to other numbers, so
@@ -157,16 +158,16 @@ def build_config(config_class: type[T], values: Mapping[str, object]) -> T:
 
 @functools.lru_cache(maxsize=64)
 def _hints(config_class: type[typing.Any]) -> dict[str, typing.Any]:
-    """Return a class's annotations, resolved once: a sweep builds tens of thousands of objects."""
-    return typing.get_type_hints(config_class)
+    """Return the types of a class's fields, found once: a sweep builds tens of thousands."""
+    hints = typing.get_type_hints(config_class)
+    return {field.name: hints[field.name] for field in fields(config_class)}
 
 
 @functools.lru_cache(maxsize=64)
 def _real_fields(config_class: type[typing.Any]) -> frozenset[str]:
     """Return the fields that hold real numbers and no whole ones."""
-    hints = _hints(config_class).items()  # type: ignore[arg-type]
-    choices = {name: typing.get_args(hint) or (hint,) for name, hint in hints}
-    return frozenset(name for name, of in choices.items() if float in of and int not in of)
+    hints = _hints(config_class)  # type: ignore[arg-type]
+    return frozenset(name for name, hint in hints.items() if is_real(hint))
 
 
 def _mapping(parts: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -49,9 +49,9 @@ ROOMS: Mapping[str, str] = {
     "analysis.settings": "sweeps.store",
     "analysis.page": "sweeps.store",
     # Decides, remembers, hands out
-    "sweeps.workers": "pico.data.prepared pico.probes pico.training pico.training_config "
-    "pico.trial pico.weights sweeps.data sweeps.decisions sweeps.errors sweeps.search "
-    "sweeps.spec sweeps.store",
+    "sweeps.workers": "pico.data.prepared pico.models pico.probes pico.training "
+    "pico.training_config pico.trial pico.weights sweeps.data sweeps.decisions sweeps.errors "
+    "sweeps.search sweeps.spec sweeps.store",
     "sweeps.decisions": "sweeps.search sweeps.spec sweeps.store",
     "sweeps.data": "pico.data.config pico.data.preparation pico.data.prepared "
     "pico.data.tokenizer_quality sweeps.errors sweeps.search sweeps.spec "
@@ -60,7 +60,7 @@ ROOMS: Mapping[str, str] = {
     "sweeps.search": "pico.facts pico.models pico.training_config pico.trial sweeps.errors "
     "sweeps.spec sweeps.store",
     "sweeps.spec": "pico.data.config pico.facts pico.field_checks pico.models pico.presets "
-    "pico.training_config sweeps.errors sweeps.store",
+    "pico.training_config pico.value_types sweeps.errors sweeps.store",
     "sweeps.store": "sweeps.errors",
     "sweeps.errors": "",
     # Trains one model
@@ -70,10 +70,10 @@ ROOMS: Mapping[str, str] = {
     "pico.tasks": "pico.data.batching pico.data.prepared pico.models pico.models.layers "
     "pico.training_config pico.trial",
     "pico.probes": "pico.data.tokenizers pico.field_checks pico.models",
-    "pico.trial": "pico.field_checks pico.models pico.training_config",
+    "pico.trial": "pico.field_checks pico.models pico.training_config pico.value_types",
     "pico.facts": "pico.models",
     "pico.presets": "pico.models",
-    "pico.models": "pico.field_checks pico.models.layers pico.training_config",
+    "pico.models": "pico.field_checks pico.models.layers pico.training_config pico.value_types",
     "pico.models.layers": "",
     "pico.training_config": "pico.field_checks",
     "pico.data.preparation": "pico.data.config pico.data.prepared pico.data.sources "
@@ -87,6 +87,7 @@ ROOMS: Mapping[str, str] = {
     "pico.field_checks": "",
     "pico.errors": "",
     "pico.targets": "",
+    "pico.value_types": "",
 }
 """Every room (a folder, or a loose module) and the rooms that it may import beside the ground."""
 

@@ -1,22 +1,21 @@
 """The user's own model, named by its import path `package.module:Class`.
 
 The contract: a `torch.nn.Module` whose constructor takes `vocab_size` and `block_size` and, by
-name, its hyperparameters (numbers, text, true or false); whose `forward` maps token ids `[B, T]`
-(int64, T from 1 to `block_size`) to logits `[B, T, V]`, of which row t sees only ids up to t. In
-evaluation mode the same ids must give the same logits. A class derived from `LanguageModel` is
-used as it is, with its own cache; any other is read anew at every step of generation.
+name, its hyperparameters (numbers, text, true or false, null); whose `forward` maps token ids
+`[B, T]` (int64, T from 1 to `block_size`) to logits `[B, T, V]`, of which row t sees only ids up to
+t. In evaluation mode the same ids must give the same logits. A class derived from `LanguageModel`
+is used as it is, with its own cache; any other is read anew at every step of generation.
 
 Shape suffixes: B batch, T time, V vocabulary.
 """
 
-import importlib
 import inspect
 import math
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, make_dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor, nn
@@ -24,34 +23,69 @@ from torch import Tensor, nn
 from picosweep.pico.errors import FieldError
 from picosweep.pico.models.conformance import check_model
 from picosweep.pico.models.interface import Architecture, Cache, LanguageModel, ModelConfig
+from picosweep.pico.models.user_code import forget_changed, import_class
 from picosweep.pico.training_config import TrainingConfig
+from picosweep.pico.value_types import (
+    fits,
+    is_plain,
+    is_real,
+    name_of,
+    resolve_hint,
+    writable_part,
+)
 
-PLAIN_TYPES = (bool, int, float, str)
+SIZES: Final = ("vocab_size", "block_size")
+"""Arguments that every constructor takes; the data decides them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserClass:
+    """A user's class, and how its constructor is called."""
+
+    path: str
+    model_class: type[nn.Module]
+    parameters: tuple[inspect.Parameter, ...]
+    """Of the constructor, without `self` and without `*args` and `**kwargs`."""
+    left_out: Mapping[str, str]
+    """Parameters that no spec can give: name to the type that the constructor names."""
+
+    def build(self, vocab_size: int, block_size: int, values: Mapping[str, Any]) -> nn.Module:
+        """Return the module for these hyperparameters.
+
+        A parameter whose default no spec can write (a class, a list, a function) keeps it where the
+        hyperparameter is null or left out.
+        """
+        given = {"vocab_size": vocab_size, "block_size": block_size, **values}
+        positional: list[Any] = []
+        for parameter in self.parameters:
+            value = given.get(parameter.name, parameter.default)
+            given[parameter.name] = parameter.default if _keeps(parameter, value) else value
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                positional.append(given.pop(parameter.name))
+        return self.model_class(*positional, **given)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CustomConfig(ModelConfig):
     """Base of the configurations made from the constructors of users' classes."""
 
-    path: ClassVar[str]
-    model_class: ClassVar[type[nn.Module]]
+    __user_class__: ClassVar[UserClass]
+    """Named so that no hyperparameter can have the name."""
 
     def __post_init__(self) -> None:
-        """Check that every value is plain and of the type that the constructor names."""
-        hints = {hyperparameter.name: hyperparameter.type for hyperparameter in fields(self)}
-        for name, value in asdict(self).items():
-            hint = hints[name]
-            allowed = (hint,) if isinstance(hint, type) and hint in PLAIN_TYPES else PLAIN_TYPES
-            if hint is float and type(value) is int:
-                continue
-            if type(value) not in allowed and not (value is None and hint not in PLAIN_TYPES):
-                names = " or ".join(kind.__name__ for kind in allowed)
-                allowed_here = f"{names}, for {self.path}"
-                raise FieldError(field=name, found=value, allowed=allowed_here)
+        """Check that every value is plain and of a type that the constructor names."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if not fits(value, one.type):
+                raise FieldError(
+                    field=one.name,
+                    found=value,
+                    allowed=f"{name_of(one.type)}, for {self.__user_class__.path}",
+                )
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The class is made at run time: another process makes it again from the import path.
-        return _remake, (self.path, asdict(self))
+        return _remake, (self.__user_class__.path, asdict(self))
 
 
 class CustomModel(LanguageModel):
@@ -109,12 +143,39 @@ def load_architecture(path: str) -> Architecture:
         ValueError: it cannot be imported, is no module, or its constructor does not say what its
             hyperparameters are.
     """
-    model_class = _import_class(path)
+    model_class = import_class(path)
+    parameters = _parameters(path, model_class)
+    hints = _hints(model_class, parameters)
+    left_out = {
+        name: _source_of(parameters[name].annotation)
+        for name, hint in hints.items()
+        if hint is None
+    }
+    for name, hint in left_out.items():
+        if parameters[name].default is inspect.Parameter.empty:
+            raise FieldError(
+                f"the class's argument {name} is {hint}, which no spec can write",
+                field="model",
+                found=path,
+                allowed=f"a number, a text, true, false or null for {name}, or a default",
+            )
     config_class = make_dataclass(
         f"{model_class.__name__}Config",
-        _hyperparameters(path, model_class),
+        [
+            (name, hint, field(default=_default(parameters[name], hint)))
+            for name, hint in hints.items()
+            if hint is not None
+        ],
         bases=(CustomConfig,),
-        namespace={"path": path, "model_class": model_class, "__doc__": f"Of {path}."},
+        namespace={
+            "__user_class__": UserClass(
+                path=path,
+                model_class=model_class,
+                parameters=tuple(parameters.values()),
+                left_out=left_out,
+            ),
+            "__doc__": f"Of {path}.",
+        },
         frozen=True,
         kw_only=True,
     )
@@ -126,49 +187,84 @@ def load_architecture(path: str) -> Architecture:
     )
 
 
-def _import_class(path: str) -> type[nn.Module]:
-    module_name, _, class_name = path.partition(":")
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        allowed = f"package.module:Class that can be imported ({reason})"
-        raise FieldError(field="model", found=path, allowed=allowed) from error
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise FieldError(field="model", found=path, allowed="a class derived from torch.nn.Module")
-    return found
+def refresh(path: str) -> None:
+    """Let `load_architecture` read a class anew whose files have changed since it was imported."""
+    if forget_changed(path):
+        load_architecture.cache_clear()
 
 
-def _hyperparameters(path: str, model_class: type[nn.Module]) -> list[tuple[str, Any, Any]]:
-    """Return name, type and default of each parameter of the constructor but the two sizes."""
-    constructor = model_class.__init__
-    parameters = dict(list(inspect.signature(constructor).parameters.items())[1:])
-    try:
-        hints = typing.get_type_hints(constructor)
-    except NameError:
-        hints = {}
-    for size in ("vocab_size", "block_size"):
-        if parameters.pop(size, None) is None:
+def _parameters(path: str, model_class: type[nn.Module]) -> dict[str, inspect.Parameter]:
+    """Return the constructor's parameters by name, but `self` and those without a name.
+
+    A class that passes `**kwargs` on gets the two sizes through them.
+    """
+    every = list(inspect.signature(model_class.__init__).parameters.values())[1:]
+    unnamed = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    named = {one.name: one for one in every if one.kind not in unnamed}
+    own_constructor = model_class.__init__ is not nn.Module.__init__
+    passes_on = own_constructor and any(one.kind is one.VAR_KEYWORD for one in every)
+    for size in SIZES:
+        if size not in named and not passes_on:
             raise ValueError(f"{path} takes no {size}; allowed: a constructor that takes it")
-    found = []
-    for name, parameter in parameters.items():
-        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-            raise ValueError(f"{path} takes *{name}; allowed: hyperparameters by their own names")
+    for name in named:
         if name in TrainingConfig.__dataclass_fields__:
             raise ValueError(f"{path} takes {name}, a setting of training; allowed: another name")
-        default = MISSING if parameter.default is parameter.empty else parameter.default
-        hint = hints.get(name, type(default) if type(default) in PLAIN_TYPES else object)
-        found.append((name, hint, field(default=default)))
-    return found
+    return named
+
+
+def _hints(
+    model_class: type[nn.Module], parameters: Mapping[str, inspect.Parameter]
+) -> dict[str, Any]:
+    """Return what each hyperparameter may be; None for those that no spec can give."""
+    constructor = inspect.unwrap(model_class.__init__)
+    hints = {}
+    for name, parameter in parameters.items():
+        if name in SIZES:
+            continue
+        hint = writable_part(resolve_hint(constructor, parameter.annotation))
+        if hint is not None:
+            default = _default(parameter, hint)
+            if default is not MISSING and not fits(default, hint):
+                # `width: int = None`, `scale: int = 0.5`
+                hint = typing.Union[hint, type(default)]  # noqa: UP007 # a type made here
+        hints[name] = hint
+    return hints
+
+
+def _default(parameter: inspect.Parameter, hint: Any) -> Any:
+    """Return a hyperparameter's default: null for one that no spec can write.
+
+    A whole number is a real one where the type says so, or a trial that takes the default and the
+    same trial read from the tables would be two.
+    """
+    value = parameter.default
+    if value is parameter.empty:
+        return MISSING
+    if type(value) is int and is_real(hint):
+        return float(value)
+    return value if is_plain(value) else None
+
+
+def _keeps(parameter: inspect.Parameter, value: object) -> bool:
+    """Return whether null stands for the constructor's own default."""
+    required = parameter.default is parameter.empty
+    return value is None and not required and not is_plain(parameter.default)
+
+
+def _source_of(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
 def _build(config: CustomConfig, vocab_size: int, block_size: int) -> LanguageModel:
-    module = config.model_class(vocab_size=vocab_size, block_size=block_size, **asdict(config))
+    user_class = config.__user_class__
+    module = user_class.build(vocab_size, block_size, asdict(config))
     model = (
         module if isinstance(module, LanguageModel) else CustomModel(module, vocab_size, block_size)
     )
-    if all(parameter.device.type != "meta" for parameter in model.parameters()):
-        check_model(model, config.path, vocab_size, block_size)
+    # Where parameters are only counted nothing is drawn: a module that itself places its weights
+    # on another device holds there what the memory held before.
+    if torch.get_default_device().type != "meta":
+        check_model(model, user_class.path, vocab_size, block_size)
     return model
 
 

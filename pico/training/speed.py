@@ -82,15 +82,17 @@ class _Update:
         config = self._config
         if config.grad_clip is not None:
             nn.utils.clip_grad_norm_(self._parameters, config.grad_clip)
+        # A module of the user's may hold parameters that its output does not depend on.
+        used = [place for place, p in enumerate(self._parameters) if p.grad is not None]
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         with torch.no_grad():
             adamw(
-                list(self._parameters),
+                [self._parameters[place] for place in used],
                 gradients,
-                self._means,
-                self._squares,
+                [self._means[place] for place in used],
+                [self._squares[place] for place in used],
                 [],
-                self._steps,
+                [self._steps[place] for place in used],
                 fused=True,
                 amsgrad=False,
                 beta1=config.beta1,

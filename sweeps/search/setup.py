@@ -9,7 +9,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from picosweep.pico.models.user_code import module_being_imported
 from picosweep.pico.training_config import PrecisionName
+from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.search.candidates import CandidateFactory, DataIdentity
 from picosweep.sweeps.search.feasibility import Feasibility, check_feasibility
 from picosweep.sweeps.search.samplers import check_search
@@ -50,6 +52,11 @@ class CheckedSweep:
     def column_types(self) -> Declared:
         """Return the hyperparameters that have a column in `trials` in any case."""
         return column_types(self.architectures)
+
+    def code_hashes(self) -> dict[str, str]:
+        """Return the hash of each of the user's own classes, by import path."""
+        named = self.architectures.values()
+        return {one.model: one.source_hash for one in named if one.source_hash}
 
     def with_data(
         self, data: Mapping[int, DataIdentity], *, init_from: str | None = None
@@ -94,6 +101,12 @@ def check_sweep(source: str | Path | Mapping[str, Any]) -> CheckedSweep:
     Raises:
         InputError: with the problems of the first check that finds any.
     """
+    if (module := module_being_imported()) is not None:
+        raise input_error(
+            "a sweep is run by the module whose class it is to train",
+            where=f"{module}.py",
+            hint="put the call below `if __name__ == '__main__':`, or the class into its own file",
+        )
     if isinstance(source, Mapping):
         document = Document(path=Path("spec"), content=source, lines={})
         return check_spec(parse_spec(source, document), document)

@@ -1,16 +1,17 @@
 """What stands behind an architecture's name in a spec: a built-in, a preset or a user's class."""
 
-import hashlib
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from picosweep.pico.errors import FieldError
+from picosweep.pico.models.custom import CustomConfig, refresh
 from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import MODELS, find_architecture
+from picosweep.pico.models.user_code import code_hash
 from picosweep.pico.presets import PRESETS
 from picosweep.sweeps.errors import InputError, Problem, did_you_mean
-from picosweep.sweeps.spec.document import Document, KeyPath, dotted
+from picosweep.sweeps.spec.document import Document, KeyPath, dotted, problem_of
 from picosweep.sweeps.spec.schema import Spec
 
 SOURCE_KEYS: Final = ("model", "preset")
@@ -27,12 +28,20 @@ class NamedArchitecture:
     preset: Mapping[str, Any]
     """Hyperparameters that a preset fixes, where there is one."""
     source_hash: str
-    """Hash of a user's module; empty for built-in ones, which have a version of their own."""
+    """Hash of the files of a user's class; empty for built-in ones, which have a version."""
 
     @property
     def config_class(self) -> type[ModelConfig]:
         """Class of its own hyperparameters."""
         return find_architecture(self.model).config_class
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Arguments of a user's class that no spec can give, and their types."""
+        config_class = self.config_class
+        if not issubclass(config_class, CustomConfig):
+            return {}
+        return config_class.__user_class__.left_out
 
 
 def find_architectures(spec: Spec, document: Document) -> dict[str, NamedArchitecture]:
@@ -69,15 +78,15 @@ def _find(name: str, written: Mapping[str, Any], document: Document) -> NamedArc
         where: KeyPath = (*key, "model") if "model" in written else key
         return _unknown("architecture", model, MODELS, where, document)
     try:
-        architecture = find_architecture(model)
+        if model not in MODELS:
+            refresh(model)
+        find_architecture(model)
     except ValueError as error:  # from a class of the user's own, which may not be a FieldError
         place: KeyPath = (*key, "model")
+        if isinstance(error, FieldError):
+            return problem_of(error, document, place)
         return Problem(message=str(error), where=document.where(place), key=dotted(place))
-    source_hash = ""
-    if model not in MODELS:
-        module = inspect.getmodule(getattr(architecture.config_class, "model_class", None))
-        source = inspect.getsource(module) if module is not None else ""
-        source_hash = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+    source_hash = "" if model in MODELS else code_hash(model)
     return NamedArchitecture(name=name, model=model, preset=preset, source_hash=source_hash)
 
 

@@ -11,6 +11,7 @@ from optuna.distributions import (
 )
 
 from picosweep.pico.training_config import SCHEDULES_WITH_HORIZON, ScheduleName
+from picosweep.pico.value_types import fits, name_of
 from picosweep.sweeps.errors import InputError, Problem, did_you_mean
 from picosweep.sweeps.spec.architectures import SOURCE_KEYS, NamedArchitecture
 from picosweep.sweeps.spec.document import Document, KeyPath, dotted
@@ -73,15 +74,7 @@ def _build_space(
         if name not in types:
             if key[0] == "common" and any(name in other for other in all_types.values()):
                 continue  # common to those architectures that have it
-            problems.append(
-                Problem(
-                    message="unknown hyperparameter",
-                    found=str(name),
-                    allowed=", ".join(sorted(types)),
-                    hint=did_you_mean(name, types),
-                    **place,
-                )
-            )
+            problems.append(_unknown(name, architecture, types, place))
             continue
         try:
             parameter = parse_parameter(name, value)
@@ -111,6 +104,25 @@ def _build_space(
     return Space(parameters=tuple(parameters))
 
 
+def _unknown(
+    name: str, architecture: NamedArchitecture, known: Mapping[str, Any], place: Mapping[str, str]
+) -> Problem:
+    if name in architecture.left_out:
+        return Problem(
+            message="an argument of the class that no spec can give",
+            found=f"{name}: {architecture.left_out[name]}",
+            allowed="its default; or make it a number, a text, true, false or null in the class",
+            **place,
+        )
+    return Problem(
+        message="unknown hyperparameter",
+        found=str(name),
+        allowed=", ".join(sorted(known)),
+        hint=did_you_mean(name, known),
+        **place,
+    )
+
+
 def _needs_last_step(parameter: Parameter) -> bool:
     """Return whether every value of a parameter is a schedule that needs the last step.
 
@@ -130,35 +142,13 @@ def _check_types(parameter: Parameter, hint: Any) -> None:
         case IntDistribution(low=low, high=high) | FloatDistribution(low=low, high=high):
             values = [low, high]
     for value in values:
-        if not _fits(value, hint):
-            raise ValueError(f"{_written(value)} is not {_type_name(hint)}")
+        if not fits(value, hint):
+            raise ValueError(f"{_written(value)} is not {name_of(hint)}")
 
 
 def _written(value: Value) -> str:
     """Return a value as YAML writes it."""
     return "null" if value is None else repr(value)
-
-
-def _fits(value: Value, hint: Any) -> bool:
-    if typing.get_origin(hint) is typing.Literal:
-        return any(
-            value == choice and type(value) is type(choice) for choice in typing.get_args(hint)
-        )
-    options = typing.get_args(hint) or (hint,)
-    if any(typing.get_origin(option) is typing.Literal for option in options):
-        return any(_fits(value, option) for option in options)
-    return type(value) in options or (type(value) is int and float in options)
-
-
-def _type_name(hint: Any) -> str:
-    if typing.get_origin(hint) is typing.Literal:
-        return f"one of {', '.join(map(str, typing.get_args(hint)))}"
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    names[type(None)] = "null"
-    options = typing.get_args(hint)
-    if not options:
-        return names.get(hint, str(hint))
-    return " or ".join(names.get(option, _type_name(option)) for option in options)
 
 
 def _check_condition(parameter: Parameter, before: list[Parameter]) -> None:

@@ -1,9 +1,15 @@
 """Users' models, right and wrong, for the tests of `pico.models.custom`."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import torch
 from torch import Tensor, nn
 
 from picosweep.pico.models.lstm import LSTM, LSTMConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Good(nn.Module):
@@ -86,9 +92,145 @@ class NoSizes(nn.Module):
         super().__init__()
 
 
-class AnyNames(nn.Module):
-    def __init__(self, vocab_size: int, block_size: int, **options: int) -> None:
+class Tiny(nn.Module):
+    """As people write it, with no hints at all."""
+
+    def make(self, vocab_size, width):  # type: ignore[no-untyped-def]
+        self.embedding = nn.Embedding(vocab_size, width)
+        self.head = nn.Linear(width, vocab_size)
+
+    def forward(self, ids):  # type: ignore[no-untyped-def]
+        return self.head(self.embedding(ids))
+
+
+class Bare(Tiny):
+    def __init__(self, vocab_size, block_size, width):  # type: ignore[no-untyped-def]
         super().__init__()
+        self.make(vocab_size, width)
+
+
+class BareDefault(Tiny):
+    def __init__(self, vocab_size, block_size, width=8):  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.make(vocab_size, width)
+
+
+class BareNone(Tiny):
+    def __init__(self, vocab_size, block_size, width=None):  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.make(vocab_size, width or 8)
+
+
+class ImpliedOptional(Tiny):
+    def __init__(self, vocab_size: int, block_size: int, width: int = None) -> None:  # type: ignore[assignment] # noqa: RUF013
+        super().__init__()
+        self.make(vocab_size, width or 8)
+
+
+class ForCheckersOnly(Tiny):
+    def __init__(
+        self, vocab_size: int, block_size: int, width: int, shapes: "Sequence[int]" = ()
+    ) -> None:
+        super().__init__()
+        self.make(vocab_size, width)
+        assert shapes == ()
+
+
+class AnyHint(Tiny):
+    def __init__(self, vocab_size: int, block_size: int, width: Any = 8) -> None:
+        super().__init__()
+        self.make(vocab_size, width)
+
+
+class ListDefault(Tiny):
+    def __init__(
+        self,
+        vocab_size: int,
+        block_size: int,
+        width: int = 8,
+        sizes: list[int] = [1, 2],  # noqa: B006
+    ) -> None:
+        super().__init__()
+        self.make(vocab_size, width)
+        assert sizes == [1, 2]
+
+
+class ClassDefault(Tiny):
+    def __init__(
+        self,
+        vocab_size: int,
+        block_size: int,
+        width: int = 8,
+        norm: type = nn.LayerNorm,
+        act: str | Callable[[Tensor], Tensor] = torch.relu,
+    ) -> None:
+        super().__init__()
+        self.make(vocab_size, width)
+        self.norm, self.act = norm, act
+
+
+class KeywordOnly(Tiny):
+    def __init__(self, *, vocab_size: int, block_size: int, width: int = 8) -> None:
+        super().__init__()
+        self.make(vocab_size, width)
+
+
+class PositionalOnly(Tiny):
+    def __init__(
+        self,
+        vocab_size: int,
+        block_size: int,
+        sizes: list[int] = [1],  # noqa: B006
+        width: int = 8,
+        /,
+    ) -> None:
+        super().__init__()
+        self.make(vocab_size, width)
+        assert sizes == [1]
+
+
+class PassesOn(BareDefault):
+    def __init__(self, width: int = 8, **rest: int) -> None:
+        super().__init__(width=width, **rest)
+
+
+class RealDefault(Tiny):
+    def __init__(
+        self,
+        vocab_size: int,
+        block_size: int,
+        slope: float = 1,
+        rate: float | None = 2,
+        size: int = 0.5,  # type: ignore[assignment]
+    ) -> None:
+        super().__init__()
+        self.make(vocab_size, 8)
+        assert (slope, rate, size) == (1, 2, 0.5)
+
+
+class NamedLikeOurs(Tiny):
+    def __init__(
+        self, vocab_size: int, block_size: int, width: int, model_class: str, path: str
+    ) -> None:
+        super().__init__()
+        self.make(vocab_size, width)
+        assert (model_class, path) == ("a", "b")
+
+
+class OnDevice(Tiny):
+    def __init__(self, vocab_size: int, block_size: int, device: str = "cpu") -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, 8, device=device)
+        self.head = nn.Linear(8, vocab_size, device=device)
+
+
+class NeedsAList(nn.Module):
+    def __init__(self, vocab_size: int, block_size: int, sizes: list[int]) -> None:
+        super().__init__()
+
+
+class NoConstructor(nn.Module):
+    pass
 
 
 class TakesTraining(nn.Module):

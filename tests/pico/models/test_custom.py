@@ -1,5 +1,6 @@
 """The user's own model: what it must be, what it gets, and what is said when it is not right."""
 
+import json
 import pickle
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from picosweep.pico.models.registry import find_architecture
 from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.generate import stream
 from picosweep.pico.probes.neighbours import nearest_tokens
+from picosweep.pico.training_config import TrainingConfig
 from picosweep.pico.trial import TrialConfig, resolve
 
 PATH = "custom_examples:"
@@ -36,7 +38,9 @@ def test_constructor_becomes_the_configuration() -> None:
     assert training.learning_rate == 0.1
     with pytest.raises(ValueError, match=r"widht: unknown .*did you mean 'width'"):
         resolve(PATH + "Good", {"widht": 4})
-    with pytest.raises(ValueError, match=r"width is 'x'; allowed: int, for custom_examples:Good"):
+    with pytest.raises(
+        ValueError, match=r"width is 'x'; allowed: a whole number, for custom_examples:Good"
+    ):
         resolve(PATH + "Good", {"width": "x"})
 
 
@@ -89,7 +93,7 @@ def test_checks_draw_no_random_numbers() -> None:
     """Building with checks leaves the random stream where building alone leaves it."""
     found = find_architecture(PATH + "Good")
     torch.manual_seed(1)
-    found.config_class.model_class(**SIZES)
+    found.config_class.__user_class__.model_class(**SIZES)
     expected = torch.get_rng_state()
     torch.manual_seed(1)
     model = found.build(found.config_class(), *SIZES.values())
@@ -128,10 +132,12 @@ def test_broken_contract_is_named(name: str, message: str) -> None:
     ("path", "message"),
     [
         ("no_such_module:Model", "ModuleNotFoundError"),
-        (PATH + "Missing", "AttributeError"),
+        (PATH + "Missing", r"allowed: a class that .*custom_examples\.py has"),
         (PATH + "NOT_A_CLASS", "allowed: a class derived from torch.nn.Module"),
         (PATH + "NoSizes", "takes no vocab_size"),
-        (PATH + "AnyNames", r"takes \*options; allowed: hyperparameters by their own names"),
+        (PATH + "NeedsAList", r"argument sizes is list\[int\], which no spec can write"),
+        (PATH + "NoConstructor", "takes no vocab_size"),
+        ("__main__:Model", "cannot import a class of a script or notebook"),
         (PATH + "TakesTraining", "takes batch_size, a setting of training"),
     ],
 )
@@ -139,3 +145,58 @@ def test_unusable_path_is_named(path: str, message: str) -> None:
     """A path that leads to no usable class is refused with the reason."""
     with pytest.raises(ValueError, match=message):
         find_architecture(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "width"),
+    [
+        ("Bare", {"width": 4}, 4),
+        ("BareDefault", {"width": 4}, 4),
+        ("BareNone", {"width": 4}, 4),
+        ("BareNone", {}, 8),
+        ("ImpliedOptional", {"width": None}, 8),
+        ("ForCheckersOnly", {"width": 4}, 4),
+        ("AnyHint", {"width": 4}, 4),
+        ("ListDefault", {"width": 4}, 4),
+        ("ClassDefault", {"width": 4}, 4),
+        ("KeywordOnly", {"width": 4}, 4),
+        ("PositionalOnly", {"width": 4}, 4),
+        ("PassesOn", {"width": 4}, 4),
+        ("RealDefault", {}, 8),
+        ("NamedLikeOurs", {"width": 4, "model_class": "a", "path": "b"}, 4),
+    ],
+)
+def test_constructors_as_people_write_them(name: str, given: dict[str, object], width: int) -> None:
+    """No hints, `Any`, hints for checkers, any default, any kind of parameter, odd names."""
+    found = find_architecture(PATH + name)
+    config, _ = resolve(PATH + name, given)
+    model = found.build(config, *SIZES.values())
+    assert isinstance(model, CustomModel)
+    assert model.module.embedding.embedding_dim == width
+    trial = TrialConfig(
+        architecture=PATH + name, model=config, training=TrainingConfig(), block_size=6
+    )
+    again = TrialConfig.from_dict(json.loads(json.dumps(trial.to_dict())))
+    assert json.dumps(again.to_dict()) == json.dumps(trial.to_dict())  # so is its identity
+    assert pickle.loads(pickle.dumps(config)) == config
+
+
+def test_a_default_that_no_spec_can_write_stays() -> None:
+    """Null or nothing leaves it; what its type has of plain values can be given in its place."""
+    found = find_architecture(PATH + "ClassDefault")
+    for given, expected in [({}, "relu"), ({"act": None}, "relu"), ({"act": "gelu"}, "gelu")]:
+        model = found.build(resolve(PATH + "ClassDefault", given)[0], *SIZES.values())
+        assert isinstance(model, CustomModel)
+        act = model.module.act
+        assert (act if isinstance(act, str) else act.__name__) == expected
+        assert model.module.norm is torch.nn.LayerNorm
+    with pytest.raises(ValueError, match="unknown hyperparameter"):
+        resolve(PATH + "ClassDefault", {"norm": "LayerNorm"})
+
+
+def test_a_module_that_places_its_own_weights() -> None:
+    """A device that is passed on is no reason to judge weights that nobody has drawn."""
+    config = find_architecture(PATH + "OnDevice").config_class()
+    for _ in range(3):
+        facts = compute_facts(PATH + "OnDevice", config, **SIZES, batch_size=2)
+        assert facts.num_params == 2 * 11 * 8 + 11
