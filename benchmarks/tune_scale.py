@@ -137,7 +137,7 @@ def run(
         cluster.start()
         if profile:
             profiler.enable()
-        work = WorkMaker(spec, {data.fingerprint: data}, initial=None)
+        work = WorkMaker(spec, {data.fingerprint: data}, cluster.own_code({}), initial=None)
         TuneRunner(spec, cluster, SimulatedActor).run(coordinator, work.work_of, watch.beat)
         profiler.disable()
     assert coordinator.finished

@@ -281,6 +281,8 @@ def generate_command(
     )
     console = Console()
     writer = Writer(trial, results)
+    if writer.remark:
+        Console(stderr=True, soft_wrap=True).print(writer.remark, markup=False, highlight=False)
     prompts = prompt or [""]
     if table:
         writing.print_samples(console, writer.samples(prompts, num_tokens=tokens, seed=seed))
@@ -345,7 +347,11 @@ def _print_json(content: Any) -> None:
 
 def main() -> NoReturn:
     """Run the command line; errors in what the user gave end it with one message and code 2."""
-    here = str(Path.cwd())
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError:
+        sys.stderr.write("error: the current folder no longer exists; go to one that does\n")
+        sys.exit(BAD_INPUT)
     if here not in sys.path:
         # A user's own model is imported from where the user is; installed packages come first.
         sys.path.append(here)

@@ -1,5 +1,6 @@
 """Letting a trained trial write: `picosweep generate`."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from picosweep.pico.probes.neighbours import nearest_tokens
 from picosweep.pico.probes.samples import Sample, write_samples
 from picosweep.pico.weights.restore import restore_model
 from picosweep.sweeps.errors import input_error, unreadable_prompt
+from picosweep.sweeps.search.own_code import has_changed
 from picosweep.sweeps.store.checkpoints import read_checkpoint
 from picosweep.sweeps.store.find import find_trial
 from picosweep.sweeps.store.folder import SweepFolder
@@ -37,7 +39,7 @@ class Writer:
         results: folder or address in which the sweeps are.
 
     Raises:
-        InputError: there is no such trial, or it has no checkpoint.
+        InputError: there is no such trial, it has no checkpoint, or its class does not fit it.
     """
 
     def __init__(self, trial_id: str, results: str | Path = "results") -> None:
@@ -47,7 +49,23 @@ class Writer:
             raise input_error(
                 "this trial has no checkpoint", where=str(folder), key=self.row["trial_id"]
             )
-        self.model: LanguageModel = restore_model(found.content).model
+        stored = json.loads(self.row["config"])
+        self.remark = ""
+        """What the reader should know of what the model writes; empty for nothing."""
+        if has_changed(stored, folder):
+            self.remark = (
+                f"the code of {stored['architecture']} has changed since this trial was trained:"
+                " what it writes may not be what it learned"
+            )
+        try:
+            self.model: LanguageModel = restore_model(found.content).model
+        except ValueError as error:
+            raise input_error(
+                f"the trial's model cannot be built: {error}",
+                where=str(folder),
+                key=self.row["trial_id"],
+                hint=self.remark,
+            ) from error
         files = SweepFolder(folder)
         path = files.tokenizer(self.row["tokenizer_fingerprint"])
         if not path.exists():

@@ -16,6 +16,7 @@ from picosweep.sweeps.data import data_of_trial
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.initial_weights import initial_checkpoint_of
 from picosweep.sweeps.search.candidates import stored_trial
+from picosweep.sweeps.search.own_code import has_changed
 from picosweep.sweeps.spec.load import load_stored_spec
 from picosweep.sweeps.store.find import find_trial
 from picosweep.sweeps.store.mirror import open_results
@@ -55,8 +56,9 @@ def replay(trial_id: str, *, results: str | Path = "results") -> Replay:
         results: folder or address in which the sweeps are.
 
     Raises:
-        InputError: there is no such trial, it has no report, this version of the code trains it
-            differently, or its data, initial weights or kind of device are not here.
+        InputError: there is no such trial, it has no report, this version of the code or of the
+            user's class trains it differently, or its data, initial weights or kind of device
+            are not here.
     """
     local = open_results(results)
     folder, row = find_trial(trial_id, local)
@@ -68,6 +70,13 @@ def replay(trial_id: str, *, results: str | Path = "results") -> Replay:
             key=row["trial_id"],
             found=f"version {stored['training_version']}",
             allowed=f"version {TRAINING_VERSION}",
+        )
+    if has_changed(stored, folder):
+        raise input_error(
+            f"the code of {stored['architecture']} has changed since",
+            where=str(folder),
+            key=row["trial_id"],
+            hint="its numbers can only come again from the code that gave them",
         )
     reports = [r for r in read_rows(folder, "reports") if r["trial_id"] == row["trial_id"]]
     if not reports:

@@ -220,7 +220,8 @@ class _Sweep:
         log.info("training begins in %d slots", cluster.slots)
         heartbeat = Heartbeat(coordinator, store, cluster.slots)
         shared = {name: cluster.share(one) for name, one in data.by_fingerprint.items()}
-        work = WorkMaker(self.spec, shared, self.initial)
+        own_code = cluster.own_code(self.checked.code_hashes())
+        work = WorkMaker(self.spec, shared, own_code, self.initial)
 
         def beat() -> None:
             observer.beat(coordinator, cluster.slots)

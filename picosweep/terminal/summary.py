@@ -29,7 +29,8 @@ def print_summary(console: Console, result: SweepResult) -> None:
         console.print("No trial has reached a validation loss yet.")
     counts = {s: sum(row["status"] == s for row in result.trials) for s in _STATUS_ORDER}
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    console.print(f"{len(result.trials)} trials: {told}", highlight=False)
+    trials = "1 trial" if len(result.trials) == 1 else f"{len(result.trials)} trials"
+    console.print(f"{trials}: {told}", highlight=False)
     for remark in result.remarks:
         console.print(remark, highlight=False, markup=False)
     if result.slots:

@@ -25,7 +25,7 @@ from picosweep.pico.training.train import train
 from picosweep.pico.training_config import PrecisionName
 from picosweep.pico.trial import TrialConfig
 from picosweep.pico.weights.restore import restore_model
-from picosweep.sweeps.workers.work import Delivery, Shared, Work
+from picosweep.sweeps.workers.work import Delivery, OwnCode, Shared, Work
 
 log = logging.getLogger("picosweep")
 
@@ -63,6 +63,7 @@ class TrialActor(tune.Trainable):
         self._failure: str | None = None
         self._before = work.known[-1] if work.known else None
         try:
+            work.own_code.take_up(work.trial["architecture"])
             checkpoint = None if work.checkpoint is None else ray.get(work.checkpoint)
             self._reports = train(
                 TrialConfig.from_dict(work.trial),
@@ -123,6 +124,7 @@ def measure_precision(
     trial: TrialConfig,
     data: Shared,
     *,
+    own_code: OwnCode,
     initial: bytes | None,
     num_cpus: float,
     num_gpus: float,
@@ -133,15 +135,18 @@ def measure_precision(
     """
     remote = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=3)(_fastest_precision)
     try:
-        found: PrecisionName = ray.get(remote.remote(trial.to_dict(), data, initial))
+        found: PrecisionName = ray.get(remote.remote(trial.to_dict(), data, own_code, initial))
     except ray.exceptions.RayError as error:
         log.warning("precision auto could not be measured and is fp32: %s", error)
         return "fp32"
     return found
 
 
-def _fastest_precision(trial: dict[str, Any], data: Shared, initial: bytes | None) -> PrecisionName:
+def _fastest_precision(
+    trial: dict[str, Any], data: Shared, own_code: OwnCode, initial: bytes | None
+) -> PrecisionName:
     prepare_process()
+    own_code.take_up(trial["architecture"])
     config = TrialConfig.from_dict(trial)
     resolved = resolve_precision(config, data.open(), device=_device(), initial=initial)
     return resolved.training.precision

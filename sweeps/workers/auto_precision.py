@@ -1,7 +1,7 @@
 """What `precision: auto` means in a sweep: measured once, before any trial has its identity."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from picosweep.pico.training_config import PrecisionName
 from picosweep.sweeps.data import SweepData
@@ -49,7 +49,7 @@ def settle_precision(
         ]
         if candidates:
             say(f"measuring number formats for {name}")
-            known[name] = _measure(typical(candidates), cluster, data, initial)
+            known[name] = _measure(typical(candidates), cluster, data, sweep.code_hashes(), initial)
             log.info("precision auto means %s for %s", known[name], name)
             write_json(store.files.precision, known)
     return known
@@ -61,8 +61,12 @@ def _offers_auto(space: Space) -> bool:
 
 
 def _measure(
-    candidate: Candidate, cluster: Cluster, data: SweepData, initial: bytes | None
+    candidate: Candidate,
+    cluster: Cluster,
+    data: SweepData,
+    hashes: Mapping[str, str],
+    initial: bytes | None,
 ) -> PrecisionName:
     cluster.start()
     prepared = data.by_fingerprint[candidate.fingerprints["data_fingerprint"]]
-    return cluster.measure_precision(candidate, prepared, initial)
+    return cluster.measure_precision(candidate, prepared, hashes, initial)

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -167,8 +168,19 @@ class Cluster:
             reference=None if self._local and data.folder is not None else ray.put(data),
         )
 
+    def own_code(self, hashes: Mapping[str, str]) -> Any:
+        """Return how other processes find the user's modules, by whose hashes trials are known."""
+        from picosweep.sweeps.workers.work import OwnCode  # noqa: PLC0415
+
+        folders = tuple(os.path.abspath(folder) for folder in sys.path)  # noqa: PTH100 - "" is here
+        return OwnCode(search_path=folders, hashes=hashes)
+
     def measure_precision(
-        self, candidate: Candidate, data: PreparedData, initial: bytes | None
+        self,
+        candidate: Candidate,
+        data: PreparedData,
+        hashes: Mapping[str, str],
+        initial: bytes | None,
     ) -> PrecisionName:
         """Measure in which number format this configuration trains fastest in one slot."""
         from picosweep.sweeps.workers.actor import measure_precision  # noqa: PLC0415
@@ -176,6 +188,7 @@ class Cluster:
         return measure_precision(
             candidate.trial,
             self.share(data),
+            own_code=self.own_code(hashes),
             initial=initial,
             num_cpus=self._resources.cpu,
             num_gpus=self._resources.gpu,

@@ -44,11 +44,24 @@ def connect(**options: Any) -> None:
         os.environ.setdefault(name, value)
     import ray  # noqa: PLC0415 - takes a second
 
+    from picosweep.sweeps.workers.ray_private import JobWithoutPaths  # noqa: PLC0415
+
+    if ray.is_initialized():
+        raise input_error(
+            "Ray already runs in this process",
+            where="ray.init",
+            hint="call ray.shutdown() before: a sweep starts Ray and stops it",
+        )
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     where = str(options.get("address") or os.environ.get("RAY_ADDRESS") or "this machine")
     try:
         with _keeping_sigterm():
-            ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
+            ray.init(
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                job_config=JobWithoutPaths(),
+                **options,
+            )
     except ray.exceptions.AuthenticationError as error:
         raise input_error(
             "the Ray cluster did not accept our token",

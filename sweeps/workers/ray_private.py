@@ -8,6 +8,8 @@ until then each use does without what is missing.
   for the result that `tune.run` returns. We read neither. Kept, ten thousand trials are 330 MB of
   the driver's memory; and written into the snapshot when all is done, one after the other, they let
   the sweep's last minute pass with nothing being trained.
+- Ray puts the driver's current folder first on every worker's search path, where a file of the
+  user's that is called like a library's takes its place. The paths come with our own work.
 - A process that is stopped, or stuck in the kernel, can only be ended through its actor's handle.
 """
 
@@ -15,12 +17,14 @@ import contextlib
 import inspect
 import logging
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import ray
 from ray._private import worker
-from ray.tune.execution.tune_controller import TrialRunnerWrapper, TuneController
-from ray.tune.experiment.trial import Trial, _TemporaryTrialState
+from ray.job_config import JobConfig
+
+if TYPE_CHECKING:
+    from ray.tune.experiment.trial import Trial
 
 KEPT_IN: Final = ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache")
 """The sets of Tune's controller that hold a trial after its end."""
@@ -30,6 +34,13 @@ log = logging.getLogger("picosweep")
 
 def moved_names() -> list[str]:
     """Return what this module relies on and this Ray does not have."""
+    # Imported late: joining a cluster needs none of Tune, which takes two seconds.
+    from ray.tune.execution.tune_controller import (  # noqa: PLC0415
+        TrialRunnerWrapper,
+        TuneController,
+    )
+    from ray.tune.experiment.trial import Trial, _TemporaryTrialState  # noqa: PLC0415
+
     attributes = {
         TuneController: (*KEPT_IN, "_trial_to_actor", "_trial_metadata"),
         TrialRunnerWrapper: ("_tune_controller",),
@@ -42,8 +53,24 @@ def moved_names() -> list[str]:
         for name in names
         if f"self.{name}" not in inspect.getsource(owner)
     ]
-    printing = hasattr(worker, "print_to_stdstream")
-    return moved if printing else [*moved, "ray._private.worker.print_to_stdstream"]
+    if not hasattr(worker, "print_to_stdstream"):
+        moved.append("ray._private.worker.print_to_stdstream")
+    connects = inspect.getsource(worker.connect) if callable(worker.connect) else ""
+    if "job_config._py_driver_sys_path.extend(" not in connects:
+        moved.append("JobConfig._py_driver_sys_path")
+    return moved
+
+
+class JobWithoutPaths(JobConfig):
+    """A job whose workers search for modules where they themselves would."""
+
+    @property
+    def _py_driver_sys_path(self) -> list[str]:
+        return []
+
+    @_py_driver_sys_path.setter
+    def _py_driver_sys_path(self, folders: list[str]) -> None:
+        """Forget the folders that Ray names."""
 
 
 def print_to_log() -> None:
@@ -56,7 +83,7 @@ def _to_log(data: Any, ignore_prefix: bool) -> Any:
         log.info("ray: %s", line)
 
 
-def kill_process(trial: Trial) -> None:
+def kill_process(trial: "Trial") -> None:
     """End the process that trains one of Tune's trials, if it has one."""
     actor = getattr(getattr(trial, "temporary_state", None), "ray_actor", None)
     if actor is not None:

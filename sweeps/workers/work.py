@@ -9,6 +9,7 @@ from typing import Any
 import ray
 
 from picosweep.pico.data.prepared import PreparedData
+from picosweep.pico.models.user_code import code_hash, extend_search_path
 from picosweep.sweeps.decisions.trial import Assignment
 from picosweep.sweeps.spec.report_plan import COLUMNS, ReportPlan
 from picosweep.sweeps.spec.schema import Spec
@@ -39,6 +40,40 @@ def _open_data(shared: Shared) -> PreparedData:
 
 
 @dataclass(frozen=True)
+class OwnCode:
+    """Where a process finds the user's own modules, and which text they must have.
+
+    Ray would put the driver's current folder first on every process's path, where a user's
+    `tokenizers.py` or `statistics.py` is imported in place of the library's.
+    """
+
+    search_path: tuple[str, ...]
+    """Folders from which the driver imports."""
+    hashes: Mapping[str, str]
+    """By import path of a class; a trial's identity holds the hash."""
+
+    def take_up(self, model: str) -> None:
+        """Make a trial's class importable here.
+
+        Raises:
+            RuntimeError: its files are others than those that the trial's identity means.
+        """
+        extend_search_path(self.search_path)
+        expected = self.hashes.get(model)
+        if expected is not None and _hash_of(model) != expected:
+            raise RuntimeError(
+                f"the code of {model} has changed since the sweep was started: run the command"
+                " again, which trains what is new"
+            )
+
+
+@lru_cache
+def _hash_of(model: str) -> str:
+    """Return the hash of what this process has imported, which it does once."""
+    return code_hash(model)
+
+
+@dataclass(frozen=True)
 class SamplePlan:
     """Texts to write, and at which rungs."""
 
@@ -57,6 +92,7 @@ class Work:
     known: tuple[dict[str, Any], ...]
     """Step and training seconds of the reports that the driver has, in the order of training."""
     data: Shared
+    own_code: OwnCode
     samples: SamplePlan
     initial: "ray.ObjectRef[bytes] | None"
     """The checkpoint whose weights all trials start from."""
@@ -75,10 +111,14 @@ class WorkMaker:
     Args:
         spec: which texts trials write, and after which silence a process is ended.
         data: the prepared data by its fingerprint.
+        own_code: what trials of the user's own classes need.
         initial: the checkpoint whose weights all trials start from; None: random weights.
     """
 
-    def __init__(self, spec: Spec, data: Mapping[str, Shared], initial: bytes | None) -> None:
+    def __init__(
+        self, spec: Spec, data: Mapping[str, Shared], own_code: OwnCode, initial: bytes | None
+    ) -> None:
+        self._own_code = own_code
         wanted = spec.samples
         self._data = data
         self._initial = None if initial is None else ray.put(initial)
@@ -101,6 +141,7 @@ class WorkMaker:
                 for report in assignment.reports
             ),
             data=self._data[candidate.fingerprints["data_fingerprint"]],
+            own_code=self._own_code,
             samples=self._samples,
             initial=self._initial,
             checkpoint=None if checkpoint is None else ray.put(checkpoint),

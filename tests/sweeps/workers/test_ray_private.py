@@ -32,7 +32,7 @@ def test_ended_trials_leave_the_drivers_memory(tmp_path: Path) -> None:
     with Cluster(spec.resources) as cluster:
         cluster.start()
         shared = Shared(folder=None, fingerprint="data", reference=None)
-        work = WorkMaker(spec, {"data": shared}, initial=None)
+        work = WorkMaker(spec, {"data": shared}, cluster.own_code({}), initial=None)
         runner = TuneRunner(spec, cluster, trainable=SimulatedActor)
         runner.run(simulation.coordinator, work.work_of, beat)
         most = 2 * cluster.slots + 2
@@ -55,7 +55,9 @@ def test_a_moved_name_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each one is looked for, not taken for granted."""
     monkeypatch.setattr(ray_private, "KEPT_IN", ("_live_trials", "_no_such_set"))
     monkeypatch.delattr(ray_private.worker, "print_to_stdstream")
+    monkeypatch.setattr(ray_private.worker, "connect", None)
     assert moved_names() == [
         "TuneController._no_such_set",
         "ray._private.worker.print_to_stdstream",
+        "JobConfig._py_driver_sys_path",
     ]
