@@ -11,7 +11,6 @@ import contextlib
 import functools
 import hashlib
 import importlib
-import importlib.machinery
 import importlib.util
 import sys
 import sysconfig
@@ -147,12 +146,11 @@ def own_files(module_name: str) -> dict[str, Path]:
         looked_at.add(name)
         if (parent := name.rpartition(".")[0]) and parent not in looked_at:
             waiting.append(parent)
-        spec = _find_spec(name)
-        if spec is None or not spec.has_location or not _is_own(spec.origin):
+        file, _ = _find(name)
+        if file is None or not _is_own(file):
             continue
-        found[name] = Path(spec.origin or "")
-        is_package = spec.submodule_search_locations is not None
-        waiting.extend(_imports(found[name], name if is_package else parent))
+        found[name] = file
+        waiting.extend(_imports(file, name if file.stem == "__init__" else parent))
     return found
 
 
@@ -165,29 +163,43 @@ def own_roots(module_name: str) -> list[Path]:
     return sorted(roots)
 
 
-def _find_spec(name: str) -> importlib.machinery.ModuleSpec | None:
-    """Return where a module stands, without running the packages around it."""
-    full, *parts = name.split(".")
-    if full == OUR_NAME:
-        return None
+def _find(name: str) -> tuple[Path | None, list[str]]:
+    """Return a module's file and where its submodules are, without running the packages around it.
+
+    Both are empty where there is no such module; a folder without `__init__.py` has no file.
+    """
+    above, _, last = name.rpartition(".")
+    if above:
+        return _find_below(_find(above)[1], last)
+    if name == OUR_NAME:
+        return None, []
     try:
-        spec = importlib.util.find_spec(full)
-        for part in parts:
-            if spec is None or spec.submodule_search_locations is None:
-                return None
-            full += f".{part}"
-            spec = importlib.machinery.PathFinder.find_spec(full, spec.submodule_search_locations)
-    except (ImportError, ValueError, AttributeError):
-        return None
-    return spec
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None, []
+    if spec is None:
+        return None, []
+    file = Path(spec.origin) if spec.has_location and spec.origin else None
+    return file, list(spec.submodule_search_locations or ())
 
 
-def _is_own(origin: str | None) -> bool:
-    if origin is None:
-        return False
-    file = Path(origin).resolve()
-    return not INSTALLED & set(file.parts) and not any(
-        file.is_relative_to(folder) for folder in _library_folders()
+def _find_below(folders: Iterable[str], name: str) -> tuple[Path | None, list[str]]:
+    without_init = []
+    for folder in map(Path, folders):
+        package = folder / name
+        if (file := package / "__init__.py").is_file():
+            return file, [str(package)]
+        if (file := folder / f"{name}.py").is_file():
+            return file, []
+        if package.is_dir():
+            without_init.append(str(package))
+    return None, without_init
+
+
+def _is_own(file: Path) -> bool:
+    resolved = file.resolve()
+    return not INSTALLED & set(resolved.parts) and not any(
+        resolved.is_relative_to(folder) for folder in _library_folders()
     )
 
 

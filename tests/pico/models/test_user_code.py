@@ -66,6 +66,8 @@ def test_files_are_those_that_the_class_imports_from_the_users_own(folder: Path)
         own_pkg__in__deep__in____init__="from .. import missing",
         own_pkg__in__deep__in__layer="from own_far import thing",
         own_far="syntax error here",
+        own_plain__in__folder__in__module="from own_plain.folder import second",
+        own_plain__in__folder__in__second="",
         own_unused="",
     )
     assert set(own_files("own_model")) == {
@@ -80,10 +82,15 @@ def test_files_are_those_that_the_class_imports_from_the_users_own(folder: Path)
     expected = [folder / "own_far.py", folder / "own_model.py", folder / "own_pkg"]
     assert own_roots("own_model") == expected
     assert own_roots("own_pkg.deep.layer") == [folder / "own_far.py", folder / "own_pkg"]
+    plain = "own_plain.folder."  # packages without an `__init__.py`
+    assert set(own_files(f"{plain}module")) == {f"{plain}module", f"{plain}second"}
+    assert own_roots(f"{plain}module") == [folder / "own_plain"]
     assert not own_files("torch.nn")
     assert not own_files("picosweep.pico.models.lstm")
     assert not own_files("no_such_module")
-    assert not {"own_model", "own_pkg", "own_far"} & set(sys.modules)  # nothing was run
+    assert not {"own_model", "own_pkg", "own_far", "own_plain"} & set(
+        sys.modules
+    )  # nothing was run
 
 
 def test_hash_covers_helpers_and_is_that_of_one_file_where_there_is_one(folder: Path) -> None:
