@@ -1,6 +1,7 @@
 """The command line: `picosweep`."""
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from picosweep.remote.commands import ElsewhereOption, add_cluster_commands
 from picosweep.sweeps.errors import InputError, input_error
+from picosweep.terminal.streams import failure, prepare_streams
 
 DONE: Final = 0
 BAD_INPUT: Final = 2
@@ -282,7 +284,7 @@ def generate_command(
     console = Console()
     writer = Writer(trial, results)
     if writer.remark:
-        Console(stderr=True, soft_wrap=True).print(writer.remark, markup=False, highlight=False)
+        _say(writer.remark)
     prompts = prompt or [""]
     if table:
         writing.print_samples(console, writer.samples(prompts, num_tokens=tokens, seed=seed))
@@ -347,23 +349,58 @@ def _print_json(content: Any) -> None:
 
 def main() -> NoReturn:
     """Run the command line; errors in what the user gave end it with one message and code 2."""
+    prepare_streams()
+    interrupted = False
+    try:
+        code = _run()
+    except (SystemExit, KeyboardInterrupt) as ending:
+        code = _code_of(ending)
+        interrupted = _comes_from_interrupt(ending)
+    if interrupted:
+        _say("interrupted; give the command again to go on")
+    if reason := failure(sys.stdout):
+        _say(f"error: the output could not be written: {reason}")
+        code = code or BAD_INPUT
+    failure(sys.stderr)
+    if interrupted:
+        # A thread that prepares data in a library cannot be stopped, and would be waited for.
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command that the arguments name; return the exit code."""
     try:
         here = str(Path.cwd())
     except FileNotFoundError:
-        sys.stderr.write("error: the current folder no longer exists; go to one that does\n")
-        sys.exit(BAD_INPUT)
+        _say("error: the current folder no longer exists; go to one that does")
+        return BAD_INPUT
     if here not in sys.path:
         # A user's own model is imported from where the user is; installed packages come first.
         sys.path.append(here)
     try:
         app(standalone_mode=True)
     except InputError as error:
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
-        sys.exit(BAD_INPUT)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command resumes it")
-        sys.exit(INTERRUPTED)
-    sys.exit(DONE)
+        _say(f"error: {error}")
+        return BAD_INPUT
+    return DONE
+
+
+def _code_of(ending: SystemExit | KeyboardInterrupt) -> int:
+    if isinstance(ending, KeyboardInterrupt):
+        return INTERRUPTED
+    return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+
+
+def _comes_from_interrupt(error: BaseException | None) -> bool:
+    """Return whether Ctrl-C led to an exception: Typer makes another one of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(text, markup=False, highlight=False)
 
 
 if __name__ == "__main__":

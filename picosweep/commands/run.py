@@ -95,7 +95,9 @@ class _Sweep:
     def run(self, observer: Observer, started: float) -> SweepResult:
         """Do what is left of the sweep."""
         with contextlib.ExitStack() as stack:
-            background = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
+            background = concurrent.futures.ThreadPoolExecutor(1)
+            # All of it has ended when a run does; an interrupt does not wait for it.
+            stack.callback(background.shutdown, wait=False, cancel_futures=True)
             stack.enter_context(terminate_as_interrupt())
             stack.enter_context(_explain_disk_errors(self.folder, self.results))
             cluster = stack.enter_context(Cluster(self.spec.resources, user_modules(self.spec)))
@@ -317,12 +319,21 @@ def _explain_disk_errors(folder: Path, results: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def terminate_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM (`picosweep stop`, a cluster's notice) like Ctrl-C: seal tables, then leave."""
+    """Treat an end that others ask for like Ctrl-C: seal the tables, then leave.
+
+    SIGTERM comes from `picosweep stop` and from a cluster, SIGHUP from a terminal that is closed;
+    under `nohup`, which ignores it, it stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {
+        one: signal.signal(one, signal.default_int_handler)
+        for one in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(one) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)

@@ -102,8 +102,8 @@ class Cluster:
             }
         elif self._modules:
             options = {"runtime_env": {"py_modules": self._modules}}
+        self._running = True  # an interrupt may leave it half started
         connect(**options)
-        self._running = True
         self._count()
 
     def recount(self) -> int:
