@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NoReturn
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from picosweep.remote.commands import ElsewhereOption, add_cluster_commands
 from picosweep.sweeps.errors import InputError, input_error
+from picosweep.terminal.console import PlainConsole
 from picosweep.terminal.streams import failure, prepare_streams
 
 DONE: Final = 0
@@ -65,14 +66,14 @@ def run_command(
         from picosweep.commands.plan import plan  # noqa: PLC0415
         from picosweep.terminal.plan import print_plan  # noqa: PLC0415
 
-        print_plan(Console(), plan(spec, results=results))
+        print_plan(PlainConsole(), plan(spec, results=results))
         return
     from picosweep.commands.logs import seconds_since_process_start  # noqa: PLC0415
     from picosweep.commands.run import run  # noqa: PLC0415 - takes seconds, and help must not wait
     from picosweep.terminal.live import LiveView  # noqa: PLC0415
     from picosweep.terminal.summary import print_summary  # noqa: PLC0415
 
-    console = Console(stderr=as_json)
+    console = PlainConsole(stderr=as_json)
     with LiveView(console) as view:
         before = seconds_since_process_start()
         result = run(
@@ -88,7 +89,7 @@ def run_command(
         print_summary(console, result)
     if result.status != "completed":
         console.print(
-            f"[bold]not complete:[/bold] {result.reason}; {result.advice}", highlight=False
+            Text.assemble(("not complete:", "bold"), f" {result.reason}; {result.advice}")
         )
     if result.status == "interrupted":
         sys.exit(INTERRUPTED)
@@ -119,7 +120,7 @@ def report_command(
     """Write the HTML report of one sweep, or of several in one."""
     from picosweep.commands.report import report, watch_report  # noqa: PLC0415 - seconds to import
 
-    console = Console(stderr=as_json, soft_wrap=True, highlight=False)
+    console = PlainConsole(stderr=as_json, soft_wrap=True)
     if watch:
         if images or as_json:
             raise input_error("--watch writes the page alone, without --images and --json")
@@ -145,7 +146,7 @@ def report_command(
         return
     console.print(found.report)
     if images:
-        console.print(f"{len(found.images)} images in {images}", markup=False)
+        console.print(f"{len(found.images)} images in {images}")
 
 
 @app.command("status")
@@ -164,7 +165,7 @@ def status_command(
     if as_json:
         _print_json(found)
     else:
-        print_statuses(Console(), found)
+        print_statuses(PlainConsole(), found)
 
 
 @app.command("stop")
@@ -181,7 +182,7 @@ def stop_command(
     from picosweep.commands.stop import stop  # noqa: PLC0415
 
     said = stop(sweep, trial=trial, results=results)
-    Console().print(said, soft_wrap=True, highlight=False)
+    PlainConsole().print(said, soft_wrap=True)
 
 
 @app.command("export")
@@ -197,7 +198,7 @@ def export_command(
     from picosweep.commands.export import export  # noqa: PLC0415
 
     target = export(sweep, to=to, output=output, results=results)
-    Console().print(target, soft_wrap=True, highlight=False)
+    PlainConsole().print(target, soft_wrap=True)
 
 
 @app.command("logs")
@@ -233,7 +234,7 @@ def show_command(
     if as_json:
         _print_json(found)
     else:
-        print_trial(Console(), found)
+        print_trial(PlainConsole(), found)
 
 
 @app.command("replay")
@@ -244,7 +245,7 @@ def replay_command(
     from picosweep.commands.replay import replay  # noqa: PLC0415 - imports torch
     from picosweep.terminal.tables import print_replay  # noqa: PLC0415
 
-    console = Console(stderr=as_json)
+    console = PlainConsole(stderr=as_json)
     with console.status("training it again"):
         found = replay(trial, results=results)
     if as_json:
@@ -281,7 +282,7 @@ def generate_command(
     decoding = make_decoding(
         temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty
     )
-    console = Console()
+    console = PlainConsole()
     writer = Writer(trial, results)
     if writer.remark:
         _say(writer.remark)
@@ -312,7 +313,7 @@ def tokenizer_command(
     if as_json:
         _print_json(checks)
     else:
-        print_tokenizer_checks(Console(highlight=False), checks)
+        print_tokenizer_checks(PlainConsole(), checks)
 
 
 @app.command("presets")
@@ -321,7 +322,7 @@ def presets_command() -> None:
     from picosweep.pico.presets import PRESETS  # noqa: PLC0415 - imports torch
     from picosweep.terminal.tables import print_presets  # noqa: PLC0415
 
-    print_presets(Console(), PRESETS)
+    print_presets(PlainConsole(), PRESETS)
 
 
 @app.command("schema")
@@ -400,7 +401,7 @@ def _comes_from_interrupt(error: BaseException | None) -> bool:
 
 
 def _say(text: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(text, markup=False, highlight=False)
+    PlainConsole(stderr=True, soft_wrap=True).print(text)
 
 
 if __name__ == "__main__":

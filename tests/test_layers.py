@@ -20,8 +20,8 @@ ROOMS: Mapping[str, str] = {
     "sweeps.errors sweeps.spec",
     "picosweep.terminal": "picosweep.commands pico.presets pico.probes sweeps.decisions "
     "sweeps.errors sweeps.search sweeps.spec sweeps.store",
-    "picosweep.remote": "pico.data.config pico.data.sources sweeps.errors sweeps.spec "
-    "sweeps.store sweeps.workers",
+    "picosweep.remote": "picosweep.terminal pico.data.config pico.data.sources sweeps.errors "
+    "sweeps.spec sweeps.store sweeps.workers",
     "picosweep.commands": "picosweep.exports analysis.images analysis.page analysis.report "
     "analysis.results analysis.summary analysis.watch pico.data.tokenizers pico.models "
     "pico.probes pico.training pico.trial pico.weights sweeps.data sweeps.decisions sweeps.errors "

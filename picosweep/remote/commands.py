@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from picosweep.terminal.console import PlainConsole
 
 AddressOption = Annotated[
     str,
@@ -36,14 +37,14 @@ def submit_command(
     """
     from picosweep.remote.submit import submit  # noqa: PLC0415 - imports torch, to check the spec
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = PlainConsole(soft_wrap=True)
     with console.status("asking the cluster"):
         found = submit(spec, address=address)
     hosts = ", ".join(f"{node['host']} ({_has(node)})" for node in found.nodes)
     console.print(f"{len(found.nodes)} nodes: {hosts}")
     option = "" if address == "cluster.yaml" else f" --address {address}"
     if found.state == "ended":
-        console.print(found.output.rstrip(), markup=False)
+        console.print(found.output.rstrip())
     else:
         console.print(f"{found.sweep} is {found.state} on {found.head.target}")
         console.print(f"  picosweep status {found.sweep} --address {address}")
@@ -70,7 +71,7 @@ def fetch_command(
     from picosweep.remote.fetch import fetch  # noqa: PLC0415 - pyarrow takes its time
 
     folder = fetch(sweep, address=address, results=results, checkpoints=checkpoints)
-    Console(highlight=False, soft_wrap=True).print(folder)
+    PlainConsole(soft_wrap=True).print(folder)
 
 
 def add_cluster_commands(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Final
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.logging import RichHandler
 from rich.progress_bar import ProgressBar
@@ -21,6 +21,7 @@ from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.trial import Trial
 from picosweep.sweeps.search.ranking import Ranking
 from picosweep.sweeps.spec.schema import Spec
+from picosweep.terminal.console import PlainConsole
 from picosweep.terminal.wording import duration
 
 REFRESH_SECONDS: Final = 0.25
@@ -35,7 +36,7 @@ class LiveView(Observer):
         console: where to draw.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: PlainConsole) -> None:
         self._console = console
         self._spinner: Status | None = None
         self._live: Live | None = None
@@ -65,7 +66,7 @@ class LiveView(Observer):
                 self._clear()
                 self._spinner = self._console.status(text, spinner="dots")
                 self._spinner.start()
-            self._spinner.update(text)
+            self._spinner.update(Text(text))
 
     def beat(self, coordinator: Coordinator, slots: int) -> None:
         """Draw the table again, at most a few times a second."""

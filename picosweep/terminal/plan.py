@@ -1,19 +1,19 @@
 """The plan of a sweep on a terminal."""
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from picosweep.commands.plan import Plan
-from picosweep.terminal.wording import duration
+from picosweep.terminal.console import PlainConsole
+from picosweep.terminal.wording import counted, duration
 
 
-def print_plan(console: Console, plan: Plan) -> None:
+def print_plan(console: PlainConsole, plan: Plan) -> None:
     """Print the plan as a table, why configurations were rejected, and the time needed."""
     rungs = ", ".join(f"{rung:,}" if isinstance(rung, int) else f"{rung:g}" for rung in plan.rungs)
-    console.print(f"rungs at {rungs} {plan.unit}", highlight=False)
+    console.print(f"rungs at {rungs} {plan.unit}")
     for remark in plan.remarks:
-        console.print(remark, highlight=False, markup=False)
+        console.print(remark)
     # Narrow enough for a terminal of 80 columns.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("architecture")
@@ -36,13 +36,13 @@ def print_plan(console: Console, plan: Plan) -> None:
     for part in plan.architectures:
         for reason, count in part.feasibility.reasons.most_common(3):
             share = count / part.feasibility.num_checked
-            console.print(f"{part.name}: {share:.0%} rejected by {reason}", highlight=False)
+            console.print(f"{part.name}: {share:.0%} rejected by {reason}")
     needed = f"about {duration(plan.expected_seconds / plan.slots)} of training in"
     if plan.unit == "seconds":
         basis = "; the tokens are a guess from the speeds measured now"
     else:
         basis = " at the speeds measured now"
-    console.print(f"{needed} {plan.slots} slots{basis}", highlight=False)
+    console.print(f"{needed} {counted(plan.slots, 'slot')}{basis}")
 
 
 def _size(count: int | None) -> str:

@@ -5,16 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from picosweep.commands.result import SweepResult
 from picosweep.sweeps.search.ranking import Winner
 from picosweep.sweeps.store.tables import setting_name
-from picosweep.terminal.wording import duration, short
+from picosweep.terminal.console import PlainConsole
+from picosweep.terminal.wording import counted, duration, short
 
 
-def print_summary(console: Console, result: SweepResult) -> None:
+def print_summary(console: PlainConsole, result: SweepResult) -> None:
     """Print the winner of each architecture, what the sweep cost, and where its files are."""
     winners = result.ranking.winners(result.trials)
     if winners:
@@ -23,29 +24,28 @@ def print_summary(console: Console, result: SweepResult) -> None:
             of = row["architecture"]
             names = result.settings.get(of, ())
             told = " ".join(f"{name}={short(row[setting_name(of, name)])}" for name in names)
-            name = f"[bold]{of}[/bold]"
-            console.print(f"{name} {row['trial_id']}: {told}", highlight=False)
+            console.print(Text.assemble((of, "bold"), f" {row['trial_id']}: {told}"))
     else:
         console.print("No trial has reached a validation loss yet.")
     counts = {s: sum(row["status"] == s for row in result.trials) for s in _STATUS_ORDER}
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    trials = "1 trial" if len(result.trials) == 1 else f"{len(result.trials)} trials"
-    console.print(f"{trials}: {told}", highlight=False)
+    console.print(f"{counted(len(result.trials), 'trial')}: {told}")
     for remark in result.remarks:
-        console.print(remark, highlight=False, markup=False)
+        console.print(remark)
     if result.slots:
         share = result.busy_share or 0.0
+        slots = "the slot was" if result.slots == 1 else f"the {result.slots} slots were"
         console.print(
             f"{result.new_tokens:,} tokens trained in {duration(result.wall_seconds)}; "
-            f"the {result.slots} slots were training or evaluating {share:.0%} of that time"
+            f"{slots} training or evaluating {share:.0%} of that time"
         )
     elif counts["failed"]:
         console.print("nothing was trained")
     else:
         console.print("nothing had to be trained: every trial is already in the results")
-    console.print(f"tables  {result.folder}", soft_wrap=True, highlight=False)
+    console.print(f"tables  {result.folder}", soft_wrap=True)
     if result.report is not None:
-        console.print(f"report  {result.report}", soft_wrap=True, highlight=False)
+        console.print(f"report  {result.report}", soft_wrap=True)
 
 
 _STATUS_ORDER = ("completed", "stopped", "cached", "diverged", "failed", "running")

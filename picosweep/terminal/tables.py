@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from picosweep.terminal.console import PlainConsole
 from picosweep.terminal.wording import short
 
 if TYPE_CHECKING:  # both import torch, which a table of sweeps does without
@@ -14,7 +15,7 @@ if TYPE_CHECKING:  # both import torch, which a table of sweeps does without
     from picosweep.pico.presets import Preset
 
 
-def print_statuses(console: Console, statuses: list[dict[str, Any]]) -> None:
+def print_statuses(console: PlainConsole, statuses: list[dict[str, Any]]) -> None:
     """Print a row for each sweep, and the last incidents where there is one sweep only."""
     table = Table()
     for name in ("sweep", "now", "trials", "statuses", "best"):
@@ -34,7 +35,7 @@ def print_statuses(console: Console, statuses: list[dict[str, Any]]) -> None:
         for row in statuses[0]["last_incidents"]:
             trial = f" trial {row['trial_id']}" if row["trial_id"] else ""
             told = f"{row['time']} {row['kind']}{trial}: {row['text']}"
-            console.print(told, markup=False, highlight=False, soft_wrap=True)
+            console.print(told, soft_wrap=True)
 
 
 def _count(status: Mapping[str, Any]) -> str:
@@ -43,18 +44,16 @@ def _count(status: Mapping[str, Any]) -> str:
     return f"{status['num_trials']}{told}"
 
 
-def print_trial(console: Console, found: dict[str, Any]) -> None:
+def print_trial(console: PlainConsole, found: dict[str, Any]) -> None:
     """Print one trial: what it is, how it learnt, what was decided about it."""
     row = found["trial"]
     hyperparameters = json.loads(row["config"])
-    console.print(
-        f"[bold]{row['trial_id']}[/bold]  {row['architecture']}  {row['status']}  "
-        f"(sweep {row['sweep']}, {row['cohort']}, seed {row['seed']})",
-        highlight=False,
-    )
+    of = f"(sweep {row['sweep']}, {row['cohort']}, seed {row['seed']})"
+    told = f"  {row['architecture']}  {row['status']}  {of}"
+    console.print(Text.assemble((row["trial_id"], "bold"), told))
     for part in ("model", "training"):
         told = " ".join(f"{name}={short(value)}" for name, value in hyperparameters[part].items())
-        console.print(f"{part}: {told}", highlight=False)
+        console.print(f"{part}: {told}")
     console.print(
         f"{row['num_params']:,} parameters, {row['flops_per_token']:,.0f} FLOPs a token",
         style="dim",
@@ -79,16 +78,16 @@ def print_trial(console: Console, found: dict[str, Any]) -> None:
     console.print(table)
     for sample in found["samples"]:
         console.print(f"{sample['decoder']}:", style="dim", end=" ")
-        console.print(repr(sample["prompt"] + sample["text"]), markup=False, highlight=False)
+        console.print(repr(sample["prompt"] + sample["text"]))
     for incident in found["incidents"]:
         told = f"{incident['time']:%Y-%m-%d %H:%M:%S} {incident['kind']}: {incident['text']}"
-        console.print(told, markup=False, highlight=False)
+        console.print(told)
     if row["error"]:
-        console.print(f"error: {row['error']}", markup=False)
-    console.print(f"checkpoint: {found['checkpoint'] or 'none'}", soft_wrap=True, highlight=False)
+        console.print(f"error: {row['error']}")
+    console.print(f"checkpoint: {found['checkpoint'] or 'none'}", soft_wrap=True)
 
 
-def print_replay(console: Console, found: "Replay") -> None:
+def print_replay(console: PlainConsole, found: "Replay") -> None:
     """Print whether a trial came out the same again, and the first numbers that did not."""
     if found.same:
         console.print(f"the same to the last bit, over {found.num_reports} reports")
@@ -101,7 +100,7 @@ def print_replay(console: Console, found: "Replay") -> None:
         )
 
 
-def print_tokenizer_checks(console: Console, checks: Sequence[Mapping[str, Any]]) -> None:
+def print_tokenizer_checks(console: PlainConsole, checks: Sequence[Mapping[str, Any]]) -> None:
     """Print what was found of each of a sweep's tokenizers."""
     for found in checks:
         round_trips = f"{found['num_round_trips']}/{found['num_texts']}"
@@ -112,7 +111,7 @@ def print_tokenizer_checks(console: Console, checks: Sequence[Mapping[str, Any]]
         console.print(f"share of the tokens in use      {found['used_fraction']:.0%}")
 
 
-def print_presets(console: Console, presets: Mapping[str, "Preset"]) -> None:
+def print_presets(console: PlainConsole, presets: Mapping[str, "Preset"]) -> None:
     """Print a row for each preset, and what is to be known of it."""
     table = Table("preset", "architecture", "parameters", "vocabulary", "context")
     for name, preset in presets.items():
@@ -126,4 +125,4 @@ def print_presets(console: Console, presets: Mapping[str, "Preset"]) -> None:
     console.print(table)
     for name, preset in presets.items():
         if preset.note:
-            console.print(f"{name}: {preset.note}", highlight=False)
+            console.print(f"{name}: {preset.note}")

@@ -18,3 +18,8 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things: `1 trial`, `12 trials`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -10,9 +9,10 @@ from picosweep.commands.generate import TokenNeighbours, Writer
 from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.samples import Sample
 from picosweep.sweeps.errors import InputError
+from picosweep.terminal.console import PlainConsole
 
 
-def print_samples(console: Console, samples: Sequence[Sample]) -> None:
+def print_samples(console: PlainConsole, samples: Sequence[Sample]) -> None:
     """Print a row for each prompt and decoder."""
     table = Table(show_lines=True)
     for name in ("decoder", "prompt", "text"):
@@ -22,7 +22,7 @@ def print_samples(console: Console, samples: Sequence[Sample]) -> None:
     console.print(table)
 
 
-def print_neighbours(console: Console, tokens: Sequence[TokenNeighbours]) -> None:
+def print_neighbours(console: PlainConsole, tokens: Sequence[TokenNeighbours]) -> None:
     """Print a row for each token, with the tokens nearest to it."""
     table = Table("token", "nearest in the model's embedding space")
     for token in tokens:
@@ -32,12 +32,12 @@ def print_neighbours(console: Console, tokens: Sequence[TokenNeighbours]) -> Non
 
 
 def write_interactively(
-    writer: Writer, console: Console, decoding: Decoding, **options: int
+    writer: Writer, console: PlainConsole, decoding: Decoding, **options: int
 ) -> None:
     """Continue what is typed, until an empty line or the end of input."""
     while True:
         try:
-            prompt = console.input("[bold]prompt>[/bold] ")
+            prompt = console.input(Text("prompt> ", "bold"))
         except EOFError:
             return
         if not prompt:
@@ -45,15 +45,15 @@ def write_interactively(
         try:
             write_once(writer, console, prompt, decoding, **options)
         except InputError as error:
-            console.print(str(error), style="red", markup=False, highlight=False)
+            console.print(str(error), style="red")
 
 
 def write_once(
-    writer: Writer, console: Console, prompt: str, decoding: Decoding, **options: int
+    writer: Writer, console: PlainConsole, prompt: str, decoding: Decoding, **options: int
 ) -> None:
     """Print a prompt and, as it is written, what the model makes of it."""
     pieces = writer.stream(prompt, decoding, **options)
-    console.print(prompt, end="", style="dim", markup=False, highlight=False, soft_wrap=True)
+    console.print(prompt, end="", style="dim", soft_wrap=True)
     for piece in pieces:
-        console.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
+        console.print(piece, end="", soft_wrap=True)
     console.print()

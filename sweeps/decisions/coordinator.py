@@ -49,7 +49,7 @@ class Coordinator:
         store: the sweep's rows; it resumes from those that are there.
         elsewhere: folders of other sweeps, by the ids of trials that ended there; None for none.
         retry_failed: whether trials that failed under an earlier driver are tried again.
-        now: the clock, in seconds since the epoch.
+        elapsed: the clock of limits, in seconds; the machine's own may be set while a sweep runs.
     """
 
     def __init__(
@@ -61,15 +61,14 @@ class Coordinator:
         store: Store,
         elsewhere: Mapping[str, Path] | None = None,
         retry_failed: bool = False,
-        now: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self.spec = spec
         self._spaces = spaces
         self._factory = factory
         self._store = store
         self._others = OtherSweeps(elsewhere or {})
-        self._now = now
-        self._limits = LimitWatch(spec.limits, now)
+        self._limits = LimitWatch(spec.limits, elapsed)
         self._trials: dict[str, Trial] = {}
         self._waiting: collections.deque[Trial] = collections.deque()
         self.assigned: dict[str, Trial] = {}
@@ -412,4 +411,4 @@ class Coordinator:
         return None
 
     def _micros(self) -> int:
-        return int(self._now() * 1_000_000)
+        return int(time.time() * 1_000_000)

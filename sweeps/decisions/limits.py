@@ -24,13 +24,13 @@ class LimitWatch:
 
     Args:
         limits: limits of the spec; None in it means no limit.
-        now: the clock, in seconds.
+        elapsed: a clock that only goes forward, in seconds.
     """
 
-    def __init__(self, limits: Limits, now: Callable[[], float]) -> None:
+    def __init__(self, limits: Limits, elapsed: Callable[[], float]) -> None:
         self._limits = limits
-        self._now = now
-        self._started_at = now()
+        self._elapsed = elapsed
+        self._started_at = elapsed()
 
     def ending(self, *, num_failed: int, num_tokens: int) -> Ending | None:
         """Return which limit was reached; None while none is.
@@ -49,7 +49,7 @@ class LimitWatch:
                 reason=f"the limit of {limits.tokens:,} tokens was reached",
                 advice="with a higher limits.tokens it goes on",
             )
-        if limits.minutes is not None and self._now() - self._started_at > 60 * limits.minutes:
+        if limits.minutes is not None and self._elapsed() - self._started_at > 60 * limits.minutes:
             reason = f"the limit of {limits.minutes:g} minutes was reached"
             return Ending(reason=reason, advice=RESUMES)
         return None

@@ -15,8 +15,9 @@ from picosweep.pico.training_config import PrecisionName
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.search.candidates import Candidate
 from picosweep.sweeps.spec.schema import Resources
+from picosweep.sweeps.workers.connection import LOCAL, check_address, connect, socket_folder
 from picosweep.sweeps.workers.machine import usable_cpus
-from picosweep.sweeps.workers.nodes import alive_nodes, check_code, connect, silent_nodes
+from picosweep.sweeps.workers.nodes import alive_nodes, check_code, silent_nodes
 
 log = logging.getLogger("picosweep")
 
@@ -63,7 +64,7 @@ class Cluster:
         self._resources = resources
         self._modules = [str(path) for path in modules]
         self._running = False
-        self._local = not os.environ.get("RAY_ADDRESS")
+        self._local = os.environ.get("RAY_ADDRESS", "") in LOCAL
         self._num_cpus = usable_cpus()
         self._known_nodes: set[str] = set()
         self._counted_at = 0.0
@@ -75,12 +76,16 @@ class Cluster:
         self._warned = False
 
     def check(self) -> None:
-        """Check that a trial's CPUs are there, if it is to run on this machine; `start` does GPUs.
+        """Check what can be checked at once; `start` does the rest.
 
         Raises:
-            InputError: one trial asks for more CPUs than there are.
+            InputError: one trial asks for more CPUs than this machine has, Ray has no place for
+                its sockets, or no cluster answers where it should be.
         """
-        if self._local:
+        if not self._local:
+            check_address(os.environ["RAY_ADDRESS"])
+        else:
+            socket_folder()
             self._check_fits({"CPU": self._num_cpus, "GPU": math.inf})
 
     def start(self) -> None:
@@ -99,6 +104,7 @@ class Cluster:
                 "num_cpus": self._num_cpus,
                 "include_dashboard": False,
                 "object_store_memory": OBJECT_STORE_BYTES,
+                "_temp_dir": socket_folder(),
             }
         elif self._modules:
             options = {"runtime_env": {"py_modules": self._modules}}

@@ -1,126 +1,19 @@
-"""The nodes of a Ray cluster: joining it, what it has, and whether all run the same code."""
+"""The nodes of a Ray cluster: what they have, and whether all run the same code."""
 
 import concurrent.futures
-import contextlib
-import logging
-import os
-import signal
 import socket
-import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from picosweep.sweeps.errors import InputError, input_error
 from picosweep.sweeps.workers.code_version import code_digest
-
-SETTINGS: Final = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_GLOBAL_CHECKPOINT_S": "31536000",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "TUNE_MAX_PENDING_TRIALS_PG": "1000",
-}
-"""No request to anywhere, no files and no messages that nobody reads, and Ctrl-C is ours. As many
-trials may wait for their actors as we hand out: by default one, and actors start one by one."""
+from picosweep.sweeps.workers.connection import connected
 
 PROBE_SECONDS: Final = 0.5
 MAX_PROBES: Final = 64
 
 CHECK_SECONDS: Final = 120.0
 """How long nodes may take to start a process and answer which code they have."""
-
-
-def connect(**options: Any) -> None:
-    """Start Ray, or join the cluster that `address` or `RAY_ADDRESS` names, printing nothing.
-
-    Raises:
-        InputError: no cluster answers there, it has another token, or other versions.
-    """
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    import ray  # noqa: PLC0415 - takes a second
-
-    from picosweep.sweeps.workers.ray_private import JobWithoutPaths  # noqa: PLC0415
-
-    if ray.is_initialized():
-        raise input_error(
-            "Ray already runs in this process",
-            where="ray.init",
-            hint="call ray.shutdown() before: a sweep starts Ray and stops it",
-        )
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
-    where = str(options.get("address") or os.environ.get("RAY_ADDRESS") or "this machine")
-    try:
-        with _keeping_sigterm():
-            ray.init(
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                job_config=JobWithoutPaths(),
-                **options,
-            )
-    except ray.exceptions.AuthenticationError as error:
-        raise input_error(
-            "the Ray cluster did not accept our token",
-            where=where,
-            found=_first_line(error),
-            hint="~/.ray/auth_token must hold the cluster's token, here and on every node",
-        ) from error
-    except ConnectionError as error:
-        raise input_error(
-            "no Ray cluster answers us",
-            where=where,
-            found=_first_line(error),
-            hint="is it up (`ray up cluster.yaml`), and is ~/.ray/auth_token here its token?",
-        ) from error
-    except (RuntimeError, TimeoutError) as error:
-        if "ersion mismatch" in str(error):
-            raise input_error(
-                "the Ray cluster runs other versions than this process",
-                where=where,
-                found=" ".join(str(error).split()),
-                hint="install the same Python and the same constraints.txt on every node",
-            ) from error
-        raise input_error(
-            "Ray could not be started or joined",
-            where=where,
-            found=_first_line(error),
-            hint="a machine that is very busy needs another try; no result is lost by it",
-        ) from error
-
-
-@contextlib.contextmanager
-def _keeping_sigterm() -> Iterator[None]:
-    """Put this process's own handler of SIGTERM back after a block.
-
-    Ray's native code handles the signal itself and aborts the process: no table would be sealed and
-    no report written when a sweep is stopped.
-    """
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-@contextlib.contextmanager
-def connected(address: str) -> Iterator[None]:
-    """Join a cluster for the time of a block."""
-    connect(address=address)
-    import ray  # noqa: PLC0415
-
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def list_nodes(address: str) -> list[dict[str, Any]]:

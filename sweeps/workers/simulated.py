@@ -44,7 +44,7 @@ def simulated_sweep(
     *,
     elsewhere: Mapping[str, Path] | None = None,
     retry_failed: bool = False,
-    now: Callable[[], float] = time.time,
+    elapsed: Callable[[], float] = time.monotonic,
 ) -> tuple[Coordinator, Store]:
     """Open a sweep over data that does not exist, new or as an earlier driver left it.
 
@@ -53,7 +53,7 @@ def simulated_sweep(
         spec: content of a spec; its data section is only checked.
         elsewhere: folders of other sweeps by the trials that ended there; None for none.
         retry_failed: whether trials that failed under an earlier driver are tried again.
-        now: the clock, in seconds since the epoch.
+        elapsed: the clock of limits, in seconds.
     """
     checked = check_sweep(spec)
     sweep = checked.with_data(simulated_data(checked.spec))
@@ -65,7 +65,7 @@ def simulated_sweep(
         store=store,
         elsewhere=elsewhere,
         retry_failed=retry_failed,
-        now=now,
+        elapsed=elapsed,
     )
     return coordinator, store
 

@@ -46,10 +46,12 @@ class Simulation:
         *,
         elsewhere: Mapping[str, Path] | None = None,
         diverging: float = 0.0,
-        now: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] = time.monotonic,
         pace: Callable[[], float] = lambda: 20.0,
     ) -> None:
-        self.coordinator, self.store = simulated_sweep(folder, spec, elsewhere=elsewhere, now=now)
+        self.coordinator, self.store = simulated_sweep(
+            folder, spec, elsewhere=elsewhere, elapsed=elapsed
+        )
         self.loss = lottery(diverging)
         self._pace = pace
         self.running: dict[str, SimulatedTrial] = {}

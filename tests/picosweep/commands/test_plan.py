@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import yaml
-from rich.console import Console
 
 from picosweep.commands.plan import plan
 from picosweep.sweeps.errors import InputError
+from picosweep.terminal.console import PlainConsole
 from picosweep.terminal.plan import print_plan
 
 
@@ -47,7 +47,7 @@ def test_the_plan_counts_what_is_feasible(tmp_path: Path) -> None:
     assert kgram.expected_tokens == pytest.approx(4 * (512 + 1024 / 3 + 3072 / 9))
     assert kgram.tokens_per_second > 0
     assert not (tmp_path / "results" / "planned").exists()
-    console = Console(record=True, width=100)
+    console = PlainConsole(record=True, width=100)
     print_plan(console, found)
     assert "50% rejected by context_size * embed_size != 8" in console.export_text()
 
@@ -61,7 +61,7 @@ def test_a_plan_in_seconds_knows_the_time(tmp_path: Path) -> None:
     assert kgram.num_trials == 4
     assert kgram.worst_tokens == pytest.approx(4 * 8 * kgram.tokens_per_second)
     assert found.expected_seconds == pytest.approx(4 * (0.5 + 1.5 / 4 + 6 / 16))
-    console = Console(record=True, width=100)
+    console = PlainConsole(record=True, width=100)
     print_plan(console, found)
     text = console.export_text()
     assert "rungs at 0.5, 2, 8 seconds" in text
@@ -79,7 +79,7 @@ def test_the_plan_says_which_files_were_left_out(tmp_path: Path) -> None:
     (remark,) = found.remarks
     assert remark.startswith(f"From '{folder}' was read: 1 .txt; left out: 1 .cpp, 1 .yaml (")
     assert remark.endswith("data.include names it; such as engine.cpp).")
-    console = Console(record=True, width=400)
+    console = PlainConsole(record=True, width=400)
     print_plan(console, found)
     assert remark in console.export_text()
 

@@ -2,6 +2,7 @@
 
 import collections
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -278,10 +279,24 @@ def test_too_many_failures_end_the_sweep(simulate: Simulate, tmp_path: Path) -> 
     assert simulation.coordinator.finished
 
 
+def test_a_clock_that_is_set_ends_nothing(
+    simulate: Simulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Limits count elapsed time: a clock that jumps by a day, either way, is no day."""
+    real = time.time
+    simulation = simulate(tmp_path, spec_with(limits={"minutes": 60}))
+    simulation.run(events=5)
+    monkeypatch.setattr(time, "time", lambda: real() + 86_400)
+    simulation.run(events=5)
+    monkeypatch.setattr(time, "time", lambda: real() - 86_400)
+    assert simulation.run()
+    assert simulation.coordinator.ending is None
+
+
 def test_a_time_limit_leaves_a_resumable_sweep(simulate: Simulate, tmp_path: Path) -> None:
     """Past the limit running trials end at their next report, and stay to be resumed."""
     clock = [0.0]
-    simulation = simulate(tmp_path, spec_with(limits={"minutes": 1}), now=lambda: clock[0])
+    simulation = simulate(tmp_path, spec_with(limits={"minutes": 1}), elapsed=lambda: clock[0])
     simulation.run(events=5)
     clock[0] = 61.0
     stopped_at = len(simulation.steps_trained)

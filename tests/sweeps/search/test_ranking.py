@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from picosweep.commands.result import SweepResult
 from picosweep.sweeps.search.ranking import Ranking
+from picosweep.terminal.console import PlainConsole
 from picosweep.terminal.summary import print_summary
 
 
@@ -95,7 +95,7 @@ def test_the_summary_names_the_winner_by_the_objective() -> None:
         remarks=[],
     )
     out = StringIO()
-    print_summary(Console(file=out, width=100), result)
+    print_summary(PlainConsole(file=out, width=100), result)
     text = out.getvalue()
     assert "lstm large: vocab_size=900" in text
     assert text.index("bits_per_byte") < text.index("val_loss")
