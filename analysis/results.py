@@ -329,7 +329,7 @@ def _read_table(folder: Path, name: str, schema: pa.Schema) -> pl.DataFrame:
     """Read every part of a table; the schema's columns come first, missing ones as nulls."""
     types = pl.DataFrame(schema.empty_table()).schema
     files = sorted(SweepFolder(folder).table(name).glob("*.parquet"))
-    frames = [pl.read_parquet(file, hive_partitioning=False) for file in files]
+    frames = [pl.read_parquet(file, glob=False, hive_partitioning=False) for file in files]
     frame = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame(schema=types)
     fixed = [
         pl.col(column).cast(dtype, strict=False)

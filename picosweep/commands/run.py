@@ -244,8 +244,14 @@ class _Sweep:
 
         try:
             return write_report([self.folder], SweepFolder(self.folder).report)
-        except Exception:
-            log.exception("the report could not be written; the tables are complete")
+        except Exception as error:
+            log.exception(
+                "the report could not be written (%s: %s); the tables are complete, and"
+                " `picosweep report %s` tries again",
+                type(error).__name__,
+                str(error).partition("\n")[0],
+                self.spec.name,
+            )
             return None
 
     def _result(

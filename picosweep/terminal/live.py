@@ -84,8 +84,9 @@ class LiveView(Observer):
             self._live.update(drawn, refresh=True)
 
     def log(self, record: logging.LogRecord) -> None:
-        """Print a warning above what is drawn."""
-        self._warnings.handle(record)
+        """Print a warning above what is drawn; a traceback stands in the log alone."""
+        bare = vars(record) | {"exc_info": None, "exc_text": None, "stack_info": None}
+        self._warnings.handle(logging.makeLogRecord(bare))
 
     def _clear(self) -> None:
         with self._lock:

@@ -52,7 +52,7 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
             contradiction between values.
     """
     document = document or Document(path=Path("spec"), content=content, lines={})
-    problems = [*_unusable_values(content, (), document), *_not_mappings(content, document)]
+    problems = [*_unusable_values(content, (), document), *_unusable_names(content, document)]
     if problems:
         raise InputError(*problems)
     try:
@@ -73,12 +73,15 @@ def _unusable_values(value: Any, key: KeyPath, document: Document) -> Iterator[P
     place = {"where": document.where(key), "key": dotted(key)}
     if isinstance(value, Mapping):
         for name, inner in value.items():
+            if isinstance(name, str):
+                yield from _unusable_values(name, (*key, ascii(name)[1:-1]), document)
             yield from _unusable_values(inner, (*key, name), document)
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             yield from _unusable_values(inner, (*key, index), document)
-    elif isinstance(value, str) and not value.isascii() and whole_text(value) != value:
-        yield Problem(message="a surrogate is no character", found=ascii(value), **place)
+    elif isinstance(value, str):
+        if not value.isascii() and whole_text(value) != value:
+            yield Problem(message="a surrogate is no character", found=ascii(value), **place)
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         yield Problem(
             message="a number beyond 64 bits",
@@ -88,9 +91,18 @@ def _unusable_values(value: Any, key: KeyPath, document: Document) -> Iterator[P
         )
 
 
-def _not_mappings(content: Mapping[str, Any], document: Document) -> Iterator[Problem]:
-    """Find names of architectures that are not written as a mapping from name to settings."""
+def _unusable_names(content: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+    """Find architectures that are not written as a mapping from a legible name to settings."""
     written = content.get("architectures")
+    for name in written if isinstance(written, Mapping) else ():
+        if isinstance(name, str) and not (name.strip() and name.isprintable()):
+            yield Problem(
+                message="the name of an architecture stands in every table and chart",
+                where=document.where(("architectures", name)),
+                key="architectures",
+                found=ascii(name),
+                allowed="a text that can be read, in one line",
+            )
     names = [written] if isinstance(written, str) else written
     if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
         shown = ", ".join(f"{name}: {{}}" for name in names)

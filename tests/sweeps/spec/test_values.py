@@ -150,6 +150,10 @@ def test_names_without_settings_are_shown_as_they_are_to_be_written(written: Any
     [
         ("samples", {"prompts": ["fine", "\ud83d here"]}, r"samples.prompts\[1\]: a surrogate"),
         ("name", "\udc00", "name: a surrogate"),
+        ("common", {"batch\ud83d": 4}, r"common.batch.ud83d: a surrogate"),
+        ("architectures", {"": {"model": "lstm"}}, "the name of an architecture stands"),
+        ("architectures", {"a\nb": {"model": "lstm"}}, r"'a.nb'"),
+        ("architectures", {"\x1b[2J": {"model": "lstm"}}, "in one line"),
         ("seed", 2**63, "seed: a number beyond 64 bits"),
         ("architectures", {"kgram": {"context_size": [2, -(2**63) - 1]}}, "beyond 64 bits"),
         ("budget", {"min": 10**4000}, "budget.min: a number beyond 64 bits(.|\n)*4001 digits"),
