@@ -2,9 +2,11 @@
 
 import math
 import os
+import re
 from pathlib import Path
 from typing import Final
 
+VMSTAT: Final = Path("/proc/vmstat")
 CGROUPS: Final = Path("/sys/fs/cgroup")
 OWN_GROUPS: Final = Path("/proc/self/cgroup")
 
@@ -69,3 +71,15 @@ def _quota(folder: Path) -> float | None:
         return microseconds / int(period) if microseconds > 0 else None
     except (OSError, ValueError, ZeroDivisionError):
         return None
+
+
+def processes_killed_for_memory(vmstat: Path = VMSTAT) -> int:
+    """Return how many processes this machine's kernel has killed for want of memory; 0 if unknown.
+
+    Source: `oom_kill` in /proc/vmstat, which counts those that a container's limit killed, too.
+    """
+    try:
+        found = re.search(r"^oom_kill (\d+)$", vmstat.read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return 0 if found is None else int(found[1])

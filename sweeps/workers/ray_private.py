@@ -10,10 +10,13 @@ until then each use does without what is missing.
   the sweep's last minute pass with nothing being trained.
 - Ray puts the driver's current folder first on every worker's search path, where a file of the
   user's that is called like a library's takes its place. The paths come with our own work.
+- A process that Ray's own watch over a node's memory has killed is no actor's death to Tune: it
+  ends the whole run by an exception that it did not expect.
 - A process that is stopped, or stuck in the kernel, can only be ended through its actor's handle.
 """
 
 import contextlib
+import functools
 import inspect
 import logging
 from pathlib import Path
@@ -21,6 +24,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ray
 from ray._private import worker
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.job_config import JobConfig
 
 if TYPE_CHECKING:
@@ -55,6 +60,8 @@ def moved_names() -> list[str]:
     ]
     if not hasattr(worker, "print_to_stdstream"):
         moved.append("ray._private.worker.print_to_stdstream")
+    if not hasattr(RayActorManager, "_actor_task_failed"):
+        moved.append("RayActorManager._actor_task_failed")
     connects = inspect.getsource(worker.connect) if callable(worker.connect) else ""
     if "job_config._py_driver_sys_path.extend(" not in connects:
         moved.append("JobConfig._py_driver_sys_path")
@@ -88,6 +95,30 @@ def kill_process(trial: "Trial") -> None:
     actor = getattr(getattr(trial, "temporary_state", None), "ray_actor", None)
     if actor is not None:
         ray.kill(actor)
+
+
+class KilledForMemoryError(RayActorError):
+    """The end of a process that Ray killed because its node was running out of memory."""
+
+    def __str__(self) -> str:
+        """Return a text to be known by: all that Tune passes on."""
+        return type(self).__name__
+
+
+def take_memory_for_death() -> None:
+    """Let Tune take a process killed for memory for one that died."""
+    failed = RayActorManager._actor_task_failed
+    if getattr(failed, "takes_memory_for_death", False):
+        return
+
+    @functools.wraps(failed)
+    def as_death(self: Any, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, OutOfMemoryError):
+            exception = KilledForMemoryError()
+        failed(self, tracked_actor_task, exception)
+
+    as_death.takes_memory_for_death = True  # type: ignore[attr-defined]
+    RayActorManager._actor_task_failed = as_death  # type: ignore[method-assign]
 
 
 class EndedTrials:

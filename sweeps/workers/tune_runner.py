@@ -6,10 +6,12 @@ to Tune: work that has ended. Its own experiment snapshot is never read.
 """
 
 import collections
+import contextlib
 import logging
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from ray import tune
@@ -22,12 +24,20 @@ from picosweep.sweeps.decisions.trial import Assignment
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.workers.actor import TrialActor
 from picosweep.sweeps.workers.cluster import Cluster
-from picosweep.sweeps.workers.ray_private import EndedTrials, kill_process, print_to_log
+from picosweep.sweeps.workers.machine import processes_killed_for_memory
+from picosweep.sweeps.workers.ray_private import (
+    EndedTrials,
+    KilledForMemoryError,
+    kill_process,
+    print_to_log,
+    take_memory_for_death,
+)
 from picosweep.sweeps.workers.work import Delivery, Work
 
 LOST: Final = "the process that trained it died"
 GRACE_SECONDS: Final = 30.0
 """Least time that a process which is silent for too long has to end itself, before it is killed."""
+NO_MEMORY: Final = "the process that trained it was killed: its machine was out of memory"
 LOST_NODE: Final = "its node left the cluster"
 MAX_EXCUSES: Final = 10
 """Lost nodes that cost a trial no attempt; with more of them it may itself be the cause."""
@@ -59,6 +69,7 @@ class _Bridge:
         """When each running trial last started or reported, by Tune's id of it."""
         self._nodes_lost_before: dict[str, int] = {}
         self._times_excused: collections.Counter[str] = collections.Counter()
+        self._killed_for_memory = processes_killed_for_memory()
 
     def suggest(self, tune_id: str) -> dict[str, Any] | str | None:
         if self.fatal is not None:
@@ -115,12 +126,17 @@ class _Bridge:
             self.fatal = error
             return True
 
-    def lost(self, tune_id: str) -> None:
-        """Record that a trial's process is gone."""
+    def lost(self, tune_id: str, told: str = "") -> None:
+        """Record that a trial's process is gone.
+
+        Args:
+            tune_id: Tune's id of the trial.
+            told: what Ray says of it.
+        """
         trial_id = self._trial_ids.get(tune_id)
         if trial_id is None:
             return  # it had ended before
-        kind, reason = self._why_lost(tune_id, trial_id)
+        kind, reason = self._why_lost(tune_id, trial_id, told)
         log.warning("trial %s: %s", trial_id, reason)
         try:
             self.coordinator.on_lost(trial_id, reason, retry=True, kind=kind)
@@ -128,7 +144,7 @@ class _Bridge:
             self.fatal = error
         self._forget(tune_id)
 
-    def _why_lost(self, tune_id: str, trial_id: str) -> tuple[str, str]:
+    def _why_lost(self, tune_id: str, trial_id: str, told: str) -> tuple[str, str]:
         """Return the kind of incident, and what happened."""
         if self._silence(tune_id) >= self._silence_seconds:
             minutes = self._silence_seconds / 60
@@ -139,6 +155,10 @@ class _Bridge:
         if node_lost and self._times_excused[trial_id] < MAX_EXCUSES:
             self._times_excused[trial_id] += 1
             return "node", LOST_NODE
+        killed, before = processes_killed_for_memory(), self._killed_for_memory
+        self._killed_for_memory = killed
+        if KilledForMemoryError.__name__ in told or killed > before:
+            return "lost", NO_MEMORY
         return "lost", LOST
 
     def silent(self) -> set[str]:
@@ -199,7 +219,10 @@ class _SweepScheduler(FIFOScheduler):
         self._ended.add(trial)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        self._bridge.lost(trial.trial_id)
+        told = ""
+        with contextlib.suppress(OSError, TypeError):  # no file, or no name of one
+            told = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
+        self._bridge.lost(trial.trial_id, told)
         self._ended.add(trial)
 
 
@@ -264,6 +287,7 @@ class TuneRunner:
             KeyboardInterrupt: `beat` raised it to stop the sweep.
         """
         print_to_log()
+        take_memory_for_death()
         silence_seconds = 60 * self._spec.limits.minutes_without_report
         bridge = _Bridge(coordinator, work_of, self._cluster, silence_seconds)
         wanted = self._spec.resources

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from picosweep.sweeps.workers import machine
-from picosweep.sweeps.workers.machine import cpu_quota, usable_cpus
+from picosweep.sweeps.workers.machine import cpu_quota, processes_killed_for_memory, usable_cpus
 
 
 def write(root: Path, **files: str) -> None:
@@ -61,3 +61,11 @@ def test_quota_is_rounded_up_and_never_more_than_there_is(
     for quota, expected in [(0.5, 1), (None, there), (100.0, there)]:
         monkeypatch.setattr(machine, "cpu_quota", lambda quota=quota: quota)
         assert usable_cpus() == expected
+
+
+def test_kills_for_memory_are_counted(tmp_path: Path) -> None:
+    """Where the kernel says how many there were."""
+    write(tmp_path, vmstat="pgfault 12\noom_kill 7\nother 1\n", old="pgfault 12\n")
+    assert processes_killed_for_memory(tmp_path / "vmstat") == 7
+    assert processes_killed_for_memory(tmp_path / "old") == 0
+    assert processes_killed_for_memory(tmp_path / "none") == 0

@@ -7,9 +7,9 @@ import pytest
 import ray
 from ray.tune.experiment import Trial
 
-from picosweep.sweeps.workers import ray_private
+from picosweep.sweeps.workers import ray_private, tune_runner
 from picosweep.sweeps.workers.cluster import Cluster
-from picosweep.sweeps.workers.ray_private import moved_names
+from picosweep.sweeps.workers.ray_private import moved_names, take_memory_for_death
 from picosweep.sweeps.workers.simulated_actor import SimulatedActor
 from picosweep.sweeps.workers.tune_runner import TuneRunner
 from picosweep.sweeps.workers.work import Shared, WorkMaker
@@ -56,8 +56,51 @@ def test_a_moved_name_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_private, "KEPT_IN", ("_live_trials", "_no_such_set"))
     monkeypatch.delattr(ray_private.worker, "print_to_stdstream")
     monkeypatch.setattr(ray_private.worker, "connect", None)
+    monkeypatch.delattr(ray_private.RayActorManager, "_actor_task_failed")
     assert moved_names() == [
         "TuneController._no_such_set",
         "ray._private.worker.print_to_stdstream",
+        "RayActorManager._actor_task_failed",
         "JobConfig._py_driver_sys_path",
     ]
+
+
+def test_a_process_killed_for_memory_is_one_that_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tune's own code takes this exception for a fault of its own and ends the whole run."""
+    seen: list[Exception] = []
+    manager = ray_private.RayActorManager
+    monkeypatch.setattr(
+        manager, "_actor_task_failed", lambda _self, _task, error: seen.append(error)
+    )
+    take_memory_for_death()
+    take_memory_for_death()  # once is enough, and twice no harm
+    killed = ray.exceptions.OutOfMemoryError("running low on memory")
+    other = ValueError("of the user's")
+    for error in (killed, other):
+        manager._actor_task_failed(None, None, error)  # type: ignore[arg-type]
+    assert isinstance(seen[0], ray.exceptions.RayActorError)
+    assert str(seen[0]) == "KilledForMemoryError"
+    assert seen[1] is other
+
+
+def test_want_of_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether Ray killed the process, or the kernel did: its counter has moved since."""
+    kills = [3]
+    monkeypatch.setattr(tune_runner, "processes_killed_for_memory", lambda: kills[0])
+    content = spec_with(search={"trials_per_architecture": 4, "sampler": "random"})
+    simulation = Simulation(tmp_path, content | {"limits": {"attempts": 9}})
+    cluster = Cluster(simulation.coordinator.spec.resources)
+    cluster.slots = 9
+    bridge = tune_runner._Bridge(simulation.coordinator, lambda _: None, cluster, 60)  # type: ignore[arg-type]
+    bridge.suggest("tune")
+    for told, by_kernel, expected in [
+        ("", 0, "the process that trained it died"),
+        ("Failure # 1\nKilledForMemoryError", 0, "its machine was out of memory"),
+        ("", 1, "its machine was out of memory"),
+        ("", 0, "the process that trained it died"),
+    ]:
+        kills[0] += by_kernel
+        bridge.lost("tune", told)
+        assert expected in list(simulation.store.rows["incidents"].values())[-1][-1]["text"]
+        bridge.suggest("tune")
+    simulation.kill()
