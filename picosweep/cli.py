@@ -384,6 +384,12 @@ def _run() -> int:
     except InputError as error:
         _say(f"error: {error}")
         return BAD_INPUT
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            raise
+        named = error.filename2 or error.filename
+        _say(f"error: {os.fsdecode(named)}: {error.strerror}")
+        return BAD_INPUT
     return DONE
 
 

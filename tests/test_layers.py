@@ -26,7 +26,8 @@ ROOMS: Mapping[str, str] = {
     "analysis.results analysis.summary analysis.watch pico.data.tokenizers pico.models "
     "pico.probes pico.training pico.trial pico.weights sweeps.data sweeps.decisions sweeps.errors "
     "sweeps.initial_weights sweeps.search sweeps.spec sweeps.store sweeps.workers",
-    "picosweep.exports": "sweeps.errors sweeps.search sweeps.spec sweeps.store",
+    "picosweep.exports": "pico.optional_libraries sweeps.errors sweeps.search sweeps.spec "
+    "sweeps.store",
     # What it means: of a sweep, the tables alone
     "analysis.images": "analysis.page analysis.report analysis.results",
     "analysis.summary": "analysis.answer analysis.report analysis.results",
@@ -82,11 +83,12 @@ ROOMS: Mapping[str, str] = {
     "pico.data.batching": "pico.data.prepared",
     "pico.data.prepared": "pico.data.sources pico.data.tokenizers",
     "pico.data.tokenizers": "pico.data.config pico.data.sources",
-    "pico.data.sources": "pico.data.config",
+    "pico.data.sources": "pico.data.config pico.optional_libraries",
     "pico.data.config": "pico.field_checks",
     "pico.field_checks": "",
     "pico.errors": "",
     "pico.targets": "",
+    "pico.optional_libraries": "",
     "pico.value_types": "",
 }
 """Every room (a folder, or a loose module) and the rooms that it may import beside the ground."""

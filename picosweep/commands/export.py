@@ -33,10 +33,19 @@ def export(
     exporter = find_exporter(to)
     folder = find_sweep(sweep, open_results(results))
     rows = read_sweep(folder)
-    target = SweepFolder(folder).export(to) if output is None else Path(output)
-    if output is not None and target.exists() and any(target.iterdir()):
-        raise input_error("this folder is not empty", key="--output", found=str(target))
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    if output is None:
+        target = SweepFolder(folder).export(to)
+        shutil.rmtree(target, ignore_errors=True)
+    else:
+        target = Path(output).expanduser()
+        _check_empty(target)
+    target.mkdir(parents=True, exist_ok=True)  # a folder that is there may be a mount point
     exporter(rows, target.absolute())
     return target
+
+
+def _check_empty(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()):
+        raise input_error("this folder is not empty", key="--output", found=str(folder))
+    if folder.exists() and not folder.is_dir():
+        raise input_error("this is no folder", key="--output", found=str(folder))

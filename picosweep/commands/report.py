@@ -40,7 +40,7 @@ def report(
 
     Args:
         sweeps: names or folders of the sweeps.
-        output: path of the page; None: `report.html` in the first sweep's folder.
+        output: path of the page, or a folder for it; None: the first sweep's folder.
         compare: whether two sweeps are to be read as before and after.
         images: folder for the charts; None: none are drawn.
         mode: theme of the images, `light` or `dark`.
@@ -57,7 +57,11 @@ def report(
         raise input_error(str(error)) from error
     sections = make_sections(known)
     page = write_report(known, _page(output, folders), sections=sections)
-    drawn = write_images(known, Path(images), mode=mode, sections=sections) if images else []
+    drawn = (
+        write_images(known, Path(images).expanduser(), mode=mode, sections=sections)
+        if images
+        else []
+    )
     return Written(report=page, images=tuple(drawn), summary=summary(known))
 
 
@@ -75,7 +79,7 @@ def watch_report(
 
     Args:
         sweeps: names or folders of the sweeps.
-        output: path of the page; None: `report.html` in the first sweep's folder.
+        output: path of the page, or a folder for it; None: the first sweep's folder.
         compare: whether two sweeps are to be read as before and after.
         seconds: pause between two looks, in seconds.
         written: called with the path of the page whenever it was written.
@@ -108,7 +112,11 @@ def watch_report(
 
 
 def _page(output: str | Path | None, folders: Sequence[Path]) -> Path:
-    return SweepFolder(folders[0]).report if output is None else Path(output)
+    """Return where the page goes; in a folder it is called as it is in a sweep's."""
+    if output is None:
+        return SweepFolder(folders[0]).report
+    path = Path(output).expanduser()
+    return SweepFolder(path).report if path.is_dir() else path
 
 
 def _folder(name: str, results: Path) -> Path:

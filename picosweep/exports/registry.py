@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from picosweep.exports.rows import SweepRows
+from picosweep.pico.optional_libraries import import_optional
 from picosweep.sweeps.errors import input_error
 
 Exporter = Callable[[SweepRows, Path], None]
@@ -56,7 +57,7 @@ def find_exporter(name: str) -> Exporter:
 
 def _check_installed(name: str, library: str, package: str) -> None:
     try:
-        importlib.import_module(library)
+        import_optional(library)
     except ImportError as error:
         raise input_error(
             f"the library {package} is not installed",

@@ -14,7 +14,7 @@ def find_sweep(name: str, results: Path) -> Path:
     Raises:
         InputError: there is no such sweep; the message names the sweeps that there are.
     """
-    for folder in (results / name, Path(name)):
+    for folder in (results / name, Path(name).expanduser()):
         if SweepFolder(folder).is_sweep:
             return folder
     names = [folder.name for folder in sweep_folders(results)]

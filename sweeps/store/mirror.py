@@ -53,7 +53,7 @@ def local_results(results: Path) -> Path:
     address = str(results)
     scheme, _, rest = address.partition(":/")
     if not rest or "/" in scheme:
-        return results
+        return results.expanduser()
     address = f"{scheme}://{'/' if scheme == 'file' else ''}{rest.lstrip('/')}"
     _open_store(address)
     name = hashlib.blake2b(address.encode(), digest_size=8).hexdigest()

@@ -18,3 +18,39 @@ def test_a_users_module_is_found_where_the_user_is(
     with pytest.raises(SystemExit):
         main()
     assert sys.path[-1] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PermissionError(13, "Permission denied", "a/b"), "error: a/b: Permission denied"),
+        (OSError(36, "File name too long", b"x"), "error: x: File name too long"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(
+    error: OSError, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever command comes upon it."""
+
+    def fail(**_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("picosweep.cli.app", fail)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.strip() == told
+
+
+def test_a_folder_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another terminal may have removed the current one."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "the current folder no longer exists" in capsys.readouterr().err

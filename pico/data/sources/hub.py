@@ -20,6 +20,7 @@ from picosweep.pico.data.sources.records import jsonl_documents
 from picosweep.pico.data.sources.source import Source
 from picosweep.pico.data.sources.text_field import TextField
 from picosweep.pico.errors import FieldError
+from picosweep.pico.optional_libraries import import_optional
 
 PREFIX = "hf:"
 
@@ -134,7 +135,7 @@ def _write_slice(
 
 def _open_stream(name: HubName) -> Iterable[Mapping[str, Any]]:
     try:
-        import datasets  # noqa: PLC0415 - an optional extra, and slow to import
+        datasets = import_optional("datasets")  # slow to import
     except ImportError:
         raise FieldError(
             "sources on the hub need the package 'datasets'",

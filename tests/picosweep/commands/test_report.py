@@ -39,6 +39,20 @@ def test_the_page_lands_beside_the_tables_and_its_path_is_printed(two: Path) -> 
     assert "lstm" in page.read_text(encoding="utf-8")
 
 
+def test_the_page_goes_where_it_is_told(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Into a folder, or below a home that no shell has filled in; a place that is none is named."""
+    monkeypatch.setenv("HOME", str(two / "home"))
+    (two / "folder").mkdir()
+    (two / "home").mkdir()
+    run("before", "--results", two, "-o", two / "folder")
+    assert (two / "folder" / "report.html").exists()
+    run("before", "--results", two, "--output=~/page.html")
+    assert (two / "home" / "page.html").exists()
+    blocked = two / "home" / "page.html" / "below.html"
+    with pytest.raises(OSError, match="page"):
+        run("before", "--results", two, "-o", blocked)
+
+
 def test_json_holds_the_answer_and_the_files(two: Path) -> None:
     """A script reads the verdict, the rows behind it and where the files are."""
     folder = two / "charts"

@@ -140,3 +140,28 @@ def test_what_cannot_be_exported(
         export("simulated", to="mlflow", results=tmp_path)
     with pytest.raises(InputError, match="not empty"):
         export("simulated", to="csv", output=sweep, results=tmp_path)
+
+
+def test_a_folder_left_by_a_library_is_no_library(
+    tmp_path: Path, sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W&B and MLflow leave folders of their names beside the user's files."""
+    (tmp_path / "left" / "mlflow").mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "left")])
+    monkeypatch.delitem(sys.modules, "mlflow", raising=False)
+    with pytest.raises(InputError, match="mlflow-skinny is not installed"):
+        export("simulated", to="mlflow", results=sweep.parent)
+    sys.modules.pop("mlflow", None)
+
+
+def test_an_empty_folder_is_filled_and_not_made_anew(sweep: Path, tmp_path: Path) -> None:
+    """It may be a mount point, which cannot be removed; what is no folder is told."""
+    target = tmp_path / "mounted"
+    target.mkdir()
+    before = target.stat().st_ino
+    export("simulated", to="csv", output=target, results=sweep.parent)
+    assert target.stat().st_ino == before
+    assert list(target.iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="no folder"):
+        export("simulated", to="csv", output=tmp_path / "file", results=sweep.parent)
