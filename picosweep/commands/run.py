@@ -117,6 +117,7 @@ class _Sweep:
             )
             coordinator = self._coordinate(store, sweep)
             self._write_beside(store, data)
+            coordinator.answer_known()
             if not coordinator.finished:
                 observer.say("starting Ray")
                 cluster.start()

@@ -171,11 +171,9 @@ class Coordinator:
 
     def next(self) -> Assignment | None:
         """Return the next trial to train; None where there is none now (see `finished`)."""
-        self._check_limits()
-        while self.ending is None:
-            upcoming = self._waiting.popleft() if self._waiting else self._admit_next()
-            if upcoming is None:
-                return None
+        self.answer_known()
+        while self.ending is None and self._waiting:
+            upcoming = self._waiting.popleft()
             if not upcoming.ended:
                 self.assigned[upcoming.trial_id] = upcoming
                 upcoming.row["num_attempts"] += 1
@@ -185,7 +183,18 @@ class Coordinator:
                     checkpoint=checkpoint,
                     reports=tuple(self._store.reports_of(upcoming.trial_id)),
                 )
+            self.answer_known()
         return None
+
+    def answer_known(self) -> None:
+        """Admit trials and answer them from other sweeps, until one has to be trained."""
+        self._check_limits()
+        while self.ending is None and not self._waiting:
+            admitted = self._admit_next()
+            if admitted is None:
+                return
+            if not admitted.ended:
+                self._waiting.append(admitted)
 
     def on_start(self, trial_id: str) -> None:
         """Record that a trial which was given out has got a slot."""

@@ -213,6 +213,33 @@ def test_another_sweep_answers_known_trials(simulate: Simulate, tmp_path: Path) 
     assert not {trial_id for trial_id, _ in second.steps_trained} & set(cached["trial_id"])
 
 
+def test_a_sweep_that_others_answer_wholly_needs_no_process(
+    simulate: Simulate, tmp_path: Path
+) -> None:
+    """What is known is answered before anything is started; what is not is the next work."""
+    search = {"trials_per_architecture": 3, "sampler": "random"}
+    first = simulate(tmp_path, spec_with(search=search, confirm={"top": 0}))
+    first.run()
+    first.store.seal()
+    first.kill()
+    same = spec_with(name="same", search=search, confirm={"top": 0})
+    second = simulate(tmp_path, same, elsewhere=find_elsewhere(tmp_path, "same"))
+    second.coordinator.answer_known()
+    assert second.coordinator.finished
+    assert {row["status"] for row in second.store.trials.values()} == {"cached"}
+    second.store.seal()
+    second.kill()
+    more = same | {"name": "more", "search": search | {"trials_per_architecture": 4}}
+    third = simulate(tmp_path, more, elsewhere=find_elsewhere(tmp_path, "more"))
+    third.coordinator.answer_known()
+    third.coordinator.answer_known()  # asking twice admits nothing more
+    statuses = [row["status"] for row in third.store.trials.values()]
+    assert (statuses.count("cached"), len(statuses)) == (6, 7)
+    assert third.run()
+    third.store.seal()
+    assert "cached" in _check_whole(tmp_path / "more")["trials"]["status"]
+
+
 def test_a_diverged_trial_is_kept_and_named(simulate: Simulate, tmp_path: Path) -> None:
     """NaN ends a trial as `diverged`; the row with the NaN stays."""
     simulation = simulate(tmp_path, diverging=0.5)
