@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from picosweep.commands.output import written_to
 from picosweep.exports.registry import find_exporter
 from picosweep.exports.rows import read_sweep
 from picosweep.sweeps.errors import input_error
@@ -28,7 +29,7 @@ def export(
 
     Raises:
         InputError: there is no such sweep or format, its library is not installed, or `output` is
-            not empty.
+            not empty or cannot be written.
     """
     exporter = find_exporter(to)
     folder = find_sweep(sweep, open_results(results))
@@ -39,8 +40,9 @@ def export(
     else:
         target = Path(output).expanduser()
         _check_empty(target)
-    target.mkdir(parents=True, exist_ok=True)  # a folder that is there may be a mount point
-    exporter(rows, target.absolute())
+    with written_to(output):
+        target.mkdir(parents=True, exist_ok=True)  # one that is there may be a mount point
+        exporter(rows, target.absolute())
     return target
 
 

@@ -11,6 +11,7 @@ from picosweep.analysis.report import make_sections, write_report
 from picosweep.analysis.results import ResultsError, load
 from picosweep.analysis.summary import summary
 from picosweep.analysis.watch import watch
+from picosweep.commands.output import written_to
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.find import find_sweep
 from picosweep.sweeps.store.folder import SweepFolder
@@ -47,7 +48,8 @@ def report(
         results: folder or address in which the sweeps are.
 
     Raises:
-        InputError: there is no such sweep, it has no trials yet, or there are not two to compare.
+        InputError: there is no such sweep, it has no trials yet, there are not two to compare, or
+            the page or an image cannot be written.
     """
     local = open_results(results)
     folders = [find_sweep(name, local) for name in sweeps]
@@ -56,12 +58,13 @@ def report(
     except ResultsError as error:
         raise input_error(str(error)) from error
     sections = make_sections(known)
-    page = write_report(known, _page(output, folders), sections=sections)
-    drawn = (
-        write_images(known, Path(images).expanduser(), mode=mode, sections=sections)
-        if images
-        else []
-    )
+    with written_to(output):
+        page = write_report(known, _page(output, folders), sections=sections)
+    drawn: list[Path] = []
+    if images:
+        with written_to(images):
+            folder = Path(images).expanduser()
+            drawn = write_images(known, folder, mode=mode, sections=sections)
     return Written(report=page, images=tuple(drawn), summary=summary(known))
 
 

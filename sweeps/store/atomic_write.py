@@ -11,13 +11,16 @@ def replace_file(path: Path, content: bytes) -> None:
     """Replace a file as a whole, or create it.
 
     Raises:
-        OSError: it cannot be written; the old content stays, and no temporary file does.
+        OSError: it cannot be written; the error names it, the old content stays, and no temporary
+            file does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         temporary.write_bytes(content)
         temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

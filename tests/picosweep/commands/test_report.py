@@ -49,8 +49,11 @@ def test_the_page_goes_where_it_is_told(two: Path, monkeypatch: pytest.MonkeyPat
     run("before", "--results", two, "--output=~/page.html")
     assert (two / "home" / "page.html").exists()
     blocked = two / "home" / "page.html" / "below.html"
-    with pytest.raises(OSError, match="page"):
+    with pytest.raises(InputError, match=r"page\.html.*cannot be written: File exists"):
         run("before", "--results", two, "-o", blocked)
+    (two / "before" / "report.html").mkdir()  # as good as a folder that is for reading alone
+    with pytest.raises(InputError, match=r"before/report\.html: cannot be written(.|\n)*--output"):
+        run("before", "--results", two)
 
 
 def test_json_holds_the_answer_and_the_files(two: Path) -> None:
