@@ -11,7 +11,11 @@ import yaml
 from tests.in_process import TEXT
 
 ROOT = Path(__file__).parents[2]
-GUARDED = {"pico/training/memory.py", "picosweep/commands/environment.py"}
+GUARDED = {
+    "pico/training/memory.py",
+    "picosweep/commands/environment.py",
+    "sweeps/workers/machine.py",
+}
 """Modules that look into `/proc` where there is one, and do without it elsewhere."""
 
 HIDE = """
