@@ -71,7 +71,7 @@ def connect(**options: Any) -> None:
         check_address(address)
     where = "this machine" if address in LOCAL else address
     try:
-        with _keeping_sigterm():
+        with _own_signals():
             ray.init(
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
@@ -179,18 +179,23 @@ def _holds_sockets(folder: str) -> bool:
 
 
 @contextlib.contextmanager
-def _keeping_sigterm() -> Iterator[None]:
-    """Put this process's own handler of SIGTERM back after a block.
+def _own_signals() -> Iterator[None]:
+    """Keep our handlers over a block that starts Ray, and a hang-up from Ray's processes.
 
-    Ray's native code handles the signal itself and aborts the process: no table would be sealed and
-    no report written when a sweep is stopped.
+    Ray's native code handles SIGTERM itself and aborts the process: no table would be sealed and no
+    report written when a sweep is stopped. A terminal that is closed sends SIGHUP to all processes
+    of its group: they inherit that it is ignored, and live until the driver has left in good order.
     """
-    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _first_line(error: Exception) -> str:
