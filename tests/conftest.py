@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import hypothesis
@@ -11,6 +12,11 @@ from tests.sweeps.simulation import Simulation
 # new ones, run with `--hypothesis-profile=default`.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
+
+
+# Ray's workers step back behind all other work (niceness 15). On a busy machine they would get
+# next to nothing, and tests that wait for them would run out of time.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 
 @pytest.fixture
