@@ -68,7 +68,7 @@ class TrialConfig:
             )
         if self.training.lora_rank is not None and self.init_from is None:
             rank = self.training.lora_rank
-            raise FieldError(field="lora_rank", found=rank, allowed="None, without init_from")
+            raise FieldError(field="lora_rank", found=rank, allowed="null, without init_from")
 
     @property
     def tokens_per_step(self) -> int:
