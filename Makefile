@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test chaos check quality bench reference format clean
+.PHONY: help install sweep test truth chaos check quality bench reference format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ sweep: $(INSTALLED) ## run the demo sweep and write its report (a few minutes on
 
 test: $(INSTALLED) ## run all tests, a local Ray included
 	$(BIN)/python -m pytest -m 'not hosts'
+
+truth: $(INSTALLED) ## hold the first screen against simulated sweeps whose truth is known (QUICK=1: minutes)
+	$(BIN)/python -m benchmarks.truth $(if $(QUICK),--quick,--write docs/truth.md)
 
 chaos: $(INSTALLED) ## inject faults into real sweeps and count what was lost (half an hour; FAULTS=n)
 	$(BIN)/python -m tests.chaos $(if $(FAULTS),--faults $(FAULTS))

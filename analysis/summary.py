@@ -12,8 +12,9 @@ def summary(results: Results) -> dict[str, Any]:
     """Return the first screen and the table behind it in plain JSON types.
 
     Returns:
-        sweeps, metric, verdict, sentence, winner (None for a comparison or when nobody won),
-        settings (of the winner, as text), commands, best (a row per architecture, best first; see
+        sweeps, metric, verdict, sentence, winner (architecture of the best setting found, even
+        where the verdict calls none better; None for a comparison or where nothing finished),
+        settings (of that setting, as text), commands, best (a row per architecture, best first; see
         `headline_table`), change (a row per architecture when two sweeps are compared; see
         `before_after_table`), warnings.
     """

@@ -5,11 +5,16 @@ from typing import Any
 
 import polars as pl
 
-from picosweep.analysis.answer.headline import headline_sentence, headline_table
+from picosweep.analysis.answer.headline import (
+    headline_sentence,
+    headline_table,
+    is_more_than_luck,
+)
 from picosweep.analysis.answer.spend import wall_seconds
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.first_screen import Answer, Tile
 from picosweep.analysis.results import Results
+from picosweep.analysis.statistics.search_luck import search_luck
 from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 
@@ -19,9 +24,10 @@ def answer(results: Results) -> Answer:
     column = results.metric.column
     table = headline_table(results.full_budget, names, column)
     noise = seed_noise(settings_table(results.full_budget, names, column))
+    luck = search_luck(results.trials, column)
     sentence = " ".join(
         [
-            headline_sentence(table, results.metric, noise),
+            headline_sentence(table, results.metric, noise, luck),
             *results.caveats,
             *progress(results, told=not table.is_empty()),
         ]
@@ -36,7 +42,7 @@ def answer(results: Results) -> Answer:
     own = results.hyperparameters.get(best["architecture"], ())
     varied = results.varied[best["architecture"]]
     return Answer(
-        verdict=_verdict(table),
+        verdict=verdict(table, luck),
         winner=best["architecture"],
         sentence=sentence,
         tiles=(
@@ -105,13 +111,16 @@ def results_option(results: Results, sweep: object = None) -> str:
     return "" if parent == "results" else f" --results {quoted}"
 
 
-def _verdict(table: pl.DataFrame) -> str:
+def verdict(table: pl.DataFrame, luck: float | None) -> str:
+    """Say in a line what is known of the architectures, with the luck of the search in it."""
     best = table.row(0, named=True)["architecture"]
-    tied = table.filter(verdict="within noise")["architecture"].to_list()
-    if tied:
-        return f"{wording.listing([best, *tied])} cannot be told apart"
     if table.height == 1:
         return f"{best}, the only architecture that finished"
+    tied = table.filter(verdict="within noise")["architecture"].to_list()
+    if luck is None or not is_more_than_luck(luck):
+        return "No architecture is shown to be better"
+    if tied:
+        return f"{wording.listing([best, *tied])} cannot be told apart"
     return f"{best} wins" if table["verdict"][1] == "worse" else f"{best} leads"
 
 
@@ -121,8 +130,11 @@ def _loss_tile(best: dict[str, object], results: Results) -> Tile:
         f" ± {high - mean:.3f}" if isinstance(high, float) and isinstance(mean, float) else ""
     )
     seeds = (
-        f"{wording.plural(int(str(best['seeds'])), 'fresh seed')}" if best["seeds"] else "one trial"
+        f"mean of {wording.plural(int(str(best['seeds'])), 'fresh seed')}"
+        if best["seeds"]
+        else "one trial"
     )
+    seeds += ", ± at 95 %" if interval else ""
     value = wording.loss(mean if isinstance(mean, float) else None)
     return Tile(label=results.metric.noun.capitalize(), value=value + interval, detail=seeds)
 

@@ -1,7 +1,9 @@
 """Two sweeps as before and after: what changed, and by more than noise?
 
 Where both sweeps re-ran winners on fresh seeds, those decide; otherwise all trials at full budget
-do, and then the two sweeps' spaces are compared as well.
+do, and then the two sweeps' spaces are compared as well. Two searches of one space find two
+settings, of which one is better: `search_luck` says whether that is all there is to a change.
+Intervals and p-values are for all architectures at once at 95 % (Bonferroni).
 """
 
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Panel
 from picosweep.analysis.page.style import rows, wide
 from picosweep.analysis.results import FULL_STATUSES, Metric, Results
+from picosweep.analysis.statistics.search_luck import search_luck
 
 CONFIDENCE: Final = 0.95
 
@@ -36,8 +39,9 @@ def before_after_table(
     after: str,
     column: str = "val_loss",
     settings: Sequence[str] = (),
+    trials: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Return the change of each architecture between two sweeps, with Welch's 95 % interval.
+    """Return the change of each architecture between two sweeps, with Welch's interval.
 
     Args:
         whole: trials at full budget of both sweeps.
@@ -46,14 +50,17 @@ def before_after_table(
         column: loss column that is compared.
         settings: hyperparameter columns; with them, of several settings that ran on fresh seeds
             the best one of each sweep counts.
+        trials: all trials of both sweeps, for the luck of the search; None: it is not looked at.
 
     Returns:
         architecture, before, after (mean losses), change, low, high, verdict (`better`, `worse`,
-        `within noise`, `unknown`), basis (`fresh seeds` or `full-budget trials`), trials_before,
-        trials_after.
+        `luck of the search`, `within noise`, `unknown`), basis (`fresh seeds` or `full-budget
+        trials`), trials_before, trials_after.
     """
     found = []
-    for name in whole["architecture"].unique().sort():
+    names = whole.filter(pl.col("sweep").is_in([before, after]))["architecture"].unique().sort()
+    level = 1 - (1 - CONFIDENCE) / max(1, len(names))
+    for name in names:
         own = whole.filter(architecture=name)
         pair = [own.filter(sweep=sweep) for sweep in (before, after)]
         fresh = [_winner(frame.filter(cohort="confirm"), column, settings) for frame in pair]
@@ -61,13 +68,13 @@ def before_after_table(
         samples = [frame[column].to_numpy() for frame in (fresh if seeded else pair)]
         if not all(len(sample) for sample in samples):
             continue
-        found.append(
-            {
-                "architecture": name,
-                **_welch(*samples),
-                "basis": "fresh seeds" if seeded else "full-budget trials",
-            }
-        )
+        change = _welch(*samples, level=level)
+        if seeded and trials is not None and not _same_setting(fresh, settings):
+            luck = search_luck(trials.filter(architecture=name), column, "sweep")
+            if change["verdict"] in ("better", "worse") and (luck is None or luck > 1 - level):
+                change["verdict"] = "luck of the search"
+        basis = "fresh seeds" if seeded else "full-budget trials"
+        found.append({"architecture": name, **change, "basis": basis})
     schema = {
         "architecture": pl.String, "before": pl.Float64, "after": pl.Float64,
         "change": pl.Float64, "low": pl.Float64, "high": pl.Float64, "verdict": pl.String,
@@ -87,7 +94,13 @@ def _winner(fresh: pl.DataFrame, column: str, settings: Sequence[str]) -> pl.Dat
     return fresh.join(best.select(settings), on=list(settings), nulls_equal=True, how="semi")
 
 
-def _welch(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
+def _same_setting(fresh: Sequence[pl.DataFrame], settings: Sequence[str]) -> bool:
+    """Return whether both sweeps found one setting: then no search stands between them."""
+    first, second = (frame.select(settings).unique() for frame in fresh)
+    return first.equals(second)
+
+
+def _welch(before: np.ndarray, after: np.ndarray, *, level: float) -> dict[str, Any]:
     """Compare two means with unequal spreads; without an interval the verdict is `unknown`."""
     change = float(after.mean() - before.mean())
     out: dict[str, Any] = {
@@ -101,7 +114,7 @@ def _welch(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
     if not parts.sum() > 0:
         return out
     degrees = parts.sum() ** 2 / (parts**2 / np.array([len(before) - 1, len(after) - 1])).sum()
-    error = float(stdtrit(degrees, 0.5 + CONFIDENCE / 2) * np.sqrt(parts.sum()))
+    error = float(stdtrit(degrees, 0.5 + level / 2) * np.sqrt(parts.sum()))
     verdict = "better" if change < -error else "worse" if change > error else "within noise"
     return out | {"low": change - error, "high": change + error, "verdict": verdict}
 
@@ -110,8 +123,10 @@ def before_after_sentence(table: pl.DataFrame, before: str, after: str, metric: 
     """Say by how much each architecture's mean loss changed."""
     if table.is_empty():
         return f"{before} and {after} share no architecture with trials at full budget."
+    words = {"luck of the search": "another search may explain it"}
     parts = [
-        f"{row['architecture']} {wording.signed(row['change'])} ({row['verdict']})"
+        f"{row['architecture']} {wording.signed(row['change'])} "
+        f"({words.get(row['verdict'], row['verdict'])})"
         for row in table.sort("change").iter_rows(named=True)
     ]
     basis = wording.listing([name.lower() for name in table["basis"].unique().sort()])
@@ -148,7 +163,8 @@ def change_table(results: Results) -> pl.DataFrame:
     settings = sorted({name for names in results.hyperparameters.values() for name in names})
     first, last = results.sweeps[0], results.sweeps[-1]
     whole = whole_trials(results)
-    return before_after_table(whole, first, last, results.metric.column, settings)
+    column = results.metric.column
+    return before_after_table(whole, first, last, column, settings, results.trials)
 
 
 def panel(results: Results) -> Panel:

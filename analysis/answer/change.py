@@ -48,6 +48,8 @@ def change_verdict(table: pl.DataFrame, before: str, after: str) -> str:
         return name if len(clear) == table.height else f"{name} for {wording.listing(clear)}"
     if len(unknown) == table.height:
         return f"Nobody can say whether {after} is better than {before}"
+    if not table.filter(verdict="luck of the search").is_empty():
+        return f"{after} is not shown to be better or worse than {before}"
     return f"{before} and {after} cannot be told apart"
 
 

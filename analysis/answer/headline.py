@@ -1,26 +1,39 @@
-"""Which architecture, with which settings, and how sure?
+"""Which setting of which architecture, and how sure?
 
-Fresh seeds decide: the best of many searched trials looks better than it is, because it was chosen
-for being lucky. Where the sweep re-ran winners on fresh seeds (cohort `confirm`), only those count.
-The seed-to-seed standard deviation is pooled over all settings with two or more fresh seeds, for
-three seeds alone say too little about their own spread.
+Two kinds of luck are told apart. That of seeds: the best of many searched trials looks better than
+it is, because it was chosen for being lucky; where the sweep re-ran winners on fresh seeds (cohort
+`confirm`), only those count, and the intervals are theirs. That of the search: another search finds
+other settings, and of equal architectures one is always ahead; `search_luck` asks for it.
+
+From three fresh seeds on a setting's own deviation makes its interval. With two the deviation is
+pooled over all settings with fresh seeds, which takes their noise for equal. All intervals hold at
+once at 95 % (Bonferroni over the settings that were re-run, of which the best are then looked at),
+and so do the comparisons with the best one (Tukey and Kramer; Games and Howell 1976, "Pairwise
+Multiple Comparison Procedures with Unequal N's and/or Variances", where deviations are own).
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import altair as alt
 import polars as pl
 from scipy.special import stdtrit
+from scipy.stats import studentized_range
 
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import color, rows, shape, wide
 from picosweep.analysis.results import Metric, Results
+from picosweep.analysis.statistics.search_luck import LIKELY
 from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 CONFIDENCE: Final = 0.95
+
+OWN_SEEDS: Final = 3
+"""Fresh seeds from which on a setting's own deviation is used."""
 
 
 def headline_table(
@@ -43,18 +56,21 @@ def headline_table(
         `unknown`), bits_per_byte, num_params, flops, seconds.
     """
     everything = settings_table(full_budget, settings, column)
-    sd, degrees = seed_noise(everything)
+    pooled = seed_noise(everything)
     confirmed = (pl.col("seeds") > 0).any().over("architecture")
     best = (
         everything.filter((pl.col("seeds") > 0) | ~confirmed)
         .sort("mean", "architecture")
         .unique("architecture", keep="first", maintain_order=True)
     )
-    quantile = float(stdtrit(degrees, 0.5 + CONFIDENCE / 2)) if degrees else math.nan
+    compared = max(1, everything.filter(pl.col("seeds") > 0).height)
     rows: list[dict[str, Any]] = []
     for row in best.iter_rows(named=True):
-        first = rows[0] if rows else None
-        error = quantile * sd / math.sqrt(row["seeds"]) if row["seeds"] and degrees else None
+        noise = _noise(row, pooled)
+        error = None
+        if noise is not None:
+            level = 1 - (1 - CONFIDENCE) / 2 / compared
+            error = float(stdtrit(noise.degrees, level)) * noise.error
         out = {
             "architecture": row["architecture"],
             "setting": _in_words(row, shown[row["architecture"]] if shown else settings),
@@ -65,8 +81,32 @@ def headline_table(
             "high": None if error is None else row["mean"] + error,
             "margin": error,
         }
-        rows.append(out | _gap(out, first, sd, quantile) | _costs(row))
+        first = (rows[0], _noise(best.row(0, named=True), pooled)) if rows else None
+        rows.append(out | _gap(out, noise, first, compared) | _costs(row))
     return pl.DataFrame(rows, schema=_SCHEMA)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Noise:
+    """How far the mean over a setting's fresh seeds may lie from the truth."""
+
+    error: float
+    """Standard error of the mean."""
+    degrees: float
+    """Degrees of freedom of the deviation behind it."""
+    own: bool
+    """Whether that is the setting's own."""
+
+
+def _noise(row: Mapping[str, Any], pooled: tuple[float, int]) -> _Noise | None:
+    """Return a setting's noise; None without fresh seeds or without any deviation."""
+    seeds = row["seeds"]
+    if seeds >= OWN_SEEDS:
+        return _Noise(error=row["sd"] / math.sqrt(seeds), degrees=seeds - 1, own=True)
+    sd, degrees = pooled
+    if not (seeds and degrees):
+        return None
+    return _Noise(error=sd / math.sqrt(seeds), degrees=degrees, own=False)
 
 
 _SCHEMA = {
@@ -90,17 +130,31 @@ _SCHEMA = {
 
 
 def _gap(
-    row: Mapping[str, Any], first: Mapping[str, Any] | None, sd: float, quantile: float
+    row: Mapping[str, Any],
+    noise: _Noise | None,
+    first: tuple[Mapping[str, Any], _Noise | None] | None,
+    compared: int,
 ) -> dict[str, object]:
     """Return how far a row is behind the best, with the interval of the difference of means."""
     if first is None:
         return {"gap": 0.0, "gap_low": None, "gap_high": None, "verdict": "best"}
-    gap = row["mean"] - first["mean"]
-    if not (row["seeds"] and first["seeds"]) or math.isnan(quantile):
+    best, best_noise = first
+    gap = row["mean"] - best["mean"]
+    if noise is None or best_noise is None:
         return {"gap": gap, "gap_low": None, "gap_high": None, "verdict": "unknown"}
-    error = quantile * sd * math.sqrt(1 / row["seeds"] + 1 / first["seeds"])
+    squares = noise.error**2 + best_noise.error**2
+    degrees = noise.degrees
+    if (noise.own or best_noise.own) and squares > 0:  # Welch and Satterthwaite
+        parts = ((one.error**4, one.degrees) for one in (noise, best_noise))
+        degrees = squares**2 / sum(part / of for part, of in parts)
+    error = _tukey_quantile(max(2, compared), round(degrees, 2)) * math.sqrt(squares / 2)
     verdict = "worse" if gap > error else "within noise"
     return {"gap": gap, "gap_low": gap - error, "gap_high": gap + error, "verdict": verdict}
+
+
+@functools.lru_cache(maxsize=1024)
+def _tukey_quantile(groups: int, degrees: float) -> float:
+    return float(studentized_range.ppf(CONFIDENCE, groups, degrees))
 
 
 def _costs(row: Mapping[str, Any]) -> dict[str, object]:
@@ -112,41 +166,74 @@ def _in_words(row: Mapping[str, Any], settings: Sequence[str]) -> str:
     return " · ".join(f"{name} {wording.setting(value)}" for name, value in pairs)
 
 
-def headline_sentence(table: pl.DataFrame, metric: Metric, noise: tuple[float, int]) -> str:
-    """Say who won, by how much, and whether that is more than noise."""
+def headline_sentence(
+    table: pl.DataFrame, metric: Metric, noise: tuple[float, int], luck: float | None = None
+) -> str:
+    """Say which setting is ahead, by how much, and what luck may have had to do with it.
+
+    Args:
+        table: what `headline_table` returned.
+        metric: the loss that decides.
+        noise: deviation over fresh seeds and its degrees of freedom, see `seed_noise`.
+        luck: what `search_luck` returned.
+    """
     if table.is_empty():
         return "No trial reached the full budget with a finite loss, so no architecture has won."
     best = table.row(0, named=True)
     loss = wording.loss(best["mean"])
     if best["low"] is not None:
         loss += f" ± {wording.loss(best['high'] - best['mean'])}"
-        seeds = f"the mean of {wording.plural(best['seeds'], 'fresh seed')}"
+        seeds = f"at 95 %, the mean of {wording.plural(best['seeds'], 'fresh seed')}"
     elif best["seeds"]:
         seeds = wording.plural(best["seeds"], "fresh seed") + ", so without an interval"
     else:
         seeds = "a single searched trial, so a little flattered by being picked"
-    text = f"{best['architecture']} reaches the lowest {metric.noun}, {loss} ({seeds})."
+    name = best["architecture"]
+    text = f"The best setting found is one of {name}: {metric.noun} {loss} ({seeds})."
     if table.height > 1:
-        text += " " + _runner_up(table.row(1, named=True), best)
+        text += f" {_runner_up(table.row(1, named=True))} {_luck_sentence(name, luck)}"
     if noise[1]:
         deviation = wording.significant(noise[0], 2)
         text += f" Seeds alone move it by {deviation} (one standard deviation)."
     return text
 
 
-def _runner_up(second: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+def is_more_than_luck(luck: float | None) -> bool:
+    """Return whether another search would hardly have given such a lead to another group."""
+    return luck is not None and luck <= LIKELY
+
+
+def _luck_sentence(name: str, luck: float | None) -> str:
+    if luck is None:
+        return "Whether that is the architecture or the luck of its search cannot be told."
+    shuffled = (
+        "with the architectures' names shuffled among all searched trials a lead like this comes up"
+        f" in {wording.percent(luck)} of the shuffles"
+    )
+    if is_more_than_luck(luck):
+        return f"It is hardly the luck of the search: {shuffled}."
+    return (
+        f"Of the architectures that says little: {shuffled}. Another search may put another one "
+        f"first; more trials of each would tell whether {name} is better."
+    )
+
+
+def _runner_up(second: Mapping[str, Any]) -> str:
     gap, name = wording.significant(second["gap"], 2), second["architecture"]
     if second["verdict"] == "worse":
         low, high = (wording.significant(second[key], 2) for key in ("gap_low", "gap_high"))
-        return f"{name} is second, {gap} behind ({low} to {high} at 95 %): more than seed noise."
+        return (
+            f"It beats the best one found for {name} by {gap} ({low} to {high} at 95 %): more than "
+            "seed noise."
+        )
     if second["verdict"] == "within noise":
         return (
-            f"{name} is only {gap} behind, which is within seed noise: on this evidence "
-            f"{best['architecture']} and {name} cannot be told apart."
+            f"The best one found for {name} is only {gap} behind, which is within seed noise: "
+            "these two cannot be told apart."
         )
     return (
-        f"{name} is second, {gap} behind; without two fresh seeds each nobody can say whether that "
-        "is more than luck."
+        f"The best one found for {name} is {gap} behind; without two fresh seeds each nobody can "
+        "say whether that is more than luck."
     )
 
 
@@ -225,7 +312,9 @@ def figure(results: Results) -> Figure:
             ),
         ),
         note=(
-            "Large marks are means over fresh seeds, bars their 95 % intervals from the pooled "
-            "seed-to-seed deviation, small rings the single seeds. Gaps are to the best."
+            "Large marks are means over fresh seeds, small rings the single seeds. Bars (and ± "
+            "everywhere) are intervals that hold for all of these settings at once at 95 %: from "
+            "the setting's own deviation where it has three seeds or more, from the pooled one, "
+            "which takes all noise for equal, where it has two. Gaps are to the best."
         ),
     )  # fmt: skip

@@ -78,5 +78,8 @@ def figure(results: Results) -> Figure | None:
         key="sweeps",
         title="Sweeps compared",
         panels=(change, best) if results.compared else (best, change),
-        note="Intervals are Welch's at 95 %, over fresh seeds where both sweeps have two or more.",
+        note=(
+            "Intervals are Welch's, for all architectures at once at 95 %, over fresh seeds where "
+            "both sweeps have two or more."
+        ),
     )

@@ -18,6 +18,7 @@ class Answer:
 
     verdict: str
     winner: str | None
+    """Architecture of the best setting found."""
     sentence: str
     tiles: tuple[Tile, ...]
     settings: tuple[tuple[str, str], ...]

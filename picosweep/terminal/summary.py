@@ -1,6 +1,5 @@
 """What the terminal shows when a sweep has ended."""
 
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -61,7 +60,7 @@ def winners_table(result: SweepResult, winners: Sequence[Winner]) -> Table:
     others = [name for name in _SHOWN if name != metric]
     table.add_column(metric, justify="right")
     if confirmed:
-        table.add_column("fresh seeds", justify="right")
+        table.add_column("fresh seeds (n)", justify="right")
     for name in others:
         table.add_column(_SHOWN[name][0], justify="right")
     for winner in winners:
@@ -83,7 +82,5 @@ _SHOWN: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def _over_seeds(winner: Winner) -> str:
-    """Return mean and standard deviation of the winner's objective over its fresh seeds."""
-    if len(winner.seeds) < 2:
-        return f"{winner.value:.4f}" if winner.seeds else ""
-    return f"{winner.value:.4f} ± {statistics.stdev(winner.seeds):.4f}"
+    """Return the mean of the winner's objective over its fresh seeds, and how many these are."""
+    return f"{winner.value:.4f} ({len(winner.seeds)})" if winner.seeds else ""

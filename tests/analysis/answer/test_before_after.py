@@ -22,6 +22,7 @@ SMALL = {"trials_per_architecture": 3, "architectures": ("kgram", "lstm")}
         (["worse", "within noise"], "new is worse than old for a"),
         (["better", "worse"], "new is better for a, worse for b"),
         (["within noise", "unknown"], "old and new cannot be told apart"),
+        (["luck of the search", "within noise"], "new is not shown to be better or worse than old"),
         (["unknown", "unknown"], "Nobody can say whether new is better than old"),
     ],
 )
@@ -49,6 +50,28 @@ def test_the_best_confirmed_setting_of_each_sweep_counts() -> None:
     assert both["after"] == pytest.approx(2.75)
     assert best["after"] == pytest.approx(2.05)
     assert best["trials_after"] == 2
+
+
+def test_a_change_must_be_more_than_another_search(tmp_path: Path) -> None:
+    """With trials enough a real change is called one; the same setting needs no search."""
+    many = {"trials_per_architecture": 24, "architectures": ("kgram", "lstm")}
+    for name, shift in (("old", 0.0), ("new", -0.5)):
+        write_sweep(tmp_path / name, name=name, seed=int(shift != 0), shift=shift, **many)
+    results = load([tmp_path / "old", tmp_path / "new"], compare=True)
+    table = change_table(results)
+    assert set(table["verdict"]) == {"better"}
+    assert "another search" not in change_answer(results).sentence
+    rows = [("old", 1, "confirm", 2.0), ("old", 1, "confirm", 2.01)]
+    rows += [("new", 1, "confirm", 1.5), ("new", 1, "confirm", 1.51)]
+    rows += [(sweep, 1, "searched", 1.0) for sweep in ("old", "new")]
+    frame = pl.DataFrame(rows, ["sweep", "width", "cohort", "val_loss"], orient="row").with_columns(
+        architecture=pl.lit("a"), status=pl.lit("completed"), rung=pl.lit(2)
+    )
+    same = before_after_table(frame, "old", "new", settings=["width"], trials=frame)
+    assert same["verdict"].to_list() == ["better"]
+    other = frame.with_columns(width=pl.when(sweep="new").then(2).otherwise(1))
+    found = before_after_table(other, "old", "new", settings=["width"], trials=other)
+    assert found["verdict"].to_list() == ["luck of the search"]
 
 
 def test_sweeps_of_one_name_are_told_apart(tmp_path: Path) -> None:

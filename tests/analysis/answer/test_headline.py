@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from picosweep.analysis.answer.answer import verdict
 from picosweep.analysis.answer.headline import headline_sentence, headline_table
 from picosweep.analysis.results import METRICS, Results
 from picosweep.analysis.statistics.seeds import seed_noise, settings_table
@@ -43,18 +44,35 @@ def test_fresh_seeds_decide_not_the_lucky_search() -> None:
     assert table["setting"][0] == "width 1"
 
 
-def test_intervals_use_the_pooled_seed_noise() -> None:
-    """Half-widths are Student's quantile at the pooled degrees of freedom times the error."""
+def test_intervals_use_a_settings_own_noise_where_it_is_known() -> None:
+    """From three seeds on; they hold for both settings at once, by Bonferroni's quantile."""
     noise, degrees = seed_noise(settings_table(TWO, ["width"], "val_loss"))
     assert (noise, degrees) == (pytest.approx(0.02), 4)
     table = headline_table(TWO, ["width"])
-    margin = stats.t.ppf(0.975, 4) * 0.02 / math.sqrt(3)
+    margin = stats.t.ppf(1 - 0.025 / 2, 2) * 0.02 / math.sqrt(3)
     assert table["margin"].to_list() == pytest.approx([margin, margin])
-    assert table["gap_high"][1] - table["gap"][1] == pytest.approx(margin * math.sqrt(2))
+    welch = stats.t.ppf(0.975, 4) * 0.02 * math.sqrt(2 / 3)
+    assert table["gap_high"][1] - table["gap"][1] == pytest.approx(welch, rel=1e-3)
+
+
+def test_two_seeds_borrow_the_others_noise() -> None:
+    """With two seeds the deviation is pooled; with several settings a gap must be larger."""
+    rows = [("a", 1, 2.00), ("b", 1, 2.10), ("c", 1, 2.30)]
+    frame = trials(
+        [(name, width, "confirm", loss + d) for name, width, loss in rows for d in (-0.01, 0.01)]
+    )
+    table = headline_table(frame, ["width"])
+    sd, degrees = math.sqrt(2) * 0.01, 3
+    margin = stats.t.ppf(1 - 0.025 / 3, degrees) * sd / math.sqrt(2)
+    assert table["margin"].to_list() == pytest.approx([margin] * 3)
+    tukey = stats.tukey_hsd(*(frame.filter(architecture=name)["val_loss"] for name, _, _ in rows))
+    high = tukey.confidence_interval(0.95).high
+    assert table["gap_high"][1] == pytest.approx(high[1, 0], abs=1e-4)
+    assert table["gap_high"][2] == pytest.approx(high[2, 0], abs=1e-4)
 
 
 def test_a_gap_agrees_with_the_textbook_t_test() -> None:
-    """With equal seeds and two settings the verdict is the pooled two-sample t test's."""
+    """With two settings of many seeds the verdict is that of Welch's two-sample t test."""
     generator = np.random.default_rng(0)
     for shift in (0.0, 0.02, 0.05, 0.2):
         first, second = generator.normal(2, 0.02, 4), generator.normal(2 + shift, 0.02, 4)
@@ -63,7 +81,7 @@ def test_a_gap_agrees_with_the_textbook_t_test() -> None:
         frame = trials(
             [("a", 1, "confirm", x) for x in first] + [("b", 1, "confirm", x) for x in second]
         )
-        p_value = stats.ttest_ind(first, second).pvalue
+        p_value = stats.ttest_ind(first, second, equal_var=False).pvalue
         verdict = headline_table(frame, ["width"])["verdict"][1]
         assert verdict == ("worse" if p_value < 0.05 else "within noise")
 
@@ -104,3 +122,25 @@ def test_nothing_finished() -> None:
     table = headline_table(TWO.clear(), ["width"])
     assert table.is_empty()
     assert "no architecture has won" in headline_sentence(table, METRICS["val_loss"], (0.0, 0))
+
+
+@pytest.mark.parametrize(
+    ("luck", "verdicts", "first", "sentence"),
+    [
+        (0.01, ["best", "worse"], "a wins", "hardly the luck of the search"),
+        (0.30, ["best", "worse"], "No architecture is shown to be better", "30 % of the shuffles"),
+        (None, ["best", "worse"], "No architecture is shown to be better", "cannot be told"),
+        (0.01, ["best", "within noise"], "a and b cannot be told apart", "hardly the luck"),
+        (0.01, ["best", "unknown"], "a leads", "nobody can say"),
+    ],
+)
+def test_the_first_line_speaks_of_what_is_known(
+    luck: float | None, verdicts: list[str], first: str, sentence: str
+) -> None:
+    """Of architectures only where neither seeds nor the search explain the lead."""
+    table = headline_table(TWO, ["width"]).with_columns(verdict=pl.Series(verdicts))
+    assert verdict(table, luck) == first
+    assert sentence in headline_sentence(table, METRICS["val_loss"], (0.02, 4), luck)
+    assert "The best setting found is one of a" in headline_sentence(
+        table, METRICS["val_loss"], (0.02, 4), luck
+    )

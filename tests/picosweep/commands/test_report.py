@@ -74,8 +74,8 @@ def test_comparing_leads_with_the_change(two: Path) -> None:
     found = json.loads(
         run("before", "after", "--results", two, "--compare", "--json", "-o", output)
     )
-    assert found["verdict"] == "after is better than before"
-    assert {row["verdict"] for row in found["change"]} == {"better"}
+    assert found["verdict"] == "after is not shown to be better or worse than before"
+    assert {row["verdict"] for row in found["change"]} == {"luck of the search"}  # of 3 trials each
     page = output.read_text(encoding="utf-8")
     assert "<title>before → after" in page
     assert page.index("sweeps-tab-0") < page.index("sweeps-tab-1")
