@@ -32,6 +32,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from scipy.stats import binomtest
 
 from picosweep.analysis.answer.answer import answer
 from picosweep.analysis.answer.before_after import change_table
@@ -262,17 +263,43 @@ def verdict(name: str, values: list[float]) -> str:
     return "kept" if low - allowed <= share <= high + allowed else "BROKEN"
 
 
-def shares(task: tuple[World, bool, int]) -> list[tuple[str, str, float, float, str, str]]:
-    """Return world, claim, share, its standard error, bound and whether it is kept."""
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """How often a claim was made, or held, in a world."""
+
+    world: str
+    claim: str
+    share: float
+    low: float
+    high: float
+    """Ends of its exact 95 % interval (Clopper and Pearson 1934)."""
+    bound: str
+    verdict: str
+
+    def told(self) -> str:
+        """Return the share with its interval."""
+        return f"{self.share:.0%} ({self.low:.1%} to {self.high:.1%})"
+
+
+def shares(task: tuple[World, bool, int]) -> list[Share]:
+    """Return the share of each claim in a world."""
     world, compared, num_sweeps = task
     found = (measure_comparison if compared else measure)(world, num_sweeps)
     rows = []
     for claim, values in found.items():
-        share = statistics.fmean(values)
-        error = math.sqrt(share * (1 - share) / len(values))
+        interval = binomtest(int(sum(values)), len(values)).proportion_ci()
         low, high = BOUNDS.get(claim, (math.nan, math.nan))
-        bound = "" if math.isnan(low) else f"≤ {high:.0%}" if low == 0 else f"≥ {low:.0%}"
-        rows.append((world.name, claim, share, error, bound, verdict(claim, values)))
+        rows.append(
+            Share(
+                world=world.name,
+                claim=claim,
+                share=statistics.fmean(values),
+                low=interval.low,
+                high=interval.high,
+                bound="" if math.isnan(low) else f"≤ {high:.0%}" if low == 0 else f"≥ {low:.0%}",
+                verdict=verdict(claim, values),
+            )
+        )
     return rows
 
 
@@ -288,37 +315,37 @@ def main() -> None:
     tasks = [(world, False, num_sweeps) for world in worlds]
     tasks += [(world, True, num_sweeps) for world in worlds[:2]]
     console = Console()
-    rows = []
+    rows: list[Share] = []
     with concurrent.futures.ProcessPoolExecutor() as pool:
         done = pool.map(shares, tasks)
         for found in track(done, "worlds", total=len(tasks), console=console, transient=True):
             rows += found
-    table = Table("world", "claim", "share", "± s.e.", "should be", "")
-    for world, claim, share, error, bound, said in rows:
-        table.add_row(world, claim, f"{share:.1%}", f"{error:.1%}", bound, said)
+    table = Table("world", "claim", "share (95 %)", "should be", "")
+    for row in rows:
+        table.add_row(row.world, row.claim, row.told(), row.bound, row.verdict)
     console.print(table)
-    broken = sum(row[-1] == "BROKEN" for row in rows)
+    broken = sum(row.verdict == "BROKEN" for row in rows)
     console.print(f"{num_sweeps} sweeps a world; {broken} bounds broken")
     if options.write:
         options.write.write_text(as_markdown(rows, num_sweeps), encoding="utf-8")
     sys.exit(min(1, broken))
 
 
-def as_markdown(rows: Sequence[tuple[str, str, float, float, str, str]], num_sweeps: int) -> str:
+def as_markdown(rows: Sequence[Share], num_sweeps: int) -> str:
     """Return the page that documents the shares."""
     lines = [
         "# What the first screen is worth",
         "",
         "Written by `make truth`: simulated sweeps whose truth is known, through the project's own",
         "samplers, early stopping, confirmation, tables and sentences; `benchmarks/truth.py` says",
-        f"how. {num_sweeps} sweeps of each world; ± is one standard error.",
+        f"how. {num_sweeps} sweeps of each world, shares with their 95 % intervals.",
         "",
         "| world | claim | share | should be |",
         "|---|---|---|---|",
     ]
-    for world, claim, share, error, bound, said in rows:
-        kept = " **broken**" if said == "BROKEN" else ""
-        lines.append(f"| {world} | {claim} | {share:.1%} ± {error:.1%} | {bound}{kept} |")
+    for row in rows:
+        broken = " **broken**" if row.verdict == "BROKEN" else ""
+        lines.append(f"| {row.world} | {row.claim} | {row.told()} | {row.bound}{broken} |")
     return "\n".join(lines) + "\n"
 
 
