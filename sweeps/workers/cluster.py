@@ -108,8 +108,12 @@ class Cluster:
             }
         elif self._modules:
             options = {"runtime_env": {"py_modules": self._modules}}
-        self._running = True  # an interrupt may leave it half started
-        connect(**options)
+        try:
+            connect(**options)
+        except KeyboardInterrupt:
+            self._running = True  # half started, and to be stopped
+            raise
+        self._running = True
         self._count()
 
     def recount(self) -> int:

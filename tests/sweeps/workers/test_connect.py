@@ -12,7 +12,9 @@ import pytest
 import ray
 
 from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.spec.schema import Resources
 from picosweep.sweeps.workers import connection
+from picosweep.sweeps.workers.cluster import Cluster
 from picosweep.sweeps.workers.connection import check_address, connect, socket_folder
 
 
@@ -112,3 +114,30 @@ def test_long_and_foreign_temporary_folders(
     monkeypatch.setenv("RAY_TMPDIR", "/long" * 20)
     with pytest.raises(InputError, match=r"RAY_TMPDIR: .*\n.*\(100 bytes\)"):
         socket_folder()
+
+
+def test_a_ray_of_the_users_own_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it already runs in this process, the message says so, and it goes on running."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    stopped: list[bool] = []
+    monkeypatch.setattr(ray, "shutdown", lambda: stopped.append(True))
+    told = "Ray already runs in this process"
+    with pytest.raises(InputError, match=told), Cluster(Resources()) as cluster:
+        cluster.start()
+    assert not stopped
+
+
+def test_an_interrupt_stops_what_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray may be half started then."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    stopped: list[bool] = []
+    monkeypatch.setattr(ray, "shutdown", lambda: stopped.append(True))
+
+    def interrupted(**_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ray, "init", interrupted)
+    with pytest.raises(KeyboardInterrupt), Cluster(Resources()) as cluster:
+        cluster.start()
+    assert stopped == [True]
