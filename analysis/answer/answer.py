@@ -5,16 +5,12 @@ from typing import Any
 
 import polars as pl
 
-from picosweep.analysis.answer.headline import (
-    headline_sentence,
-    headline_table,
-    is_more_than_luck,
-)
+from picosweep.analysis.answer.headline import headline_sentence, headline_table
 from picosweep.analysis.answer.spend import wall_seconds
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.first_screen import Answer, Tile
 from picosweep.analysis.results import Results
-from picosweep.analysis.statistics.search_luck import search_luck
+from picosweep.analysis.statistics.search_luck import Lead, search_lead
 from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 
@@ -24,10 +20,10 @@ def answer(results: Results) -> Answer:
     column = results.metric.column
     table = headline_table(results.full_budget, names, column)
     noise = seed_noise(settings_table(results.full_budget, names, column))
-    luck = search_luck(results.trials, column)
+    lead = search_lead(results.trials, column)
     sentence = " ".join(
         [
-            headline_sentence(table, results.metric, noise, luck),
+            headline_sentence(table, results.metric, noise, lead),
             *results.caveats,
             *progress(results, told=not table.is_empty()),
         ]
@@ -42,7 +38,7 @@ def answer(results: Results) -> Answer:
     own = results.hyperparameters.get(best["architecture"], ())
     varied = results.varied[best["architecture"]]
     return Answer(
-        verdict=verdict(table, luck),
+        verdict=verdict(table, lead),
         winner=best["architecture"],
         sentence=sentence,
         tiles=(
@@ -111,13 +107,13 @@ def results_option(results: Results, sweep: object = None) -> str:
     return "" if parent == "results" else f" --results {quoted}"
 
 
-def verdict(table: pl.DataFrame, luck: float | None) -> str:
+def verdict(table: pl.DataFrame, lead: Lead | None) -> str:
     """Say in a line what is known of the architectures, with the luck of the search in it."""
     best = table.row(0, named=True)["architecture"]
     if table.height == 1:
         return f"{best}, the only architecture that finished"
     tied = table.filter(verdict="within noise")["architecture"].to_list()
-    if luck is None or not is_more_than_luck(luck):
+    if lead is None or not lead.is_more_than_luck:
         return "No architecture is shown to be better"
     if tied:
         return f"{wording.listing([best, *tied])} cannot be told apart"

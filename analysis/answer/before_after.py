@@ -2,7 +2,7 @@
 
 Where both sweeps re-ran winners on fresh seeds, those decide; otherwise all trials at full budget
 do, and then the two sweeps' spaces are compared as well. Two searches of one space find two
-settings, of which one is better: `search_luck` says whether that is all there is to a change.
+settings, of which one is better: `search_lead` says whether that is all there is to a change.
 Intervals and p-values are for all architectures at once at 95 % (Bonferroni).
 """
 
@@ -18,7 +18,7 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Panel
 from picosweep.analysis.page.style import rows, wide
 from picosweep.analysis.results import FULL_STATUSES, Metric, Results
-from picosweep.analysis.statistics.search_luck import search_luck
+from picosweep.analysis.statistics.search_luck import search_lead
 
 CONFIDENCE: Final = 0.95
 
@@ -70,8 +70,9 @@ def before_after_table(
             continue
         change = _welch(*samples, level=level)
         if seeded and trials is not None and not _same_setting(fresh, settings):
-            luck = search_luck(trials.filter(architecture=name), column, "sweep")
-            if change["verdict"] in ("better", "worse") and (luck is None or luck > 1 - level):
+            lead = search_lead(trials.filter(architecture=name), column, "sweep")
+            is_luck = lead is None or lead.share > 1 - level
+            if change["verdict"] in ("better", "worse") and is_luck:
                 change["verdict"] = "luck of the search"
         basis = "fresh seeds" if seeded else "full-budget trials"
         found.append({"architecture": name, **change, "basis": basis})

@@ -3,7 +3,7 @@
 Two kinds of luck are told apart. That of seeds: the best of many searched trials looks better than
 it is, because it was chosen for being lucky; where the sweep re-ran winners on fresh seeds (cohort
 `confirm`), only those count, and the intervals are theirs. That of the search: another search finds
-other settings, and of equal architectures one is always ahead; `search_luck` asks for it.
+other settings, and of equal architectures one is always ahead; `search_lead` asks for it.
 
 From three fresh seeds on a setting's own deviation makes its interval. With two the deviation is
 pooled over all settings with fresh seeds, which takes their noise for equal. All intervals hold at
@@ -27,7 +27,7 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import color, rows, shape, wide
 from picosweep.analysis.results import Metric, Results
-from picosweep.analysis.statistics.search_luck import LIKELY
+from picosweep.analysis.statistics.search_luck import Lead
 from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 CONFIDENCE: Final = 0.95
@@ -167,7 +167,7 @@ def _in_words(row: Mapping[str, Any], settings: Sequence[str]) -> str:
 
 
 def headline_sentence(
-    table: pl.DataFrame, metric: Metric, noise: tuple[float, int], luck: float | None = None
+    table: pl.DataFrame, metric: Metric, noise: tuple[float, int], lead: Lead | None = None
 ) -> str:
     """Say which setting is ahead, by how much, and what luck may have had to do with it.
 
@@ -175,7 +175,7 @@ def headline_sentence(
         table: what `headline_table` returned.
         metric: the loss that decides.
         noise: deviation over fresh seeds and its degrees of freedom, see `seed_noise`.
-        luck: what `search_luck` returned.
+        lead: what `search_lead` returned.
     """
     if table.is_empty():
         return "No trial reached the full budget with a finite loss, so no architecture has won."
@@ -191,30 +191,30 @@ def headline_sentence(
     name = best["architecture"]
     text = f"The best setting found is one of {name}: {metric.noun} {loss} ({seeds})."
     if table.height > 1:
-        text += f" {_runner_up(table.row(1, named=True))} {_luck_sentence(name, luck)}"
+        text += f" {_runner_up(table.row(1, named=True))} {_luck_sentence(name, lead)}"
     if noise[1]:
         deviation = wording.significant(noise[0], 2)
         text += f" Seeds alone move it by {deviation} (one standard deviation)."
     return text
 
 
-def is_more_than_luck(luck: float | None) -> bool:
-    """Return whether another search would hardly have given such a lead to another group."""
-    return luck is not None and luck <= LIKELY
-
-
-def _luck_sentence(name: str, luck: float | None) -> str:
-    if luck is None:
+def _luck_sentence(name: str, lead: Lead | None) -> str:
+    if lead is None:
         return "Whether that is the architecture or the luck of its search cannot be told."
-    shuffled = (
-        "with the architectures' names shuffled among all searched trials a lead like this comes up"
-        f" in {wording.percent(luck)} of the shuffles"
-    )
-    if is_more_than_luck(luck):
-        return f"It is hardly the luck of the search: {shuffled}."
+    if not lead.trials:
+        return "The best searched trials of two architectures are equal."
+    of = f"of {lead.searched:,} searched trials"
+    best = f"the best {of} is" if lead.trials == 1 else f"the {lead.trials:,} best {of} are all"
+    chance = wording.percent(lead.share)
+    if lead.is_more_than_luck:
+        return (
+            f"It is hardly the luck of the search: {best} of {name}, and were the names dealt at "
+            f"random, some architecture would lead so in {chance} of all deals."
+        )
     return (
-        f"Of the architectures that says little: {shuffled}. Another search may put another one "
-        f"first; more trials of each would tell whether {name} is better."
+        f"Of the architectures that says little: {best} of {name}, but were the names dealt at "
+        f"random, some architecture would lead so in {chance} of all deals. Another search may put "
+        "another one first; more trials of each would tell."
     )
 
 

@@ -6,24 +6,40 @@ that surer. Whether a group (an architecture, a sweep) is ahead by more than suc
 of how its searched trials are labelled.
 """
 
+import math
+from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import polars as pl
 
-SHUFFLES: Final = 1999
-"""Shuffles of the labels: with the trials as they are, 2,000 arrangements."""
-
 LIKELY: Final = 0.05
-"""Share of shuffles up to which a lead is held to be more than luck."""
+"""Share of random labellings up to which a lead is held to be more than luck."""
 
 
-def search_luck(trials: pl.DataFrame, column: str, group: str = "architecture") -> float | None:
-    """Return in which share of shuffles some group leads by as much as the best one does now.
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """How far the best group's searched trials are in front of all others."""
 
-    A permutation test of the labels of all searched trials: its statistic is the gap between the
-    lowest losses of the best group and of the second best. A trial that did not reach its sweep's
-    last rung, because it was stopped, diverged or failed, could not win: its loss is infinite.
+    trials: int
+    """Number of its trials that are better than every trial of the others."""
+    searched: int
+    """Number of all searched trials."""
+    share: float
+    """Share of random labellings in which some group leads by as many trials or more."""
+
+    @property
+    def is_more_than_luck(self) -> bool:
+        """Whether another search would hardly have given such a lead to another group."""
+        return self.share <= LIKELY
+
+
+def search_lead(trials: pl.DataFrame, column: str, group: str = "architecture") -> Lead | None:
+    """Return the lead of the group that has the best searched trial, and what chance makes of it.
+
+    A permutation test of the labels, of which the distribution is known exactly: were labels dealt
+    at random, the m best of N trials would all be of one group g of n trials with probability
+    C(n, m) / C(N, m), summed over the groups. A trial that did not reach its sweep's last rung,
+    because it was stopped, diverged or failed, could not win and comes last.
 
     Source: Ernst 2004, "Permutation Methods: A Basis for Exact Inference", section 2.
 
@@ -33,27 +49,21 @@ def search_luck(trials: pl.DataFrame, column: str, group: str = "architecture") 
         group: column with the labels.
 
     Returns:
-        p-value; None where there are not two groups that finished a trial.
+        the lead; None where there are not two groups that finished a trial.
     """
     finished = pl.col("rung").eq_missing(pl.col("rung").max().over("sweep"))
-    loss = pl.when(finished).then(pl.col(column)).fill_null(float("inf"))
+    loss = pl.when(finished).then(pl.col(column))
     searched = (pl.col("cohort") != "confirm") & (pl.col("status") != "running")
     known = trials.with_columns(loss.alias("loss")).filter(searched)
-    losses = known["loss"].to_numpy()
-    names, labels = np.unique(known[group].to_numpy(), return_inverse=True)
-    if len(names) < 2 or len(set(labels[np.isfinite(losses)])) < 2:
+    ended = known.drop_nulls("loss").sort("loss")
+    if ended[group].n_unique() < 2:
         return None
-    order = np.random.default_rng(0).permuted(np.tile(labels, (SHUFFLES, 1)), axis=1)
-    found = _lead(losses, labels[None, :], len(names))[0]
-    shuffled = _lead(losses, order, len(names))
-    return float((1 + (shuffled >= found - 1e-12).sum()) / (1 + SHUFFLES))
-
-
-def _lead(losses: np.ndarray, labels: np.ndarray, num_groups: int) -> np.ndarray:
-    """Return, by row of labels, the gap between the least minimum of a group and the next."""
-    least = np.stack(
-        [np.where(labels == one, losses, np.inf).min(axis=1) for one in range(num_groups)], axis=1
-    )
-    least.sort(axis=1)
-    lead: np.ndarray = least[:, 1] - least[:, 0]
-    return lead
+    first = ended[group][0]
+    best_other = ended.filter(pl.col(group) != first)["loss"][0]
+    ahead = ended.filter(pl.col("loss") < best_other).height
+    sizes = known.group_by(group).len()["len"].to_list()
+    if not ahead:  # a tie
+        return Lead(trials=0, searched=known.height, share=1.0)
+    ways = sum(math.comb(size, ahead) for size in sizes)
+    share = ways / math.comb(known.height, ahead)
+    return Lead(trials=ahead, searched=known.height, share=share)

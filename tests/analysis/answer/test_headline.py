@@ -8,6 +8,7 @@ from scipy import stats
 from picosweep.analysis.answer.answer import verdict
 from picosweep.analysis.answer.headline import headline_sentence, headline_table
 from picosweep.analysis.results import METRICS, Results
+from picosweep.analysis.statistics.search_luck import Lead
 from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 
@@ -125,22 +126,23 @@ def test_nothing_finished() -> None:
 
 
 @pytest.mark.parametrize(
-    ("luck", "verdicts", "first", "sentence"),
+    ("share", "verdicts", "first", "sentence"),
     [
-        (0.01, ["best", "worse"], "a wins", "hardly the luck of the search"),
-        (0.30, ["best", "worse"], "No architecture is shown to be better", "30 % of the shuffles"),
+        (0.01, ["best", "worse"], "a wins", "hardly the luck of the search: the 3 best of 9"),
+        (0.30, ["best", "worse"], "No architecture is shown to be better", "30 % of all deals"),
         (None, ["best", "worse"], "No architecture is shown to be better", "cannot be told"),
         (0.01, ["best", "within noise"], "a and b cannot be told apart", "hardly the luck"),
         (0.01, ["best", "unknown"], "a leads", "nobody can say"),
     ],
 )
 def test_the_first_line_speaks_of_what_is_known(
-    luck: float | None, verdicts: list[str], first: str, sentence: str
+    share: float | None, verdicts: list[str], first: str, sentence: str
 ) -> None:
     """Of architectures only where neither seeds nor the search explain the lead."""
+    lead = None if share is None else Lead(trials=3, searched=9, share=share)
     table = headline_table(TWO, ["width"]).with_columns(verdict=pl.Series(verdicts))
-    assert verdict(table, luck) == first
-    assert sentence in headline_sentence(table, METRICS["val_loss"], (0.02, 4), luck)
+    assert verdict(table, lead) == first
+    assert sentence in headline_sentence(table, METRICS["val_loss"], (0.02, 4), lead)
     assert "The best setting found is one of a" in headline_sentence(
-        table, METRICS["val_loss"], (0.02, 4), luck
+        table, METRICS["val_loss"], (0.02, 4), lead
     )

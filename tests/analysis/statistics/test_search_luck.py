@@ -1,12 +1,13 @@
 """Whether a lead is more than the luck of a search."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 import pytest
 
-from picosweep.analysis.statistics.search_luck import SHUFFLES, search_luck
+from picosweep.analysis.statistics.search_luck import search_lead
 
 
 def trials(losses: dict[str, list[float | None]]) -> pl.DataFrame:
@@ -23,37 +24,52 @@ def trials(losses: dict[str, list[float | None]]) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def test_share_of_shuffles_is_the_exact_one() -> None:
-    """Against every arrangement of six trials, stopped ones among them."""
-    found = {"a": [1.0, 3.0, None], "b": [1.4, 1.6, 2.0]}
-    values = np.array([loss or np.inf for own in found.values() for loss in own])
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"a": [1.0, 3.0, None], "b": [1.4, 1.6, 2.0]},
+        {"a": [1.0, 1.1, None, None], "b": [1.4, None]},
+        {"a": [1.0, 1.1], "b": [1.2, 1.6], "c": [1.3, None]},
+    ],
+)
+def test_share_is_that_of_all_labellings(found: dict[str, list[float | None]]) -> None:
+    """Counted over every order of the names, by the gap between the two best groups."""
+    losses = np.array([loss or np.inf for own in found.values() for loss in own])
+    names = [name for name, own in found.items() for _ in own]
 
-    def lead(first: tuple[int, ...]) -> float:
-        mask = np.isin(np.arange(6), first)
-        return abs(values[mask].min() - values[~mask].min())
+    def gap(labels: Sequence[str]) -> float:
+        least = sorted(losses[[one == name for one in labels]].min() for name in found)
+        return float(least[1] - least[0])
 
-    arrangements = [lead(first) for first in itertools.combinations(range(6), 3)]
-    exact = np.mean([one >= lead((0, 1, 2)) - 1e-12 for one in arrangements])
-    assert search_luck(trials(found), "val_loss") == pytest.approx(exact, abs=0.03)
+    orders = list(itertools.permutations(names))
+    expected = np.mean([gap(labels) >= gap(names) - 1e-12 for labels in orders])
+    lead = search_lead(trials(found), "val_loss")
+    assert lead is not None
+    assert lead.share == pytest.approx(expected)
 
 
 def test_equals_are_called_different_as_rarely_as_stated() -> None:
     """Uniform losses of three equal architectures: at most one in twenty below .05."""
     generator = np.random.default_rng(1)
-    shares = [
-        search_luck(trials({name: list(generator.uniform(1, 2, 9)) for name in "abc"}), "val_loss")
-        for _ in range(200)
+    leads = [
+        search_lead(trials({name: list(generator.uniform(1, 2, 9)) for name in "abc"}), "val_loss")
+        for _ in range(400)
     ]
-    false = np.mean([share is not None and share <= 0.05 for share in shares])
-    assert false <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+    false = np.mean([lead is not None and lead.is_more_than_luck for lead in leads])
+    assert false <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
 
 
 def test_a_real_difference_is_found_and_nothing_says_nothing() -> None:
-    """Every trial of one below every other; one architecture alone; all others stopped."""
+    """Every trial of one below every other; one architecture alone; all others stopped; a tie."""
     clear = {"a": list(np.linspace(1, 1.2, 12)), "b": list(np.linspace(2, 2.2, 12))}
-    assert search_luck(trials(clear), "val_loss") == pytest.approx(1 / (1 + SHUFFLES), abs=2e-3)
-    assert search_luck(trials({"a": [1.0, 2.0]}), "val_loss") is None
-    assert search_luck(trials({"a": [1.0, 2.0], "b": [None, None]}), "val_loss") is None
+    lead = search_lead(trials(clear), "val_loss")
+    assert lead is not None
+    assert (lead.trials, lead.searched, lead.is_more_than_luck) == (12, 24, True)
+    assert search_lead(trials({"a": [1.0, 2.0]}), "val_loss") is None
+    assert search_lead(trials({"a": [1.0, 2.0], "b": [None, None]}), "val_loss") is None
+    tie = search_lead(trials({"a": [1.0, 2.0], "b": [1.0, 3.0]}), "val_loss")
+    assert tie is not None
+    assert tie.share == 1
     frame = trials(clear)
     fresh = frame.with_columns(cohort=pl.lit("confirm"), val_loss=pl.lit(0.5))
-    assert search_luck(pl.concat([frame, fresh]), "val_loss") == search_luck(frame, "val_loss")
+    assert search_lead(pl.concat([frame, fresh]), "val_loss") == lead
