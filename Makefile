@@ -24,7 +24,7 @@ test: $(INSTALLED) ## run all tests, a local Ray included
 	$(BIN)/python -m pytest -m 'not hosts'
 
 truth: $(INSTALLED) ## hold the first screen against simulated sweeps whose truth is known (QUICK=1: minutes)
-	$(BIN)/python -m benchmarks.truth $(if $(QUICK),--quick,--write docs/truth.md)
+	POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.truth $(if $(QUICK),--quick,--write docs/truth.md)
 
 chaos: $(INSTALLED) ## inject faults into real sweeps and count what was lost (half an hour; FAULTS=n)
 	$(BIN)/python -m tests.chaos $(if $(FAULTS),--faults $(FAULTS))

@@ -6,8 +6,8 @@ held against the truth: how often it is made where it is false, whether interval
 should, how often a real difference is found, and whether the same sentence comes again with new
 seeds, or with a new search.
 
-    python -m benchmarks.truth            # minutes: every world, 200 sweeps each
-    python -m benchmarks.truth --quick    # a minute: with bounds that a mistake breaks
+    python -m benchmarks.truth            # an hour or less: every world, 200 sweeps each
+    python -m benchmarks.truth --quick    # minutes: a few worlds, with bounds that a mistake breaks
 
 A surface: `loss = 3 + base of the architecture + .1 · setting + noise of the seed + 1 / step`.
 The setting's part is a parabola over log learning rate, and, for each configuration, a draw that no
@@ -306,11 +306,11 @@ def shares(task: tuple[World, bool, int]) -> list[Share]:
 def main() -> None:
     """Measure every world, print a table, and end with 1 where a bound is broken."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--quick", action="store_true", help="a few worlds, 30 sweeps each")
+    parser.add_argument("--quick", action="store_true", help="a few worlds, 20 sweeps each")
     parser.add_argument("--sweeps", type=int, help="simulated sweeps of each world")
     parser.add_argument("--write", type=Path, help="file for the table, as Markdown")
     options = parser.parse_args()
-    num_sweeps = options.sweeps or (30 if options.quick else 200)
+    num_sweeps = options.sweeps or (20 if options.quick else 200)
     worlds = QUICK if options.quick else WORLDS
     tasks = [(world, False, num_sweeps) for world in worlds]
     tasks += [(world, True, num_sweeps) for world in worlds[:2]]
