@@ -24,7 +24,7 @@ import random
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -147,8 +147,18 @@ WORLDS: Final = (*EQUAL, EIGHT, NOISY, TOP, *BETTER)
 QUICK: Final = (EQUAL[0], EQUAL[1], NOISY, TOP, BETTER[2])
 
 
-def sweep(world: World, number: int, *, seeds: int = 0, search: int = 0) -> Iterator[Results]:
-    """Yield the tables of one simulated sweep.
+def run_search(folder: Path, world: World, number: int, search: int, loss: Loss) -> Path:
+    """Simulate one search of a world; return the sweep's folder."""
+    spec = world.spec(f"search{search}", 1000 * search + number)
+    coordinator, store = simulated_sweep(folder, spec)
+    SimulatedRunner(loss, seed=number).run(coordinator, SimulatedTrial.of, lambda: None)
+    store.seal()
+    store.close()
+    return folder / str(spec["name"])
+
+
+def sweep(world: World, number: int, *, seeds: int = 0, search: int = 0) -> Results:
+    """Return the tables of one simulated sweep.
 
     Args:
         world: what is searched.
@@ -156,15 +166,10 @@ def sweep(world: World, number: int, *, seeds: int = 0, search: int = 0) -> Iter
         seeds: which draw of the noise over fresh seeds.
         search: which search: another one draws other configurations, and other noise.
     """
-    surface = f"{world.name} {number}"
+    surface = f"{world.name} {number} {search}"
+    loss = world.loss(surface, f"{surface} {seeds}")
     with tempfile.TemporaryDirectory() as folder:
-        spec = world.spec(f"search{search}", 1000 * search + number)
-        coordinator, store = simulated_sweep(Path(folder), spec)
-        loss = world.loss(f"{surface} {search}", f"{surface} {search} {seeds}")
-        SimulatedRunner(loss, seed=number).run(coordinator, SimulatedTrial.of, lambda: None)
-        store.seal()
-        store.close()
-        yield load(Path(folder) / spec["name"])
+        return load(run_search(Path(folder), world, number, search, loss))
 
 
 Counts = collections.defaultdict[str, list[float]]
@@ -175,7 +180,7 @@ def measure(world: World, num_sweeps: int) -> Counts:
     found: Counts = collections.defaultdict(list)
     equal = len(set(world.base.values())) == 1
     for number in range(num_sweeps):
-        (results,) = sweep(world, number)
+        results = sweep(world, number)
         first = answer(results).verdict
         named = _named(first)
         if equal:
@@ -184,11 +189,11 @@ def measure(world: World, num_sweeps: int) -> Counts:
             found["names a worse architecture"].append(named not in (None, "a"))
             found["finds the better architecture"].append(named == "a")
         _judge_table(world, results, f"{world.name} {number} 0", found)
-        (again,) = sweep(world, number, seeds=1)
+        again = sweep(world, number, seeds=1)
         found["first line comes again, new seeds"].append(answer(again).verdict == first)
-        (other,) = sweep(world, number, search=1)
-        there = _named(answer(other).verdict)
-        found["first line comes again, new search"].append(answer(other).verdict == first)
+        other = answer(sweep(world, number, search=1)).verdict
+        there = _named(other)
+        found["first line comes again, new search"].append(other == first)
         found["not contradicted by a new search"].append(named is None or there in (None, named))
     return found
 
@@ -220,14 +225,17 @@ def measure_comparison(world: World, num_sweeps: int) -> Counts:
     found: Counts = collections.defaultdict(list)
     for number in range(num_sweeps):
         with tempfile.TemporaryDirectory() as folder:
-            for search in (0, 1):
-                spec = world.spec(f"search{search}", 1000 * search + number)
-                coordinator, store = simulated_sweep(Path(folder), spec)
-                loss = world.loss(f"{world.name} {number}", f"{number} {search}")
-                SimulatedRunner(loss, seed=number).run(coordinator, SimulatedTrial.of, lambda: None)
-                store.seal()
-                store.close()
-            both = load([Path(folder) / f"search{search}" for search in (0, 1)], compare=True)
+            searches = [
+                run_search(
+                    Path(folder),
+                    world,
+                    number,
+                    search,
+                    world.loss(f"{world.name} {number}", f"{number} {search}"),
+                )
+                for search in (0, 1)
+            ]
+            both = load(searches, compare=True)
             verdicts = set(change_table(both)["verdict"])
             found["--compare calls one search better, falsely"].append(
                 bool(verdicts & {"better", "worse"})

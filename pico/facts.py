@@ -93,8 +93,9 @@ def _count_built(
     try:
         with torch.device("meta"), _NoRandomNumbers():
             model = found.build(model_config, vocab_size, block_size)
-    except (NotImplementedError, RuntimeError):
-        # A user's constructor may look at numbers, and on the meta device there are none.
+    except (NotImplementedError, RuntimeError, TypeError):
+        # A user's constructor may look at numbers, and on the meta device there are none. What is
+        # wrong with it otherwise is raised again.
         with torch.random.fork_rng(devices=[]):
             model = found.build(model_config, vocab_size, block_size)
     return sum(parameter.numel() for parameter in model.parameters())

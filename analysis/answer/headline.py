@@ -65,6 +65,7 @@ def headline_table(
     )
     compared = max(1, everything.filter(pl.col("seeds") > 0).height)
     rows: list[dict[str, Any]] = []
+    first_noise = None
     for row in best.iter_rows(named=True):
         noise = _noise(row, pooled)
         error = None
@@ -81,7 +82,8 @@ def headline_table(
             "high": None if error is None else row["mean"] + error,
             "margin": error,
         }
-        first = (rows[0], _noise(best.row(0, named=True), pooled)) if rows else None
+        first_noise = first_noise if rows else noise
+        first = (rows[0], first_noise) if rows else None
         rows.append(out | _gap(out, noise, first, compared) | _costs(row))
     return pl.DataFrame(rows, schema=_SCHEMA)
 

@@ -22,9 +22,6 @@ WRITTEN_AS: Final = {
     "≥": ">=",
     "≈": "~",
     "→": "->",
-    "’": "'",
-    "“": '"',
-    "”": '"',
 }
 """For an encoding that has not got the character."""
 

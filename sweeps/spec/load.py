@@ -79,9 +79,8 @@ def _unusable_values(value: Any, key: KeyPath, document: Document) -> Iterator[P
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             yield from _unusable_values(inner, (*key, index), document)
-    elif isinstance(value, str):
-        if not value.isascii() and whole_text(value) != value:
-            yield Problem(message="a surrogate is no character", found=ascii(value), **place)
+    elif isinstance(value, str) and not value.isascii() and whole_text(value) != value:
+        yield Problem(message="a surrogate is no character", found=ascii(value), **place)
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         yield Problem(
             message="a number beyond 64 bits",

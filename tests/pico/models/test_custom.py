@@ -80,10 +80,11 @@ def test_facts_of_a_users_model() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_constructor_may_look_at_numbers() -> None:
+@pytest.mark.parametrize("name", ["OneHot", "OneHotByNumpy"])
+def test_constructor_may_look_at_numbers(name: str) -> None:
     """A constructor that cannot run without values is counted all the same; a head has vectors."""
-    found = find_architecture(PATH + "OneHot")
-    facts = compute_facts(PATH + "OneHot", found.config_class(), **SIZES, batch_size=2)
+    found = find_architecture(PATH + name)
+    facts = compute_facts(PATH + name, found.config_class(), **SIZES, batch_size=2)
     assert facts.num_params == 11 * 11 + 11
     model = found.build(found.config_class(), *SIZES.values())
     assert model.token_vectors().shape == (11, 11)

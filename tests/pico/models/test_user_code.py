@@ -170,3 +170,14 @@ def test_installed_modules_come_first(folder: Path, monkeypatch: pytest.MonkeyPa
     extend_search_path([str(folder / "more"), str(folder)])
     assert sys.path[-1] == str(folder / "more")
     assert sys.path.count(str(folder)) == 1
+
+
+def test_a_module_that_runs_a_sweep_when_it_is_imported(folder: Path) -> None:
+    """A script without a guard would run itself from within itself, in every process."""
+    write(
+        folder,
+        own_script="from picosweep.sweeps.search.setup import check_sweep\ncheck_sweep({})",
+    )
+    told = r"a sweep is run by the module whose class(.|\n)*__name__ == '__main__'"
+    with pytest.raises(FieldError, match=told):
+        import_class("own_script:Tiny")
