@@ -126,7 +126,7 @@ def _spec(folder: Path) -> Path:
     mine = {"model": "my_model:Bigram", "width": [4, 8]}
     return write_sweep(
         folder,
-        budget={"unit": "tokens", "min": 98_304, "factor": 2, "rungs": 3, "reports_per_rung": 2},
+        budget={"unit": "tokens", "min": 786_432, "factor": 2, "rungs": 3, "reports_per_rung": 2},
         search={"trials_per_architecture": 3, "sampler": "random"},
         # A host's first report is followed by others: it is killed in the midst of a trial.
         early_stopping={"scheduler": "none"},
