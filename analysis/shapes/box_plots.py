@@ -11,7 +11,8 @@ from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import small_multiples
 from picosweep.analysis.results import Metric, Results
 from picosweep.analysis.statistics.bins import binned
-from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.statistics.common_rung import comparisons, timed
+from picosweep.analysis.statistics.evidence import unshown_sentence
 
 MAX_SETTINGS: Final = 12
 MAX_POINTS: Final = 1200
@@ -67,8 +68,17 @@ def box_summary(table: pl.DataFrame) -> pl.DataFrame:
     return quartiles.drop("losses").join(whiskers, on=["setting", "value"]).sort("setting", "order")
 
 
-def box_plots_sentence(summary: pl.DataFrame, metric: Metric) -> str:
-    """Say which settings' medians differ most and least, in units of loss."""
+def box_plots_sentence(
+    summary: pl.DataFrame, evidence: pl.DataFrame, trials: int, metric: Metric
+) -> str:
+    """Say of which setting that matters the medians differ most, in units of loss.
+
+    Args:
+        summary: rows from `box_summary`.
+        evidence: rows from `setting_evidence` about the same trials.
+        trials: number of trials that could be compared.
+        metric: the loss.
+    """
     spread = (
         summary.group_by("setting", maintain_order=True)
         .agg(
@@ -83,15 +93,19 @@ def box_plots_sentence(summary: pl.DataFrame, metric: Metric) -> str:
     if spread.is_empty():
         return "No setting took two values among the trials that can be compared."
     top = spread.row(0, named=True)
-    text = (
-        f"The largest difference is between values of {top['setting']}: the median {metric.noun} "
+    shown = spread.filter(pl.col("setting").is_in(evidence.filter("clear")["setting"].to_list()))
+    if shown.is_empty():
+        return (
+            f"{unshown_sentence(evidence, trials)} The medians of {top['setting']} lie farthest "
+            f"apart ({wording.significant(top['span'], 2)}), which may be chance."
+        )
+    top = shown.row(0, named=True)
+    return (
+        f"Of the settings shown to move the loss, values of {top['setting']} differ most: the "
+        f"median {metric.noun} "
         f"is {wording.significant(top['span'], 2)} lower with {top['best']} than "
-        f"with {top['worst']}"
+        f"with {top['worst']}."
     )
-    if spread.height > 1:
-        last = spread.row(-1, named=True)
-        text += f"; the smallest, {wording.significant(last['span'], 2)}, is for {last['setting']}"
-    return text + "."
 
 
 def box_plots_chart(table: pl.DataFrame, metric: Metric) -> Chart:
@@ -127,12 +141,13 @@ def box_plots_chart(table: pl.DataFrame, metric: Metric) -> Chart:
 def figure(results: Results) -> Figure | None:
     """Return one panel per architecture, and one of all together; None without trials."""
     panels = []
-    for common in comparisons(results, pooled=True):
+    compared = comparisons(results, pooled=True)
+    for common in compared:
         table = box_plots_table(common.frame, common.settings[:MAX_SETTINGS])
         if table.is_empty():
             continue
         summary = box_summary(table)
-        sentence = box_plots_sentence(summary, results.metric)
+        sentence = box_plots_sentence(summary, common.evidence, common.frame.height, results.metric)
         panels.append(
             Panel(
                 label=common.name,
@@ -145,7 +160,7 @@ def figure(results: Results) -> Figure | None:
         return None
     return Figure(
         key="box-plots",
-        title="Loss by each setting",
+        title=timed("Loss by each setting", compared),
         panels=tuple(panels),
         note=(
             "Boxes are quartiles, bars medians, whiskers reach 1.5 interquartile ranges, dots are "

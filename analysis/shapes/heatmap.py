@@ -12,7 +12,8 @@ from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import rows, wide
 from picosweep.analysis.results import Metric, Results
 from picosweep.analysis.statistics.bins import binned
-from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.statistics.common_rung import comparisons, timed
+from picosweep.analysis.statistics.evidence import setting_evidence
 from picosweep.analysis.statistics.linear_model import by_strength
 
 FIRST: Final = ("embed_size", "context_size")
@@ -51,8 +52,34 @@ def heatmap_table(frame: pl.DataFrame, x: str, y: str) -> pl.DataFrame:
     )
 
 
-def heatmap_sentence(table: pl.DataFrame, x: str, y: str, metric: Metric) -> str:
-    """Say the best cell, the worst cell, and how many cells hold a single trial."""
+def cell_evidence(frame: pl.DataFrame, drawn: Sequence[tuple[str, str]]) -> dict[str, bool]:
+    """Return for each pair `x × y` whether its cells are shown to differ, all pairs together.
+
+    Args:
+        frame: one row per trial, with `loss` and the settings.
+        drawn: pairs of settings.
+    """
+    cells = {}
+    for x, y in drawn:
+        labels = pl.DataFrame({"x": binned(frame[x])["label"], "y": binned(frame[y])["label"]})
+        cells[f"{x} × {y}"] = labels.select(pl.concat_str("x", "y", separator=" × ")).to_series()
+    labelled = frame.select("loss").with_columns(
+        values.alias(name) for name, values in cells.items()
+    )
+    evidence = setting_evidence(labelled, list(cells))
+    return {row["setting"]: row["clear"] for row in evidence.iter_rows(named=True)}
+
+
+def heatmap_sentence(table: pl.DataFrame, x: str, y: str, metric: Metric, *, clear: bool) -> str:
+    """Say the best cell, the worst cell, and how many cells hold a single trial.
+
+    Args:
+        table: rows from `heatmap_table`.
+        x: setting on the horizontal axis.
+        y: setting on the vertical axis.
+        metric: the loss.
+        clear: whether the cells are shown to differ by more than chance.
+    """
     if table.is_empty():
         return f"No trial with a finite loss has both {x} and {y}."
     ranked = table.sort("mean")
@@ -71,7 +98,8 @@ def heatmap_sentence(table: pl.DataFrame, x: str, y: str, metric: Metric) -> str
         if single == table.height:
             which = f"All {single} cells stand" if single > 1 else "The only cell stands"
         text += f". {which} on one trial" + (" each" if single > 1 else "")
-    return text + "."
+    chance = "" if clear else " Chance may make the cells differ as they do."
+    return f"{text}.{chance}"
 
 
 def heatmap_chart(table: pl.DataFrame, x: str, y: str, metric: Metric) -> Chart:
@@ -113,11 +141,14 @@ def figure(results: Results) -> Figure | None:
     most = max(1, MAX_PANELS // max(1, len(compared)))
     for common in compared:
         names = by_strength(common.frame, common.settings)
-        for x, y in pairs(names)[:most]:
+        drawn = pairs(names)[:most]
+        evident = cell_evidence(common.frame, drawn)
+        for x, y in drawn:
             table = heatmap_table(common.frame, x, y)
             if table.is_empty():
                 continue
-            sentence = heatmap_sentence(table, x, y, results.metric)
+            clear = evident.get(f"{x} × {y}", False)
+            sentence = heatmap_sentence(table, x, y, results.metric, clear=clear)
             panels.append(
                 Panel(
                     group=common.name,
@@ -132,7 +163,7 @@ def figure(results: Results) -> Figure | None:
     usual = " × ".join(FIRST)
     return Figure(
         key="heatmap",
-        title="Two settings together",
+        title=timed("Two settings together", compared),
         panels=tuple(sorted(panels, key=lambda panel: panel.label != usual)[:MAX_PANELS]),
         note="The small figure in a cell is its number of trials; empty cells were never tried.",
     )

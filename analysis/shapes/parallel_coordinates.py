@@ -16,7 +16,8 @@ from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, color, pickable, when, wide
 from picosweep.analysis.results import Results
 from picosweep.analysis.statistics.bins import binned
-from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.statistics.common_rung import comparisons, timed
+from picosweep.analysis.statistics.evidence import LEVEL, more_common_than_chance
 from picosweep.analysis.statistics.linear_model import is_logarithmic
 
 MAX_SETTINGS: Final = 10
@@ -25,7 +26,6 @@ ABSENT_PLACE: Final = -0.22
 BEST: Final = 0.15
 MIN_BEST: Final = 3
 COMMON: Final = 0.6
-MORE: Final = 0.15
 
 
 def parallel_coordinates_table(
@@ -96,6 +96,59 @@ def axis_ends_table(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def in_common_table(
+    frame: pl.DataFrame, best: pl.DataFrame, settings: Sequence[str]
+) -> pl.DataFrame:
+    """Return the values that the best trials share by more than chance.
+
+    As many of the best as have a value, or more, have to be unlikely (5 % for all values of all
+    settings together, Bonferroni) were the best any trials. Values that a single trial has are not
+    looked at.
+
+    Args:
+        frame: one row per trial, with the settings.
+        best: those of its rows that are the best trials.
+        settings: hyperparameters, `architecture` among them or not.
+
+    Returns:
+        setting, value (label), times (best trials with it), best, overall (trials with it), trials;
+        the least likely first.
+    """
+    found = []
+    looked_at = 0
+    for name in settings:
+        counts = frame[name].drop_nulls().value_counts().filter(pl.col("count") > 1)
+        if frame[name].n_unique() < 2:
+            continue
+        for value, overall in counts.iter_rows():
+            looked_at += 1
+            times = best.filter(pl.col(name) == value).height
+            chance = more_common_than_chance(times, best.height, overall, frame.height)
+            found.append(
+                {
+                    "setting": name,
+                    "value": wording.setting(value),
+                    "times": times,
+                    "best": best.height,
+                    "overall": overall,
+                    "trials": frame.height,
+                    "chance": chance,
+                }
+            )
+    schema = {
+        "setting": pl.String,
+        "value": pl.String,
+        "times": pl.Int64,
+        "best": pl.Int64,
+        "overall": pl.Int64,
+        "trials": pl.Int64,
+        "chance": pl.Float64,
+    }
+    table = pl.DataFrame(found, schema=schema)
+    shared = (pl.col("times") >= COMMON * best.height) & (pl.col("chance") * looked_at <= LEVEL)
+    return table.filter(shared).sort("chance", "setting", "value").drop("chance")
+
+
 def parallel_coordinates_sentence(table: pl.DataFrame, frame: pl.DataFrame) -> str:
     """Say which values the best trials share more often than trials in general.
 
@@ -106,25 +159,17 @@ def parallel_coordinates_sentence(table: pl.DataFrame, frame: pl.DataFrame) -> s
     best = frame.filter(
         pl.col("trial_id").is_in(table.filter("best")["trial_id"].unique().to_list())
     )
-    if best.height < MIN_BEST:
-        return "Too few trials to say what the best have in common."
     axes = table.filter(pl.col("axis") != "loss").sort("rank")["axis"].unique(maintain_order=True)
-    found = []
-    for name in ["architecture", *axes]:
-        counts = best[name].drop_nulls().value_counts(sort=True)
-        if counts.is_empty() or frame[name].n_unique() < 2:
-            continue
-        value, times = counts.row(0)
-        overall = frame.filter(pl.col(name) == value).height
-        found.append((times / best.height, times / best.height - overall / frame.height,
-                      name, value, times, overall))  # fmt: skip
-    common = [row for row in found if row[0] >= COMMON and row[1] >= MORE]
-    if not common:
-        return f"The best {best.height} trials share no value more often than trials in general."
+    common = in_common_table(frame, best, list(dict.fromkeys(["architecture", *axes])))
+    if common.is_empty():
+        return (
+            f"The best {best.height} of {wording.plural(frame.height, 'trial')} are not shown to "
+            "have anything in common."
+        )
     parts = [
-        f"{name} {wording.setting(value)} ({times} of {best.height}, against {overall} of "
-        f"{frame.height} in all)"
-        for _, _, name, value, times, overall in sorted(common, key=lambda row: -row[1])[:3]
+        f"{row['setting']} {row['value']} ({row['times']} of {row['best']}, against "
+        f"{row['overall']} of {row['trials']} in all)"
+        for row in common.head(3).iter_rows(named=True)
     ]
     return f"What the best {best.height} trials have in common: {wording.listing(parts)}."
 
@@ -172,7 +217,8 @@ def figure(results: Results) -> Figure | None:
     varied = [name for names in results.varied.values() for name in names]
     everything = sorted(set(varied), key=lambda name: (-varied.count(name), name))
     panels = []
-    for common in comparisons(results, pooled=True):
+    compared = comparisons(results, pooled=True)
+    for common in compared:
         name = common.name
         own = [setting for setting in everything if name == "All" or setting in common.settings]
         if not own:
@@ -190,7 +236,7 @@ def figure(results: Results) -> Figure | None:
         return None
     return Figure(
         key="parallel-coordinates",
-        title="Every trial across its settings",
+        title=timed("Every trial across its settings", compared),
         panels=tuple(panels),
         note=(
             "Heavy lines are the best 15 % of trials, at least three, at their common rung. The "

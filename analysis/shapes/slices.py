@@ -10,13 +10,13 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, pickable, small_multiples, when
 from picosweep.analysis.results import Metric, Results
-from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.statistics.common_rung import comparisons, timed
+from picosweep.analysis.statistics.evidence import LEVEL, more_common_than_chance
 from picosweep.analysis.statistics.linear_model import is_logarithmic
 
 MAX_SETTINGS: Final = 9
 MAX_POINTS: Final = 1200
 BEST: Final = 0.25
-MIN_BEST: Final = 4
 MIN_VALUES: Final = 3
 EDGE: Final = 0.15
 
@@ -59,27 +59,73 @@ def slices_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0) ->
     return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
 
+def crowded_edges(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the ends of ranges at which the best trials crowd by more than chance.
+
+    An end is the outer 15 % of what was searched. As many of the best quarter as lie there, or
+    more, have to be unlikely (5 % for both ends of all settings together, Bonferroni) were the best
+    any trials.
+
+    Args:
+        table: rows from `slices_table`.
+
+    Returns:
+        setting, end (`lower` or `upper`), times (best trials there), best, overall (trials there),
+        trials.
+    """
+    found = []
+    settings = [
+        (name, own)
+        for (name,), own in table.group_by("setting", maintain_order=True)
+        if own["value"].n_unique() >= MIN_VALUES
+    ]
+    for name, own in settings:
+        best = own.filter("best").height
+        for end, there in (
+            ("lower", pl.col("place") <= EDGE),
+            ("upper", pl.col("place") >= 1 - EDGE),
+        ):
+            overall = own.filter(there).height
+            times = own.filter(there & pl.col("best")).height
+            chance = more_common_than_chance(times, best, overall, own.height)
+            if times and chance * 2 * len(settings) <= LEVEL:
+                found.append(
+                    {
+                        "setting": name,
+                        "end": end,
+                        "times": times,
+                        "best": best,
+                        "overall": overall,
+                        "trials": own.height,
+                    }
+                )
+    schema = {
+        "setting": pl.String,
+        "end": pl.String,
+        "times": pl.Int64,
+        "best": pl.Int64,
+        "overall": pl.Int64,
+        "trials": pl.Int64,
+    }
+    return pl.DataFrame(found, schema=schema)
+
+
 def slices_sentence(table: pl.DataFrame) -> str:
     """Say which settings' best trials lie at an edge of the range, which should then be wider."""
     if table.is_empty():
         return "No numeric setting varies."
-    best = table.filter("best")
-    if best["trial_id"].n_unique() < MIN_BEST:
-        return "Too few trials to say whether the best ones crowd an edge of what was searched."
-    places = best.group_by("setting", maintain_order=True).agg(pl.col("place").median())
-    many = table.group_by("setting").agg(pl.col("value").n_unique())
-    wide = many.filter(pl.col("value") >= MIN_VALUES)["setting"].to_list()
     edges = [
-        f"{row['setting']} ({'upper' if row['place'] > 0.5 else 'lower'} end)"
-        for row in places.iter_rows(named=True)
-        if row["setting"] in wide and not EDGE <= row["place"] <= 1 - EDGE
+        f"{row['setting']} at its {row['end']} end ({row['times']} of {row['best']}, where "
+        f"{row['overall']} of {row['trials']} in all lie)"
+        for row in crowded_edges(table).iter_rows(named=True)
     ]
     if edges:
         return (
             "The best quarter of the trials crowds an edge of the range that was searched, so a "
             f"wider range may pay: {wording.listing(edges)}."
         )
-    return "The best quarter of the trials lies inside every range that was searched, at no edge."
+    trials = wording.plural(table["trial_id"].n_unique(), "trial")
+    return f"{trials} do not show the best to crowd an edge of any range that was searched."
 
 
 def slices_chart(table: pl.DataFrame, metric: Metric) -> Chart:
@@ -103,7 +149,8 @@ def slices_chart(table: pl.DataFrame, metric: Metric) -> Chart:
 def figure(results: Results) -> Figure | None:
     """Return one panel per architecture; None where no numeric setting varies."""
     panels = []
-    for common in comparisons(results):
+    compared = comparisons(results)
+    for common in compared:
         table = slices_table(common.frame, common.settings)
         if table.is_empty():
             continue
@@ -119,7 +166,7 @@ def figure(results: Results) -> Figure | None:
         return None
     return Figure(
         key="slices",
-        title="Where the good trials lie",
+        title=timed("Where the good trials lie", compared),
         panels=tuple(panels),
         note="Each dot is a trial; full ones are the best quarter. Wide ranges are logarithms.",
     )

@@ -5,16 +5,20 @@ they all reached. `comparisons` picks, for each architecture, the highest rung t
 trials reached, and counts the rest, so that every figure about settings can say which it uses.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import polars as pl
 
 from picosweep.analysis.page import wording
 from picosweep.analysis.results import Results
+from picosweep.analysis.statistics.evidence import setting_evidence
 
 MIN_TRIALS: Final = 8
 MIN_SHARE: Final = 0.5
+EARLY: Final = ", early in training"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +39,18 @@ class Comparison:
     """The trials' columns, with `loss` the loss at the rung; searched and exempt cohorts only."""
     num_left_out: int
     """Searched or exempt trials that ended before the rung."""
+    is_early: bool
+    """Whether the rung is not the last one: what holds there may not hold at the end."""
 
     @property
     def title(self) -> str:
         """Words with which a sentence about these trials begins."""
-        return title(self.name)
+        return title(self.name) + (EARLY if self.is_early else "")
+
+    @cached_property
+    def evidence(self) -> pl.DataFrame:
+        """Which settings are shown to move the loss at the rung; see `setting_evidence`."""
+        return setting_evidence(self.frame, self.settings)
 
     @property
     def sentence(self) -> str:
@@ -59,6 +70,14 @@ class Comparison:
 def title(name: str) -> str:
     """Return an architecture's name, or words for all of them together."""
     return "All architectures" if name == "All" else name
+
+
+def timed(words: str, compared: Sequence[Comparison]) -> str:
+    """Return a figure's title, which says where its trials compare only early in training."""
+    early = [one.is_early for one in compared]
+    if early and all(early):
+        return words + EARLY
+    return f"{words}, in part early in training" if any(early) else words
 
 
 def comparisons(results: Results, *, pooled: bool = False) -> tuple[Comparison, ...]:
@@ -90,13 +109,21 @@ def comparisons(results: Results, *, pooled: bool = False) -> tuple[Comparison, 
         own = losses.join(trials.select("trial_id"), on="trial_id", how="semi")
         if not own.is_empty():
             rung = _common_rung(own, trials.height)
-            found.append(_compare(name, results.varied[name], rung, trials, own))
+            is_early = rung != results.last_rung
+            found.append(_compare(name, results.varied[name], rung, trials, own, is_early=is_early))
     if not pooled or len(found) < 2:
         return tuple(found)
     shared = [results.varied[one.name] for one in found]
     settings = [name for name in shared[0] if all(name in names for names in shared)]
     rung = min(one.rung for one in found)
-    everyone = _compare("All", ("architecture", *settings), rung, searched, losses)
+    everyone = _compare(
+        "All",
+        ("architecture", *settings),
+        rung,
+        searched,
+        losses,
+        is_early=rung != results.last_rung,
+    )
     return (everyone, *found)
 
 
@@ -110,7 +137,13 @@ def _common_rung(losses: pl.DataFrame, num_trials: int) -> int:
 
 
 def _compare(
-    name: str, settings: tuple[str, ...], rung: int, trials: pl.DataFrame, losses: pl.DataFrame
+    name: str,
+    settings: tuple[str, ...],
+    rung: int,
+    trials: pl.DataFrame,
+    losses: pl.DataFrame,
+    *,
+    is_early: bool,
 ) -> Comparison:
     at_rung = losses.filter(rung=rung).drop("rung")
     frame = trials.drop("loss", strict=False).join(at_rung, on="trial_id", maintain_order="left")
@@ -122,4 +155,5 @@ def _compare(
         seconds=wording.number(frame["reached_after"].min()),
         frame=frame.drop("reached_after"),
         num_left_out=trials.height - frame.height,
+        is_early=is_early,
     )

@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from picosweep.analysis.statistics.evidence import LEVEL, holm
+
 LOG_SPAN: Final = 10
 
 
@@ -64,6 +66,17 @@ class Fit:
     """The same after allowing for the number of terms; may be negative."""
     left_out: tuple[str, ...]
     """Settings for which there were too few trials."""
+    num_candidates: int
+    """Coefficients that were fitted or might have been, among which the strongest were chosen."""
+
+    def clear_terms(self) -> pl.DataFrame:
+        """Return the terms that stand out from the noise at 5 % for all candidates (Holm)."""
+        terms = self.table.filter(pl.col("term") != "(average)").drop_nulls("p_value")
+        ranked = terms.sort("p_value")
+        adjusted = holm(ranked["p_value"].to_list(), self.num_candidates)
+        return ranked.with_columns(adjusted=pl.Series(adjusted, dtype=pl.Float64)).filter(
+            pl.col("adjusted") <= LEVEL
+        )
 
 
 def is_logarithmic(values: pl.Series) -> bool:
@@ -91,15 +104,16 @@ def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
     """Fit `loss` on the settings by ordinary least squares; None where no setting can be kept.
 
     With fewer than three trials per coefficient, the settings least correlated with the loss are
-    left out and named; p-values are then a little too small. With at least six, the two strongest
-    settings also get an interaction.
+    left out and named; `Fit.clear_terms` allows for the choice. With at least six, the two
+    strongest settings also get an interaction.
     """
     from formulaic import model_matrix  # noqa: PLC0415 - a second to import
     from statsmodels.regression.linear_model import OLS  # noqa: PLC0415
 
     known = frame.drop_nulls(["loss", *settings])
     usable = [name for name in settings if known[name].n_unique() > 1]
-    parts = _affordable([regressor(f"s{i}", known[name]) for i, name in enumerate(usable)], known)
+    candidates = [regressor(f"s{i}", known[name]) for i, name in enumerate(usable)]
+    parts = _affordable(candidates, known)
     if not parts:
         return None
     terms = _terms(parts, known.height)
@@ -132,6 +146,9 @@ def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
         r_squared=float(model.rsquared),
         adjusted=float(model.rsquared_adj),
         left_out=tuple(name for name in usable if name not in names),
+        num_candidates=table.height
+        - 1
+        + sum(part.num_terms for part in candidates if part.name not in names),
     )
 
 

@@ -1,13 +1,11 @@
 """Which columns rise and fall together? Spearman correlations of everything numeric."""
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
 import altair as alt
 import numpy as np
 import polars as pl
-from scipy.special import stdtr
 
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
@@ -22,6 +20,9 @@ METRICS: Final = (
 MIN_TRIALS: Final = 5
 SIGNIFICANT: Final = 0.05
 MAX_COLUMNS: Final = 24
+NUM_PERMUTATIONS: Final = 1999
+MAX_DEALT: Final = 4_000_000
+"""Losses dealt in all; above some thousand trials there are fewer permutations."""
 
 
 def correlation_table(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -52,8 +53,17 @@ def correlation_table(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFra
     )
 
 
-def correlation_sentence(table: pl.DataFrame, settings: Sequence[str], loss: str) -> str:
-    """Say which setting correlates most with the loss, if any does by more than chance."""
+def correlation_sentence(
+    table: pl.DataFrame, settings: Sequence[str], loss: str, chance: float
+) -> str:
+    """Say which setting correlates most with the loss, if any does by more than chance.
+
+    Args:
+        table: rows from `correlation_table`.
+        settings: columns that are settings.
+        loss: column of the loss.
+        chance: what `strongest_by_chance` returned.
+    """
     own = table.filter((pl.col("y") == loss) & pl.col("x").is_in(list(settings)))
     if own.is_empty():
         return "Too few trials, or no numeric setting that varies among them."
@@ -62,7 +72,7 @@ def correlation_sentence(table: pl.DataFrame, settings: Sequence[str], loss: str
         f"rank correlation {wording.signed(top['correlation'])} over "
         f"{wording.plural(top['trials'], 'trial')}"
     )
-    if luck(top["correlation"], top["trials"], own.height) > SIGNIFICANT:
+    if chance > SIGNIFICANT:
         return (
             "No numeric setting goes with the loss by more than luck would; the nearest is "
             f"{top['x']} ({found})."
@@ -74,18 +84,30 @@ def correlation_sentence(table: pl.DataFrame, settings: Sequence[str], loss: str
     )
 
 
-def luck(correlation: float, trials: int, looked_at: int) -> float:
-    """Return the probability that the strongest of several correlations is due to chance.
+def strongest_by_chance(frame: pl.DataFrame, columns: Sequence[str], loss: str) -> float:
+    """Return how likely chance alone gives a correlation as strong as the strongest one.
 
-    Corrected for the number of correlations looked at, after Bonferroni.
+    The losses are dealt to the trials at random, and of each deal the strongest correlation with
+    any setting counts, so the result allows for how many were looked at.
+
+    Source: Westfall and Young 1993, "Resampling-Based Multiple Testing", section 2.3.
+
+    Args:
+        frame: one row per trial, as in `correlation_table`.
+        columns: all columns of that table, of which rows have to have all.
+        loss: column of the loss; the other ones are the settings that are looked at.
     """
-    degrees = trials - 2
-    if degrees < 1:
+    known = frame.select(columns).drop_nulls()
+    varied = [name for name in columns if name != loss and known[name].n_unique() > 1]
+    if not varied or known.height < MIN_TRIALS or known[loss].n_unique() < 2:
         return 1.0
-    rest = max(1e-12, 1 - correlation**2)
-    t = abs(correlation) * math.sqrt(degrees / rest)
-    rarest = 2 / math.factorial(min(trials, 20))  # of a perfect order, to which t gives p = 0
-    return min(1.0, looked_at * max(rarest, 2 * float(stdtr(degrees, -t))))
+    ranks = known.select(pl.col(*varied, loss).rank("average")).to_numpy()
+    ranks = (ranks - ranks.mean(axis=0)) / ranks.std(axis=0)
+    settings, own = ranks[:, :-1], ranks[:, -1]
+    many = min(NUM_PERMUTATIONS, MAX_DEALT // known.height)
+    dealt = np.random.default_rng(0).permuted(np.tile(own, (many, 1)), axis=1)
+    strongest = np.abs(np.concatenate([own[None, :], dealt]) @ settings).max(axis=1)
+    return float((strongest >= strongest[0] * (1 - 1e-9)).mean())
 
 
 def correlation_chart(table: pl.DataFrame) -> Chart:
@@ -139,10 +161,12 @@ def figure(results: Results) -> Figure | None:
         table = correlation_table(whole, [*settings, *metrics])
         if table.is_empty():
             continue
+        among = [column for column in settings if column in set(table["x"])]
+        chance = strongest_by_chance(whole, [*among, loss], loss) if among else 1.0
         panels.append(
             Panel(
                 label=name,
-                sentence=f"{title(name)}: {correlation_sentence(table, settings, loss)}",
+                sentence=f"{title(name)}: {correlation_sentence(table, settings, loss, chance)}",
                 chart=correlation_chart(table),
                 table=table,
             )

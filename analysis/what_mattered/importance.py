@@ -9,6 +9,7 @@ Importance, 2014; S. Watanabe, A. Bansal, F. Hutter, PED-ANOVA, 2023; both as Op
 """
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,8 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import rows, small_multiples
 from picosweep.analysis.results import Results
-from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.statistics.common_rung import comparisons, timed
+from picosweep.analysis.statistics.evidence import unshown_sentence
 from picosweep.analysis.statistics.linear_model import by_strength, is_logarithmic
 
 MIN_TRIALS: Final = 8
@@ -39,7 +41,7 @@ QUESTIONS: Final[Mapping[str, str]] = {
 
 
 def importance_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0) -> pl.DataFrame:
-    """Return shares of importance, each method's adding up to one, with bootstrap intervals.
+    """Return shares of importance, each method's adding up to one, with their spread.
 
     Args:
         frame: one row per trial, with `loss` and the settings; rows that lack any are left out,
@@ -50,8 +52,9 @@ def importance_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0
         seed: seed of the sample and of the bootstrap; the forests always have the same one.
 
     Returns:
-        method, setting, share, low, high (10 to 90 % over eight resamples); empty when there are
-        fewer than eight trials or no setting varies.
+        method, setting, share, low, high (10 to 90 % over eight resamples of the trials, which is
+        no interval for the true share); empty when there are fewer than eight trials or no setting
+        varies.
     """
     schema = {"method": pl.String, "setting": pl.String, "share": pl.Float64, "low": pl.Float64,
               "high": pl.Float64}  # fmt: skip
@@ -105,7 +108,7 @@ def _shares(
     found = {}
     for method, evaluator in evaluators.items():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # few trials in the best tenth: the interval says so
+            warnings.simplefilter("ignore")  # few trials in the best tenth: the sentence says so
             raw = evaluator.evaluate(study, params=varied)
         total = sum(raw.values())
         found[method] = {name: float(value / total) for name, value in raw.items() if total > 0}
@@ -154,41 +157,36 @@ def _as_optuna(frame: pl.DataFrame, names: Sequence[str]) -> list[Any]:
     ]
 
 
-def importance_sentence(table: pl.DataFrame, trials: int) -> str:
-    """Say the first setting by each method, and when the best tenth is few trials.
+def importance_sentence(table: pl.DataFrame, evidence: pl.DataFrame, trials: int) -> str:
+    """Say which settings are shown to move the loss, and which has the largest share.
 
     Args:
         table: rows from `importance_table`.
+        evidence: rows from `setting_evidence` about the same trials.
         trials: number of trials that could be compared.
     """
     ranked = table.filter(pl.col("share").is_not_null()).sort(
         "share", descending=True, maintain_order=True
     )
-    firsts = {
-        method: ranked.filter(method=method).row(0, named=True)
-        for method in QUESTIONS
-        if ranked.filter(method=method).height
-    }
-    if not firsts:
+    if ranked.is_empty():
         return "The losses are all the same, so no setting mattered."
-    parts = [
-        f"what {QUESTIONS[method]} is mostly {row['setting']} "
-        f"({wording.percent(row['share'])} by {method})"
-        for method, row in firsts.items()
-    ]
-    tenth = max(1, round(trials / 10))
-    if tenth == 1 and len(parts) > 1:
-        return (
-            f"{_capital(parts[0])}. PED-ANOVA's best tenth is one trial here: too few to rank by."
-        )
-    text = wording.listing(parts)
+    clear = evidence.filter("clear")["setting"].to_list()
+    if not clear:
+        return unshown_sentence(evidence, trials) + " The bars may be noise."
+    text = f"Shown to move the loss: {wording.listing(clear)}."
+    firsts = {method: ranked.filter(method=method).head(1).to_dicts() for method in QUESTIONS}
+    tenth = math.ceil(trials / 10)
+    for method, first in firsts.items():
+        enough = tenth >= MIN_TENTH or method == "fANOVA"
+        if first and enough and first[0]["setting"] in clear:
+            share = wording.percent(first[0]["share"])
+            text += (
+                f" What {QUESTIONS[method]} is mostly {first[0]['setting']} ({share}, {method})."
+            )
     if tenth < MIN_TENTH:
-        text += f", but the best tenth is {wording.plural(tenth, 'trial')} here, so a hint at most"
-    return _capital(text) + "."
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+        few = wording.plural(tenth, "trial")
+        text += f" PED-ANOVA's best tenth is {few} here, too few to rank by."
+    return text
 
 
 def importance_chart(table: pl.DataFrame) -> Chart:
@@ -216,7 +214,8 @@ def importance_chart(table: pl.DataFrame) -> Chart:
 def figure(results: Results) -> Figure | None:
     """Return one panel per architecture, and one of all together; None without trials."""
     panels = []
-    for common in comparisons(results, pooled=True):
+    compared = comparisons(results, pooled=True)
+    for common in compared:
         name = common.name
         if common.frame.height < MIN_TRIALS or not common.settings:
             trials = wording.plural(common.frame.height, "trial")
@@ -231,7 +230,8 @@ def figure(results: Results) -> Figure | None:
             panels.append(Panel(label=name, sentence=sentence))
             continue
         sentence = (
-            f"{common.title}: {importance_sentence(table, common.frame.height)} {common.sentence}"
+            f"{common.title}: "
+            f"{importance_sentence(table, common.evidence, common.frame.height)} {common.sentence}"
         )
         panels.append(
             Panel(
@@ -245,13 +245,15 @@ def figure(results: Results) -> Figure | None:
         return None
     return Figure(
         key="importance",
-        title="Which settings mattered",
+        title=timed("Which settings mattered", compared),
         panels=tuple(panels),
         note=(
             "fANOVA: which settings move the loss over everything that was tried? PED-ANOVA: which "
-            "settings decide whether a trial is among the best tenth? Whiskers are 10 to 90 % of "
-            f"eight bootstrap resamples of at most {MAX_RESAMPLED} trials. fANOVA is slow: of more "
-            f"than {MAX_TRIALS} trials a random {MAX_TRIALS} take part, of more than "
-            f"{MAX_SETTINGS} settings those that go most with the loss."
+            "settings decide whether a trial is among the best tenth? Whiskers are the spread over "
+            f"eight resamples of at most {MAX_RESAMPLED} trials (10 to 90 %), no intervals. A "
+            "setting is named where Kruskal and Wallis's test shows it to move the loss, at 5 % "
+            "for all settings together (Holm). fANOVA is slow: of more than "
+            f"{MAX_TRIALS} trials a random {MAX_TRIALS} take part, of more than {MAX_SETTINGS} "
+            "settings those that go most with the loss."
         ),
     )

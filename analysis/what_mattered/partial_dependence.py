@@ -20,7 +20,8 @@ from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import small_multiples
 from picosweep.analysis.results import Metric, Results
 from picosweep.analysis.statistics.bins import binned
-from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.statistics.common_rung import comparisons, timed
+from picosweep.analysis.statistics.evidence import unshown_sentence
 from picosweep.analysis.statistics.linear_model import is_logarithmic
 
 MIN_TRIALS: Final = 12
@@ -106,11 +107,23 @@ def _mean_at(trees: Sequence[Any], design: np.ndarray, column: int, code: float)
     return np.array([tree.predict(held, check_input=False).mean() for tree in trees])
 
 
-def partial_dependence_sentence(table: pl.DataFrame, metric: Metric) -> str:
-    """Say which setting moves the prediction most, and its best value."""
+def partial_dependence_sentence(
+    table: pl.DataFrame, evidence: pl.DataFrame, trials: int, metric: Metric
+) -> str:
+    """Say which of the settings that matter moves the prediction most, and its best value.
+
+    Args:
+        table: rows from `partial_dependence_table`.
+        evidence: rows from `setting_evidence` about the same trials.
+        trials: number of trials that could be compared.
+        metric: the loss.
+    """
     if table.is_empty():
         return "Too few trials to learn how the loss depends on the settings."
-    first = table.filter(pl.col("setting") == table["setting"][0])
+    shown = table.filter(pl.col("setting").is_in(evidence.filter("clear")["setting"].to_list()))
+    if shown.is_empty():
+        return unshown_sentence(evidence, trials) + " These curves may be guesses at noise."
+    first = shown.filter(pl.col("setting") == shown["setting"][0])
     best = first.sort("mean").row(0, named=True)
     reach = (wording.number(first["mean"].max()) or 0) - best["mean"]
     return (
@@ -146,7 +159,8 @@ def figure(results: Results) -> Figure | None:
     """Return one panel per architecture, and one of all together; None without trials."""
     panels: list[Panel] = []
     lacking: list[str] = []
-    for common in comparisons(results, pooled=True):
+    compared = comparisons(results, pooled=True)
+    for common in compared:
         name = common.name
         try:
             table = partial_dependence_table(common.frame, common.settings)
@@ -157,7 +171,10 @@ def figure(results: Results) -> Figure | None:
         if table.is_empty():
             lacking.append(name)
             continue
-        sentence = f"{common.title}: {partial_dependence_sentence(table, results.metric)}"
+        told = partial_dependence_sentence(
+            table, common.evidence, common.frame.height, results.metric
+        )
+        sentence = f"{common.title}: {told}"
         panels.append(
             Panel(
                 label=name,
@@ -176,7 +193,7 @@ def figure(results: Results) -> Figure | None:
         return None
     return Figure(
         key="partial-dependence",
-        title="Loss along each setting, the others averaged",
+        title=timed("Loss along each setting, the others averaged", compared),
         panels=tuple(panels),
         note=(
             f"A random forest of {NUM_TREES} trees; bands are the middle 80 % of the trees. Where "

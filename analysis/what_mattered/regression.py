@@ -14,23 +14,20 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import rows, wide
 from picosweep.analysis.results import Metric, Results
-from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.statistics.common_rung import comparisons, timed
 from picosweep.analysis.statistics.linear_model import SCALED, Fit, fit_regression
 
 
 def regression_sentence(fit: Fit, metric: Metric) -> str:
     """Say what moves the loss, which way, and how much of the spread the model explains."""
-    terms = fit.table.filter(pl.col("term") != "(average)")
-    clear = terms.filter((pl.col("low") > 0) | (pl.col("high") < 0)).sort(
-        pl.col("estimate").abs(), descending=True
-    )
+    clear = fit.clear_terms().sort(pl.col("estimate").abs(), descending=True)
     explained = (
         f"the model explains {wording.percent(max(0.0, fit.r_squared))} of the spread in loss "
         f"({wording.percent(max(0.0, fit.adjusted))} after allowing for its number of terms)"
     )
     if clear.is_empty():
         return (
-            f"No setting's effect stands out from the noise at 95 %; {explained} among "
+            f"No setting's effect stands out from the noise; {explained} among "
             f"{wording.plural(fit.residuals.height, 'trial')}."
         )
     effects = [
@@ -67,7 +64,8 @@ def regression_chart(table: pl.DataFrame) -> Chart:
 def figure(results: Results) -> Figure | None:
     """Return one panel per architecture, and one of all together; None without trials."""
     panels = []
-    for common in comparisons(results, pooled=True):
+    compared = comparisons(results, pooled=True)
+    for common in compared:
         name = common.name
         fit = fit_regression(common.frame, common.settings)
         if fit is None:
@@ -93,11 +91,13 @@ def figure(results: Results) -> Figure | None:
         return None
     return Figure(
         key="regression",
-        title="Effect of each setting, the others held fixed",
+        title=timed("Effect of each setting, the others held fixed", compared),
         panels=tuple(panels),
         note=(
             "Ordinary least squares with HC3 errors. A number's effect is the change in loss per "
-            "standard deviation, a category's the change against the value after vs. A searched "
-            "sample is not a designed experiment: read signs and sizes, not the third digit."
+            "standard deviation, a category's the change against the value after vs. Bars are 95 % "
+            "for each term alone; an effect is called clear at 5 % for all terms that were "
+            "considered together (Holm). A searched sample is not a designed experiment: read "
+            "signs and sizes, not the third digit."
         ),
     )

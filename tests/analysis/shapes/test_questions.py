@@ -5,16 +5,22 @@ import pytest
 from picosweep.analysis.results import METRICS, Results
 from picosweep.analysis.shapes.box_plots import box_plots_sentence, box_plots_table, box_summary
 from picosweep.analysis.shapes.density import density_sentence, density_table, marginal_table
-from picosweep.analysis.shapes.heatmap import heatmap_sentence, heatmap_table, pairs
+from picosweep.analysis.shapes.heatmap import (
+    cell_evidence,
+    heatmap_sentence,
+    heatmap_table,
+    pairs,
+)
 from picosweep.analysis.shapes.parallel_coordinates import (
     ABSENT_PLACE,
     axis_ends_table,
     parallel_coordinates_sentence,
     parallel_coordinates_table,
 )
-from picosweep.analysis.shapes.slices import slices_sentence, slices_table
+from picosweep.analysis.shapes.slices import crowded_edges, slices_sentence, slices_table
 from picosweep.analysis.statistics.bins import binned
 from picosweep.analysis.statistics.common_rung import comparisons
+from picosweep.analysis.statistics.evidence import setting_evidence
 
 METRIC = METRICS["val_loss"]
 GRID = pl.DataFrame(
@@ -53,7 +59,7 @@ def test_heatmap_cells_are_means_with_counts() -> None:
     assert cells == {
         ("32", "1"): (pytest.approx(3.1), 2), ("64", "1"): (2.0, 1), ("64", "2"): (1.0, 1),
     }  # fmt: skip
-    sentence = heatmap_sentence(table, "width", "depth", METRIC)
+    sentence = heatmap_sentence(table, "width", "depth", METRIC, clear=True)
     assert "1.000, is at width 64 with depth 2 (1 trial)" in sentence
     assert "2 of 3 cells stand on one trial each" in sentence
 
@@ -86,23 +92,53 @@ def test_boxes_are_the_quartiles() -> None:
     assert row["most"] == own[own <= high + 1.5 * (high - low)].max()
 
 
-def test_the_widest_setting_is_named() -> None:
-    """The sentence is about the medians of the table."""
-    sentence = box_plots_sentence(box_summary(box_plots_table(GRID, ["width", "kind"])), METRIC)
-    assert "between values of width" in sentence
-    assert "1.6 lower with 64 than with 32" in sentence
+def test_the_widest_setting_is_named_if_it_is_shown_to_matter() -> None:
+    """The sentence is about the medians of the table; where chance may make them, it says so."""
+    generator = np.random.default_rng(0)
+    width, kind = generator.choice([32, 64], 40), generator.choice(["a", "b"], 40)
+    noise = generator.standard_normal(40)
+    frame = pl.DataFrame(
+        {"trial_id": [str(i) for i in range(40)], "width": width, "kind": kind,
+         "loss": 3.0 - 2.0 * (width == 64) + 0.1 * noise}
+    )  # fmt: skip
+    names = ["width", "kind"]
+    summary = box_summary(box_plots_table(frame, names))
+    told = box_plots_sentence(summary, setting_evidence(frame, names), 40, METRIC)
+    assert told.startswith("Of the settings shown to move the loss, values of width differ most")
+    assert "lower with 64 than with 32" in told
+    idle = frame.with_columns(loss=pl.Series(noise))
+    summary = box_summary(box_plots_table(idle, names))
+    told = box_plots_sentence(summary, setting_evidence(idle, names), 40, METRIC)
+    assert told.startswith("No setting is shown to move the loss")
+    assert told.endswith("which may be chance.")
+
+
+def test_cells_are_said_to_differ_only_beyond_chance() -> None:
+    """A pair of settings that do nothing has a best cell all the same."""
+    generator = np.random.default_rng(0)
+    x, y = generator.choice([1, 2], 60), generator.choice(["a", "b"], 60)
+    frame = pl.DataFrame({"x": x, "y": y, "loss": generator.standard_normal(60)})
+    table = heatmap_table(frame, "x", "y")
+    assert cell_evidence(frame, [("x", "y")]) == {"x × y": False}
+    assert "Chance may make" in heatmap_sentence(table, "x", "y", METRIC, clear=False)
+    real = frame.with_columns(loss=pl.col("loss") + 3 * (pl.col("x") == 1))
+    assert cell_evidence(real, [("x", "y")]) == {"x × y": True}
+    assert "Chance" not in heatmap_sentence(table, "x", "y", METRIC, clear=True)
 
 
 def test_slices_see_an_edge() -> None:
-    """Best trials crowded at the end of a range are a reason to widen it."""
+    """Best trials crowded at the end of a range are a reason to widen it, a few are not."""
     frame = pl.DataFrame(
         {"trial_id": [str(i) for i in range(40)], "width": range(40), "loss": range(40, 0, -1)}
     )
     table = slices_table(frame, ["width"])
     assert table["best"].sum() == 10
-    assert "width (upper end)" in slices_sentence(table)
+    assert crowded_edges(table).row(0) == ("width", "upper", 6, 10, 6, 40)
+    assert "width at its upper end (6 of 10, where 6 of 40 in all lie)" in slices_sentence(table)
     inside = frame.with_columns(loss=(pl.col("width") - 20).abs())
-    assert "at no edge" in slices_sentence(slices_table(inside, ["width"]))
+    assert slices_sentence(slices_table(inside, ["width"])).startswith("40 trials do not show")
+    few = slices_table(frame.gather_every(5), ["width"])
+    assert crowded_edges(few).is_empty()
 
 
 def test_conditional_trials_keep_their_line() -> None:
@@ -118,7 +154,7 @@ def test_conditional_trials_keep_their_line() -> None:
 
 
 def test_what_the_best_share_is_said() -> None:
-    """A value that most of the best trials have is named with its share."""
+    """A value that most of the best trials have is named, unless chance would give as much."""
     frame = pl.DataFrame(
         {"trial_id": [str(i) for i in range(40)], "architecture": ["k"] * 40,
          "width": [64] * 8 + [32] * 32, "loss": range(40)}
@@ -127,9 +163,14 @@ def test_what_the_best_share_is_said() -> None:
     assert parallel_coordinates_sentence(table, frame) == (
         "What the best 6 trials have in common: width 64 (6 of 6, against 8 of 40 in all)."
     )
-    usual = frame.with_columns(width=pl.Series([64] * 36 + [32] * 4))
-    assert "share no value more often" in parallel_coordinates_sentence(
+    usual = frame.with_columns(width=pl.Series([64] * 26 + [32] * 14))
+    assert "are not shown to have anything in common" in parallel_coordinates_sentence(
         parallel_coordinates_table(usual, ["width"]), usual
+    )
+    few = frame.gather_every(4)  # the best three of ten share it, as do five of all
+    few = few.with_columns(width=pl.Series([64] * 5 + [32] * 5))
+    assert "are not shown" in parallel_coordinates_sentence(
+        parallel_coordinates_table(few, ["width"]), few
     )
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -7,11 +8,12 @@ from scipy import stats
 from statsmodels.formula.api import ols
 
 from picosweep.analysis.results import METRICS
+from picosweep.analysis.statistics.evidence import setting_evidence
 from picosweep.analysis.statistics.linear_model import fit_regression, is_logarithmic
 from picosweep.analysis.what_mattered.correlation import (
     correlation_sentence,
     correlation_table,
-    luck,
+    strongest_by_chance,
 )
 from picosweep.analysis.what_mattered.importance import (
     importance_chart,
@@ -121,12 +123,15 @@ def test_names_cannot_upset_the_formula() -> None:
 
 
 def test_the_sentence_names_clear_effects_only() -> None:
-    """What clears zero is named with its sign; what does not is not."""
+    """What clears zero is named with its sign; what does not is not, nor is the luck of many."""
     fit = fit_regression(trials(), ["activation", "width"])
     assert fit is not None
     sentence = regression_sentence(fit, METRIC)
     assert "activation relu vs gelu (+0." in sentence
     assert "width (" not in sentence
+    assert fit.num_candidates == 3  # two settings and their interaction
+    crowd = replace(fit, num_candidates=10**15)
+    assert "No setting's effect stands out" in regression_sentence(crowd, METRIC)
 
 
 def test_wide_settings_are_logarithmic() -> None:
@@ -164,10 +169,34 @@ def test_importance_finds_the_setting_that_matters() -> None:
         assert own["share"].sum() == pytest.approx(1.0)
         assert own.sort("share", descending=True)["setting"][0] == "rate"
         assert own.filter(setting="width")["share"][0] < 0.2
-    assert "rate" in importance_sentence(table, 80)
-    assert "hint" not in importance_sentence(table, 80)
-    assert "too few to rank by" in importance_sentence(table, 9)
-    assert "the best tenth is 2 trials here, so a hint at most" in importance_sentence(table, 20)
+    evidence = setting_evidence(trials(), ["rate", "activation", "width"])
+    assert evidence.filter("clear")["setting"].to_list() == ["rate", "activation"]
+    told = importance_sentence(table, evidence, 60)
+    assert "Shown to move the loss: rate and activation." in told
+    assert "What gets into the best tenth is mostly rate" in told
+    assert "too few" not in told
+    assert "best tenth is 2 trials here, too few to rank by" in importance_sentence(
+        table, evidence, 11
+    )
+
+
+def test_no_setting_is_named_where_none_does_anything() -> None:
+    """The bars are drawn, but the sentence says how many trials would tell, or that these would."""
+    pytest.importorskip("sklearn")
+    names = ["rate", "activation", "width"]
+    noise = pl.Series(np.random.default_rng(2).standard_normal(60))
+    idle = trials(60).with_columns(loss=noise)
+    for number, needed in ((20, "20 trials cannot tell"), (60, "mostly have shown with")):
+        few = idle.head(number)
+        evidence = setting_evidence(few, names)
+        told = importance_sentence(importance_table(few, names), evidence, number)
+        assert told.startswith("No setting is shown to move the loss")
+        assert needed in told
+        assert told.endswith("The bars may be noise.")
+        table = partial_dependence_table(few, names)
+        assert "may be guesses at noise" in partial_dependence_sentence(
+            table, evidence, number, METRIC
+        )
 
 
 def test_the_two_importances_answer_two_questions() -> None:
@@ -187,7 +216,10 @@ def test_importance_refuses_few_trials_and_flat_losses() -> None:
     """Seven trials are too few; equal losses have no importance and no crash."""
     assert importance_table(trials(7), ["rate"]).is_empty()
     flat = trials(12).with_columns(loss=pl.lit(1.0))
-    assert "no setting mattered" in importance_sentence(importance_table(flat, ["rate"]), 12)
+    evidence = setting_evidence(flat, ["rate"])
+    assert "no setting mattered" in importance_sentence(
+        importance_table(flat, ["rate"]), evidence, 12
+    )
 
 
 def test_partial_dependence_follows_the_law() -> None:
@@ -199,7 +231,10 @@ def test_partial_dependence_follows_the_law() -> None:
     assert -3.5 < np.log10(best) < -2.5
     assert np.ptp(rate["mean"].to_numpy()) > 5 * np.ptp(width["mean"].to_numpy())
     assert table["setting"][0] == "rate"
-    assert "rate moves the validation loss most" in partial_dependence_sentence(table, METRIC)
+    evidence = setting_evidence(trials(150), ["rate", "width"])
+    assert "rate moves the validation loss most" in partial_dependence_sentence(
+        table, evidence, 150, METRIC
+    )
 
 
 def test_partial_dependence_agrees_with_scikit_learn() -> None:
@@ -223,10 +258,17 @@ def test_correlations_are_spearmans() -> None:
     assert set(table["x"]) == {"rate", "width", "loss"}
     cell = table.filter(x="rate", y="loss")["correlation"][0]
     assert cell == pytest.approx(stats.spearmanr(frame["rate"], frame["loss"]).statistic)
-    assert "rank correlation" in correlation_sentence(table, ["rate", "width"], "loss")
+    told = correlation_sentence(table, ["rate", "width"], "loss", 0.01)
+    assert "rank correlation" in told
+    assert "goes most with the loss" in told
+    assert "luck" in correlation_sentence(table, ["rate", "width"], "loss", 0.06)
     alone = stats.spearmanr(frame["rate"], frame["loss"])
-    assert luck(alone.statistic, 25, 1) == pytest.approx(alone.pvalue)
-    assert luck(1.0, 5, 1) == pytest.approx(2 / 120)
+    chance = strongest_by_chance(frame, ["rate", "loss"], "loss")
+    assert chance == pytest.approx(alone.pvalue, abs=0.03)
+    perfect = pl.DataFrame({"rate": range(5), "loss": range(5)})
+    assert strongest_by_chance(perfect, ["rate", "loss"], "loss") == pytest.approx(
+        2 / 120, abs=0.01
+    )
     assert correlation_table(frame.head(3), ["rate", "loss"]).is_empty()
 
 
