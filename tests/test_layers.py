@@ -39,7 +39,7 @@ ROOMS: Mapping[str, str] = {
     "analysis.what_mattered",
     "analysis.answer": "analysis.page analysis.results analysis.statistics sweeps.store",
     "analysis.curves": "analysis.page analysis.results analysis.statistics",
-    "analysis.equal_cost": "analysis.page analysis.results",
+    "analysis.equal_cost": "analysis.page analysis.results analysis.statistics",
     "analysis.fronts": "analysis.page analysis.results analysis.statistics",
     "analysis.shapes": "analysis.page analysis.results analysis.statistics",
     "analysis.stopping": "analysis.page analysis.results",

@@ -16,6 +16,7 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import color, dash, wide
 from picosweep.analysis.results import Metric, Results
+from picosweep.analysis.statistics.search_luck import ANOTHER_SEARCH, search_lead
 
 NUM_RESAMPLES: Final = 1000
 NUM_POINTS: Final = 40
@@ -69,8 +70,17 @@ def best_so_far_table(
     return pl.concat(parts) if parts else pl.DataFrame(schema={"architecture": pl.String, **schema})
 
 
-def best_so_far_sentence(table: pl.DataFrame, cost: str, metric: Metric) -> str:
-    """Say who is ahead once every architecture has spent as much as the one that spent least."""
+def best_so_far_sentence(
+    table: pl.DataFrame, cost: str, metric: Metric, *, shown: bool = False
+) -> str:
+    """Say what each has found once all have spent as much as the one that spent least.
+
+    Args:
+        table: rows from `best_so_far_table`.
+        cost: what is spent.
+        metric: the loss.
+        shown: whether the first architecture is ahead by more than the luck of the search.
+    """
     if table.is_empty():
         return "No trial found a finite loss."
     spend = (
@@ -91,7 +101,10 @@ def best_so_far_sentence(table: pl.DataFrame, cost: str, metric: Metric) -> str:
         f"({wording.loss(row['low'])} to {wording.loss(row['high'])})"
         for row in at.iter_rows(named=True)
     ]
-    return f"Median best {metric.noun} once a search has spent {amount}: {wording.listing(parts)}."
+    return (
+        f"Median best {metric.noun} once a search has spent {amount}: {wording.listing(parts)}."
+        f"{'' if shown or len(parts) == 1 else ANOTHER_SEARCH}"
+    )
 
 
 def best_so_far_chart(
@@ -130,10 +143,12 @@ def figure(results: Results) -> Figure:
     searched = results.trials.filter(pl.col("cohort") != "confirm").unique(
         "trial_id", maintain_order=True
     )
+    lead = search_lead(results.trials, results.metric.column)
+    shown = lead is not None and lead.is_more_than_luck
     panels = []
     for cost, label in ((cost, label) for cost, (label, _) in COSTS.items() if cost != column):
         table = best_so_far_table(searched, cost, column)
-        sentence = best_so_far_sentence(table, cost, results.metric)
+        sentence = best_so_far_sentence(table, cost, results.metric, shown=shown)
         chart = (
             None
             if table.is_empty()

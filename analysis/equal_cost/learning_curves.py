@@ -10,6 +10,7 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, color, dash, pickable, when, wide
 from picosweep.analysis.results import Metric, Results
+from picosweep.analysis.statistics.search_luck import ANOTHER_SEARCH, search_lead
 
 COSTS: Final = {
     "tokens": ("Tokens", "Training tokens"),
@@ -68,8 +69,17 @@ def equal_cost_table(reports: pl.DataFrame, cost: str, column: str = "val_loss")
     )
 
 
-def learning_curves_sentence(equal: pl.DataFrame, cost: str, metric: Metric) -> str:
-    """Say who is ahead at the largest cost at which all can be compared."""
+def learning_curves_sentence(
+    equal: pl.DataFrame, cost: str, metric: Metric, *, shown: bool = False
+) -> str:
+    """Say the lowest losses found at the largest cost at which all can be compared.
+
+    Args:
+        equal: rows from `equal_cost_table`.
+        cost: what is the same.
+        metric: the loss.
+        shown: whether the first architecture is ahead by more than the luck of the search.
+    """
     if equal.is_empty():
         return "No trial reported a finite loss, so there is no curve to draw."
     if cost == "seconds":
@@ -86,8 +96,8 @@ def learning_curves_sentence(equal: pl.DataFrame, cost: str, metric: Metric) -> 
     if equal.height == 1:
         return f"After at most {at}, the lowest {metric.noun} is {wording.loss(equal['loss'][0])}."
     return (
-        f"At equal cost, at most {at} a trial (as far as every architecture got), the order of "
-        f"lowest {metric.noun} is {ranking}."
+        f"At equal cost, at most {at} a trial (as far as every architecture got), the lowest "
+        f"{metric.noun} found is {ranking}.{'' if shown else ANOTHER_SEARCH}"
     )
 
 
@@ -130,10 +140,12 @@ def figure(results: Results) -> Figure:
     """Return learning curves against tokens, FLOPs and seconds."""
     column = results.metric.column
     table = learning_curves_table(results.reports, column)
+    lead = search_lead(results.trials, column)
+    shown = lead is not None and lead.is_more_than_luck
     panels = []
     for cost, label in ((cost, label) for cost, (label, _) in COSTS.items() if cost != column):
         sentence = learning_curves_sentence(
-            equal_cost_table(results.reports, cost, column), cost, results.metric
+            equal_cost_table(results.reports, cost, column), cost, results.metric, shown=shown
         )
         usable = table.filter(pl.col(cost) > 0)
         chart = (

@@ -16,6 +16,9 @@ LIKELY: Final = 0.05
 """Share of random labellings up to which a lead is held to be more than luck."""
 
 
+ANOTHER_SEARCH: Final = " Another search may order them otherwise."
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lead:
     """How far the best group's searched trials are in front of all others."""
