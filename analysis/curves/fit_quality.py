@@ -1,8 +1,8 @@
 """Do the best models overfit, underfit, or want more training?
 
 The diagnosis looks at each architecture's best trial. Overfitting: its validation loss has risen
-from its least by more than 1 %. Still learning: the last doubling of tokens still took more than
-1 % off the loss. Otherwise it has levelled off.
+from its least by more than 1 %. Still learning: at the end a doubling of tokens still took more
+than 1 % off the loss. Otherwise it has levelled off.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,8 @@ def fit_quality_table(trials: pl.DataFrame, reports: pl.DataFrame, column: str) 
 
     Returns:
         architecture, trial_id, train_loss, val_loss, gap, rise (above its least, as a share),
-        gain (share of loss that the last doubling of tokens took off), diagnosis.
+        gain (share of loss that a doubling of tokens took off at the end: from the last report
+        before half of the tokens on, scaled to one doubling), diagnosis.
     """
     best = trials.sort(column, "trial_id").unique("architecture", keep="first", maintain_order=True)
     own = reports.join(best.select("trial_id"), on="trial_id", how="semi").drop_nulls([column])
@@ -37,9 +38,13 @@ def fit_quality_table(trials: pl.DataFrame, reports: pl.DataFrame, column: str) 
         end=pl.col(column).last(), least=pl.col(column).min(),
         train_loss=pl.col("train_loss").last(), val_loss=pl.col("val_loss").last(),
         before=pl.col(column).filter(pl.col("tokens") <= pl.col("tokens").max() / 2).last(),
+        doublings=(
+            pl.col("tokens").max()
+            / pl.col("tokens").filter(pl.col("tokens") <= pl.col("tokens").max() / 2).last()
+        ).log(2),
     )  # fmt: skip
     rise = pl.col("end") / pl.col("least") - 1
-    gain = 1 - pl.col("end") / pl.col("before")
+    gain = 1 - (pl.col("end") / pl.col("before")) ** (1 / pl.col("doublings"))
     diagnosis = (
         pl.when(pl.col("rise") > TOLERANCE)
         .then(pl.lit("overfitting"))

@@ -24,7 +24,8 @@ def scaling_points(results: Results, axis: str) -> pl.DataFrame:
     """Return the least loss at each size, or at each amount of compute.
 
     Sizes: the best full-budget trial of each parameter count. Compute: the best report of any
-    trial in each eighth of a decade, as long as the loss keeps falling.
+    trial in each eighth of a decade, as long as the loss keeps falling, and of each trial the first
+    such report alone, because the points of one curve err together.
 
     Returns:
         architecture, x, loss, trial_id.
@@ -46,7 +47,7 @@ def scaling_points(results: Results, axis: str) -> pl.DataFrame:
     )
     if axis != "num_params":
         falling = pl.col("loss") <= pl.col("loss").cum_min().over("architecture")
-        best = best.filter(falling)
+        best = best.filter(falling).unique("trial_id", keep="first", maintain_order=True)
     return best.select("architecture", "x", "loss", "trial_id")
 
 
@@ -106,24 +107,38 @@ def scaling_lines(fits: Sequence[Fitted]) -> pl.DataFrame:
     return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
 
-def scaling_sentence(table: pl.DataFrame, axis: str) -> str:
-    """Say the exponents with intervals, and which architectures have too few points."""
-    fitted = table.filter(pl.col("exponent").is_not_null())
-    lacking = table.filter(pl.col("exponent").is_null())["architecture"].to_list()
-    parts = [
-        f"{row['architecture']} {wording.significant(row['exponent'], 2)} "
-        f"({wording.significant(row['exponent_low'], 2)} to "
-        f"{wording.significant(row['exponent_high'], 2)})"
-        for row in fitted.iter_rows(named=True)
-    ]
+def scaling_sentence(fits: Sequence[Fitted], axis: str) -> str:
+    """Say the exponents that the points pin down, and which architectures' points do not.
+
+    Args:
+        fits: what `scaling_fits` returned.
+        axis: `num_params` or `flops`.
+    """
+    parts, loose, lacking = [], [], []
+    for name, fit, _ in fits:
+        if fit is None:
+            lacking.append(name)
+            continue
+        low, high = (wording.significant(end, 2) for end in fit.interval())
+        if fit.is_pinned_down:
+            parts.append(f"{name} {wording.significant(fit.exponent, 2)} ({low} to {high})")
+        else:
+            loose.append(f"{name} ({low} to {'more' if fit.open else high})")
     noun = AXES[axis].lower().replace("flops", "FLOPs")
-    text = f"Exponents of loss against {noun}: {wording.listing(parts)}." if parts else ""
+    found = []
+    if parts:
+        found.append(f"Exponents of loss against {noun}, at 95 %: {wording.listing(parts)}.")
+    if loose:
+        found.append(
+            f"The points do not pin down an exponent against {noun} for {wording.listing(loose)}: "
+            "it takes more sizes, farther apart."
+        )
     if lacking:
-        text += (
-            f" Not enough points for {wording.listing(lacking)}: a fit wants at least {MIN_POINTS} "
+        found.append(
+            f"Not enough points for {wording.listing(lacking)}: a fit wants at least {MIN_POINTS} "
             f"different values that span a factor of {MIN_SPAN:.0f}."
         )
-    return text.strip() or "No trial to fit a law to."
+    return " ".join(found) or "No trial to fit a law to."
 
 
 def scaling_chart(
@@ -165,7 +180,7 @@ def figure(results: Results) -> Figure | None:
         panels.append(
             Panel(
                 label=label,
-                sentence=scaling_sentence(table, axis),
+                sentence=scaling_sentence(fits, axis),
                 chart=scaling_chart(
                     points, scaling_lines(fits), axis, results.architectures, results.metric
                 ),
@@ -179,7 +194,8 @@ def figure(results: Results) -> Figure | None:
         title="Loss against size and compute",
         panels=tuple(panels),
         note=(
-            "A power law with a floor where the data asks for one; intervals from resampling the "
-            "points. Lines end where the data ends: nothing is said about larger models."
+            "A power law with a floor; intervals are profiles of the squared error, so they take "
+            "the points' scatter for normal and independent. Against compute each trial gives one "
+            "point. Lines end where the data ends: nothing is said about larger models."
         ),
     )

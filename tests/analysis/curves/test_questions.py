@@ -134,6 +134,7 @@ def test_nothing_is_said_beyond_the_data() -> None:
     fit = fit_power_law(x, 5 * x**-0.1)
     assert fit is not None
     middle, low, high = fit.predict(x)
+    assert fit.is_pinned_down
     assert (low <= middle + 1e-9).all()
     assert (middle <= high + 1e-9).all()
     with pytest.raises(ValueError, match="covers 1000 to 100000"):
@@ -145,9 +146,55 @@ def test_few_points_or_a_narrow_range_are_not_enough() -> None:
     assert fit_power_law(np.geomspace(1, 100, 4), np.ones(4)) is None
     assert fit_power_law(np.geomspace(1, 3, 9), np.ones(9)) is None
     points = pl.DataFrame({"architecture": ["a"] * 2, "x": [1.0, 9.0], "loss": [2.0, 1.0]})
-    table = scaling_table(scaling_fits(points))
-    assert table["exponent"].to_list() == [None]
-    assert "Not enough points for a" in scaling_sentence(table, "num_params")
+    fits = scaling_fits(points)
+    assert scaling_table(fits)["exponent"].to_list() == [None]
+    assert "Not enough points for a" in scaling_sentence(fits, "num_params")
+
+
+@pytest.mark.parametrize("floor", [0.0, 2.0])
+@pytest.mark.parametrize("number", [5, 8])
+def test_the_exponents_interval_covers_the_truth_as_often_as_it_says(
+    number: int, floor: float
+) -> None:
+    """With a floor in the truth or none, from five sizes on, and so does the loss at the end."""
+    generator = np.random.default_rng(0)
+    x = np.geomspace(1e4, 1e6, number)
+    truth = floor + 3 * (x / 1e5) ** -0.2
+    held, ends = [], []
+    for _ in range(150):
+        fit = fit_power_law(x, truth + 0.01 * generator.standard_normal(number))
+        assert fit is not None
+        low, high = fit.interval()
+        held.append(low <= 0.2 <= high)
+        _, least, most = fit.predict(x[-1:])
+        ends.append(least[0] <= truth[-1] <= most[0])
+    assert 0.9 < np.mean(held) < 0.99
+    assert 0.9 < np.mean(ends) <= 1
+
+
+def test_points_that_do_not_pin_an_exponent_down_get_none() -> None:
+    """Noise as large as the fall leaves the interval open or wide, and the sentence says so."""
+    x = np.geomspace(1e4, 1e6, 6)
+    loss = 2 + 0.02 * (x / 1e5) ** -0.2 + 0.01 * np.random.default_rng(3).standard_normal(6)
+    points = pl.DataFrame({"architecture": ["a"] * 6, "x": x, "loss": loss})
+    fits = scaling_fits(points)
+    fit = fits[0][1]
+    assert fit is not None
+    assert not fit.is_pinned_down
+    sentence = scaling_sentence(fits, "num_params")
+    assert sentence.startswith("The points do not pin down an exponent against parameters for a (")
+
+
+def test_a_doubling_is_a_doubling() -> None:
+    """Where reports lie three times apart, what the last step took off is scaled to one."""
+    reports = pl.DataFrame(
+        {"architecture": ["a"] * 2, "trial_id": ["t"] * 2, "tokens": [1000, 3000],
+         "val_loss": [2.0, 2.0 * 0.985], "train_loss": [2.0, 2.0]}
+    )  # fmt: skip
+    trials = reports.tail(1).select("architecture", "trial_id", "val_loss")
+    table = fit_quality_table(trials, reports, "val_loss")
+    assert table["gain"][0] == pytest.approx(1 - 0.985 ** (1 / np.log2(3)))
+    assert table["diagnosis"].to_list() == ["levelled off"]
 
 
 def test_points_are_the_best_of_each_size(results: Results) -> None:
