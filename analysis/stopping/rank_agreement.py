@@ -17,7 +17,8 @@ from picosweep.analysis.results import Results
 
 MIN_PAIRS: Final = 6
 NUM_RESAMPLES: Final = 500
-BEST_SHARE: Final = 1 / 3
+MIN_EXEMPT: Final = 20
+"""Exempt trials from which on the share of winners that are lost is told."""
 
 
 def control_table(results: Results) -> pl.DataFrame:
@@ -92,40 +93,53 @@ def rank_agreement_table(control: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame(found, schema=schema)
 
 
-def wrongly_stopped_table(results: Results, control: pl.DataFrame) -> pl.DataFrame:
-    """Return how many of the exempt trials that ended best each rung would have stopped.
+def lost_winners_table(results: Results, control: pl.DataFrame) -> pl.DataFrame:
+    """Return how many exempt trials early stopping would have lost that ended best of all.
 
-    The best are the best third of an architecture's exempt trials, at least one.
+    A trial is lost at a rung if some rung up to it would have stopped the trial, and it ended below
+    everything of its architecture that these rungs let through. With rungs that foretell the end
+    none is.
+
+    Args:
+        results: tables of the sweeps.
+        control: rows from `control_table`.
 
     Returns:
-        rung, tokens, best, stopped (how many of them by this rung), share, low, high (95 %,
-        Wilson).
+        rung, tokens, exempt (trials that finished), stopped (of them, by this rung), lost, share
+        (lost of all exempt ones), low, high (95 %, Wilson).
     """
     from statsmodels.stats.proportion import proportion_confint  # noqa: PLC0415 - slow import
 
-    finals = control.filter("last").select("architecture", "trial_id", "final")
-    size = (pl.len().over("architecture") * BEST_SHARE).round().clip(1)
-    best = finals.filter(pl.col("final").rank("ordinal").over("architecture") <= size)
     doomed = (
-        results.decisions.filter(action="exempt").group_by("trial_id").agg(pl.col("rung").min())
+        results.decisions.filter(action="exempt")
+        .group_by("trial_id")
+        .agg(doomed=pl.col("rung").min())
     )
-    first = best.join(doomed, on="trial_id", how="left")
-    found = []
+    finals = (
+        results.full_budget.filter(pl.col("cohort") != "confirm")
+        .select("architecture", "trial_id", "cohort", final=pl.col(results.metric.column))
+        .join(doomed, on="trial_id", how="left")
+    )
+    num_exempt = finals.filter(cohort="exempt").height
     rungs = (
         control.filter(~pl.col("last")).group_by("rung").agg(pl.col("tokens").max()).sort("rung")
     )
+    found = []
     for rung, tokens in rungs.iter_rows():
-        stopped = first.filter(pl.col("rung") <= rung).height
-        low, high = proportion_confint(stopped, best.height, method="wilson")
+        stopped = (pl.col("cohort") == "exempt") & (pl.col("doomed") <= rung).fill_null(value=False)
+        least = pl.col("final").filter(~stopped).min().over("architecture")
+        lost = finals.filter(stopped & (pl.col("final") < least)).height
+        low, high = proportion_confint(lost, num_exempt, method="wilson")
         found.append(
             {
-                "rung": rung, "tokens": tokens, "best": best.height, "stopped": stopped,
-                "share": stopped / best.height, "low": float(low), "high": float(high),
+                "rung": rung, "tokens": tokens, "exempt": num_exempt,
+                "stopped": finals.filter(stopped).height, "lost": lost,
+                "share": lost / num_exempt, "low": float(low), "high": float(high),
             }
         )  # fmt: skip
     schema = {
-        "rung": pl.Int64, "tokens": pl.Int64, "best": pl.Int64, "stopped": pl.Int64,
-        "share": pl.Float64, "low": pl.Float64, "high": pl.Float64,
+        "rung": pl.Int64, "tokens": pl.Int64, "exempt": pl.Int64, "stopped": pl.Int64,
+        "lost": pl.Int64, "share": pl.Float64, "low": pl.Float64, "high": pl.Float64,
     }  # fmt: skip
     return pl.DataFrame(found, schema=schema)
 
@@ -135,8 +149,13 @@ def enough(table: pl.DataFrame) -> bool:
     return (wording.number(table["pairs"].max()) or 0) >= MIN_PAIRS
 
 
-def rank_agreement_sentence(table: pl.DataFrame, wrong: pl.DataFrame) -> str:
-    """Say how far each rung's order is the final one, and how many of the best it would stop."""
+def rank_agreement_sentence(table: pl.DataFrame, lost: pl.DataFrame) -> str:
+    """Say how far each rung's order is the final one, and whether winners would be lost.
+
+    Args:
+        table: rows from `rank_agreement_table`.
+        lost: rows from `lost_winners_table`.
+    """
     if not enough(table):
         return (
             f"Exempt trials that finished make fewer than {MIN_PAIRS} pairs to compare, so nobody "
@@ -149,16 +168,27 @@ def rank_agreement_sentence(table: pl.DataFrame, wrong: pl.DataFrame) -> str:
     text = (
         f"How far the order of trials at a rung is their final order: {wording.listing(parts)} "
         f"(Kendall's tau over {table['pairs'][0]} pairs of exempt trials; 1 is the same order, 0 "
-        "is chance)."
+        "is chance). "
     )
-    if wrong.height and wrong["best"][0]:
-        last = wrong.row(-1, named=True)
-        low, high = wording.percent(last["low"]), wording.percent(last["high"])
-        text += (
-            f" Of the {last['best']} exempt trials that ended best, {last['stopped']} would have "
-            f"been stopped ({low} to {high} at 95 %)."
+    return text + lost_winners_sentence(lost)
+
+
+def lost_winners_sentence(lost: pl.DataFrame) -> str:
+    """Say how many exempt trials would have been stopped although they ended best of all."""
+    if lost.is_empty():
+        return ""
+    last = lost.row(-1, named=True)
+    if last["exempt"] < MIN_EXEMPT:
+        return (
+            f"{wording.plural(last['exempt'], 'exempt trial')} that finished cannot tell how often "
+            f"early stopping loses a winner; {MIN_EXEMPT} would begin to."
         )
-    return text
+    low, high = wording.percent(last["low"]), wording.percent(last["high"])
+    return (
+        f"Of {last['exempt']} exempt trials early stopping would have stopped {last['stopped']}; "
+        f"{last['lost']} of these ended better than all that it let through ({low} to {high} of "
+        "exempt trials at 95 %)."
+    )
 
 
 def _interval(row: Mapping[str, Any]) -> str:
@@ -193,10 +223,8 @@ def figure(results: Results) -> Figure | None:
         return None
     control = control_table(results)
     table = rank_agreement_table(control)
-    wrong = (
-        wrongly_stopped_table(results, control) if control.filter("last").height else pl.DataFrame()
-    )
-    sentence = rank_agreement_sentence(table, wrong)
+    lost = lost_winners_table(results, control)
+    sentence = rank_agreement_sentence(table, lost)
     title = "Rank correlation with the end"
     panels = [
         Panel(
@@ -206,14 +234,14 @@ def figure(results: Results) -> Figure | None:
             table=table,
         )
     ]
-    if enough(table) and wrong.height:
-        title = "Share of the best that would be stopped"
+    if enough(table) and lost.height and lost["exempt"][0] >= MIN_EXEMPT:
+        title = "Share of exempt trials that are lost winners"
         panels.append(
             Panel(
-                label="Winners stopped",
+                label="Winners lost",
                 sentence=sentence,
-                chart=by_rung_chart(wrong, "share", title, 0.0),
-                table=wrong,
+                chart=by_rung_chart(lost, "share", title, 0.0),
+                table=lost,
             )
         )
     return Figure(

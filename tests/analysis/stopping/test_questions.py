@@ -7,9 +7,10 @@ from picosweep.analysis.results import Results
 from picosweep.analysis.stopping.decisions import decisions_sentence, decisions_table
 from picosweep.analysis.stopping.rank_agreement import (
     control_table,
+    lost_winners_sentence,
+    lost_winners_table,
     rank_agreement_sentence,
     rank_agreement_table,
-    wrongly_stopped_table,
 )
 from picosweep.analysis.stopping.savings import savings_sentence, savings_table
 
@@ -59,35 +60,37 @@ def test_the_control_group_is_exempt_trials_that_finished(results: Results) -> N
     )
 
 
-def test_winners_that_would_have_been_stopped_are_counted(results: Results) -> None:
-    """Stops not carried out on the best third of exempt trials, cumulated over rungs."""
-    table = wrongly_stopped_table(results, control_table(results))
-    assert table["stopped"].is_sorted()
-    doomed = set(results.decisions.filter(action="exempt")["trial_id"])
-    finals = control_table(results).filter("last").sort("final")
-    best = finals.unique("architecture", keep="first", maintain_order=True)["trial_id"]
-    assert table["best"][0] == 4
-    assert table["stopped"][-1] == len(doomed & set(best))
-    assert (table["low"] <= table["share"]).all()
-
-
-def test_a_stop_counts_from_the_rung_where_it_fell(results: Results) -> None:
-    """A winner that rung 1 would have stopped is safe at rung 0 and lost at rung 1."""
+def test_a_winner_is_lost_where_nothing_that_is_let_through_ends_as_well(
+    results: Results,
+) -> None:
+    """From the rung on that would have stopped it, and only if it ended below all the others."""
     base = pl.DataFrame(
-        {"architecture": ["a"] * 3, "trial_id": ["x", "y", "z"], "final": [1.0, 2.0, 3.0]}
-    )
+        {"architecture": ["a"] * 4, "trial_id": ["x", "y", "z", "w"],
+         "cohort": ["exempt"] * 3 + ["searched"], "val_loss": [1.0, 2.0, 3.0, 2.5]}
+    )  # fmt: skip
+    missing = {name: pl.lit(None) for name in results.trials.columns if name not in base.columns}
+    whole = base.with_columns(**missing).with_columns(status=pl.lit("completed"), rung=pl.lit(2))
     rungs = [
-        base.with_columns(rung=rung, tokens=100 * 3**rung, loss=pl.col("final"), last=rung == 2)
+        base.select("architecture", "trial_id", final="val_loss").with_columns(
+            rung=rung, tokens=100 * 3**rung, loss=pl.col("final"), last=rung == 2
+        )
         for rung in range(3)
     ]
+    stops = {"trial_id": ["x", "z"], "rung": [1, 0], "action": ["exempt"] * 2}
     doomed = Results(
-        trials=results.trials, reports=results.reports, samples=results.samples,
-        decisions=pl.DataFrame({"trial_id": ["x", "z"], "rung": [1, 0], "action": ["exempt"] * 2}),
+        trials=whole.select(results.trials.columns), reports=results.reports,
+        samples=results.samples, decisions=pl.DataFrame(stops),
     )  # fmt: skip
-    table = wrongly_stopped_table(doomed, pl.concat(rungs))
-    assert table["stopped"].to_list() == [0, 1]
-    assert table["best"].to_list() == [1, 1]
-    assert table["share"].to_list() == [0.0, 1.0]
+    table = lost_winners_table(doomed, pl.concat(rungs))
+    assert table["exempt"].to_list() == [3, 3]
+    assert table["stopped"].to_list() == [1, 2]
+    assert table["lost"].to_list() == [0, 1]
+    assert table["share"].to_list() == pytest.approx([0, 1 / 3])
+    assert "cannot tell how often" in lost_winners_sentence(table)
+    many = table.with_columns(exempt=pl.lit(24), stopped=pl.lit(15), lost=pl.lit(1))
+    assert lost_winners_sentence(many).startswith(
+        "Of 24 exempt trials early stopping would have stopped 15; 1 of these ended better"
+    )
 
 
 def test_savings_add_up(results: Results) -> None:
