@@ -46,11 +46,9 @@ from .analysis.fronts.hypervolume import (
     hypervolume_chart as hypervolume_chart,
     hypervolume_table as hypervolume_table,
 )
-from .analysis.fronts.pareto import (
-    PRICES as PRICES,
-    pareto_chart as pareto_chart,
-    pareto_table as pareto_table,
-)
+from .analysis.fronts.pareto import pareto_chart as pareto_chart, pareto_table as pareto_table
+from .analysis.fronts.points import front_points as front_points
+from .analysis.fronts.prices import PRICES as PRICES
 from .analysis.images import write_images as write_images
 from .analysis.page.style import use_theme as use_theme
 from .analysis.report import write_report as write_report
@@ -67,6 +65,8 @@ from .analysis.shapes.parallel_coordinates import (
 )
 from .analysis.shapes.slices import slices_chart as slices_chart, slices_table as slices_table
 from .analysis.statistics.common_rung import comparisons as comparisons
+from .analysis.statistics.draws import random_draws as random_draws
+from .analysis.statistics.evidence import setting_evidence as setting_evidence
 from .analysis.statistics.linear_model import fit_regression as fit_regression
 from .analysis.statistics.power_law import fit_power_law as fit_power_law
 from .analysis.statistics.seeds import settings_table as settings_table
@@ -76,8 +76,8 @@ from .analysis.stopping.decisions import (
 )
 from .analysis.stopping.rank_agreement import (
     control_table as control_table,
+    lost_winners_table as lost_winners_table,
     rank_agreement_table as rank_agreement_table,
-    wrongly_stopped_table as wrongly_stopped_table,
 )
 from .analysis.stopping.savings import (
     savings_chart as savings_chart,

@@ -1,6 +1,5 @@
 """Who would still be on the Pareto front if the sweep were run again?"""
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -8,12 +7,12 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from picosweep.analysis.fronts.pareto import Price, prices_beside
+from picosweep.analysis.fronts.points import front_points, noise_of
+from picosweep.analysis.fronts.prices import Price, prices_beside
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, color, pickable, rows, shape, when, wide
 from picosweep.analysis.results import Results
-from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 NUM_RESAMPLES: Final = 300
 MAX_TRIALS: Final = 400
@@ -22,15 +21,15 @@ SURE: Final = 0.8
 
 
 def front_membership_table(
-    trials: pl.DataFrame, price: Price, column: str, noise: float = 0.0, seed: int = 0
+    points: pl.DataFrame, price: Price, column: str, noise: float = 0.0, seed: int = 0
 ) -> pl.DataFrame:
-    """Return how often each trial is on the front when trials and noise are drawn again.
+    """Return how often each setting is on the front when settings and noise are drawn again.
 
-    Trials are resampled with replacement and their losses moved by the seed noise; a trial's
-    share is over the resamples that contain it.
+    Settings are resampled with replacement and their losses moved by the seed noise, divided by the
+    root of their number of fresh seeds; a setting's share is over the resamples that contain it.
 
     Args:
-        trials: trials at full budget, one row each; the 400 of least loss take part.
+        points: rows from `front_points`, or trials; the 400 of least loss take part.
         price: what the loss is traded against.
         column: loss column of the front.
         noise: seed-to-seed standard deviation of the loss; 0 when it is unknown.
@@ -39,16 +38,21 @@ def front_membership_table(
     Returns:
         architecture, trial_id, the price, loss, membership; surest first.
     """
-    known = trials.drop_nulls([price.column, column]).sort(column).head(MAX_TRIALS)
+    known = points.drop_nulls([price.column, column]).sort(column).head(MAX_TRIALS)
     known = known.sort(price.column, "trial_id", descending=[price.maximize, False]).select(
-        "architecture", "trial_id", price.column, loss=pl.col(column)
+        "architecture",
+        "trial_id",
+        price.column,
+        loss=pl.col(column),
+        seeds=pl.col("seeds").clip(1) if "seeds" in known.columns else pl.lit(1),
     )
     if known.is_empty():
         return known.with_columns(membership=pl.lit(None, dtype=pl.Float64))
     generator = np.random.default_rng(seed)
     size = known.height
     counts = generator.multinomial(size, np.full(size, 1 / size), NUM_RESAMPLES)
-    moved = known["loss"].to_numpy() + noise * generator.standard_normal(counts.shape)
+    noises = noise / np.sqrt(known["seeds"].to_numpy())
+    moved = known["loss"].to_numpy() + noises * generator.standard_normal(counts.shape)
     moved = np.where(counts > 0, moved, np.inf)
     # Cheapest first: on the front is what has the least loss at its price and less than all before.
     starts = np.flatnonzero(np.concatenate([[True], np.diff(known[price.column].to_numpy()) != 0]))
@@ -65,7 +69,7 @@ def front_membership_table(
 
 
 def front_membership_sentence(table: pl.DataFrame, price: Price) -> str:
-    """Say how many trials are on the front in most redraws, and how many in some."""
+    """Say how many settings are on the front in most redraws, and how many in some."""
     sure = table.filter(pl.col("membership") >= SURE).height
     maybe = table.filter(pl.col("membership").is_between(0.2, SURE, closed="left")).height
     if not table.height:
@@ -73,14 +77,14 @@ def front_membership_sentence(table: pl.DataFrame, price: Price) -> str:
     first = table.row(0, named=True)
     surest = wording.percent(first["membership"])
     return (
-        f"On the front of loss and {price.noun}, {wording.plural(sure, 'trial')} would stay in at "
-        f"least {wording.percent(SURE)} of redraws, and {maybe:,} more in at least 20 %. The "
+        f"On the front of loss and {price.noun}, {wording.plural(sure, 'setting')} would stay in "
+        f"at least {wording.percent(SURE)} of redraws, and {maybe:,} more in at least 20 %. The "
         f"surest is {first['architecture']} {first['trial_id']} ({surest})."
     )
 
 
 def front_membership_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
-    """Draw the trials that are on the front most often."""
+    """Draw the settings that are on the front most often."""
     shown = table.head(MAX_SHOWN)
     y = alt.Y("trial_id:N", title=None, sort=shown["trial_id"].to_list())
     x = alt.X("membership:Q", title="Share of redraws on the front", axis=alt.Axis(format="%"),
@@ -104,14 +108,22 @@ def front_membership_chart(table: pl.DataFrame, architectures: Sequence[str]) ->
 
 
 def figure(results: Results) -> Figure:
-    """Return how sure the fronts are, one panel per price."""
-    settings = sorted({name for names in results.hyperparameters.values() for name in names})
+    """Return how sure the fronts are, one panel per price; a sentence alone without seed noise."""
     column = results.metric.column
-    noise, degrees = seed_noise(settings_table(results.full_budget, settings, column))
-    noise = 0.0 if math.isnan(noise) else noise
+    noise = noise_of(results, column)
+    title = "Who stays on the front"
+    if not noise.degrees:
+        sentence = (
+            "Without settings that ran on two fresh seeds or more nobody knows how far seeds move "
+            "a loss, so nothing can be said of who would stay on a front: `confirm` in the spec."
+        )
+        return Figure(
+            key="front-membership", title=title, panels=(Panel(sentence=sentence),), half=True
+        )
+    points = front_points(results)
     panels = []
     for price in prices_beside(column):
-        table = front_membership_table(results.full_budget, price, column, noise)
+        table = front_membership_table(points, price, column, noise.deviation)
         panels.append(
             Panel(
                 label=price.tab,
@@ -119,18 +131,16 @@ def figure(results: Results) -> Figure:
                 chart=None
                 if table.is_empty()
                 else front_membership_chart(table, results.architectures),
-                table=table.head(60),
+                table=table.drop("seeds", strict=False).head(60),
             )
         )
-    moved = (
-        f"moving losses by the seed noise ({wording.significant(noise, 2)})"
-        if degrees
-        else "without seed noise, which is not known here"
-    )
     return Figure(
         key="front-membership",
-        title="Who stays on the front",
+        title=title,
         panels=tuple(panels),
-        note=f"{NUM_RESAMPLES} redraws of the full-budget trials, {moved}.",
+        note=(
+            f"{NUM_RESAMPLES} redraws of the settings at full budget, moving losses by the seed "
+            f"noise ({wording.significant(noise.deviation, 2)})."
+        ),
         half=True,
     )

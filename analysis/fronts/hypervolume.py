@@ -6,7 +6,8 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from picosweep.analysis.fronts.pareto import PRICES, Price, prices_beside
+from picosweep.analysis.fronts.points import front_points
+from picosweep.analysis.fronts.prices import PRICES, Price, prices_beside
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import color, rows, shape, wide
@@ -67,27 +68,24 @@ def hypervolume_table(trials: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def hypervolume_sentence(table: pl.DataFrame) -> str:
-    """Say for each price which architecture's front alone comes closest to the joint one."""
-    own = table.filter(pl.col("architecture") != "all")
-    if own.is_empty():
+    """Say how much of the joint front's area each architecture's front alone covers, price one."""
+    if table.is_empty():
         return "No trial at full budget, so no front."
-    joint = table.filter(architecture="all").select("price", all_share="share")
-    best = (
-        own.sort("share", descending=True, maintain_order=True)
-        .unique("price", keep="first", maintain_order=True)
-        .join(joint, on="price")
-        .with_columns(part=pl.col("share") / pl.col("all_share"))
+    own = table.filter(price=table["price"][0])
+    joint = own.filter(architecture="all")["share"][0]
+    if not joint:
+        return "All points are worst in one measure, so no front wins anything."
+    noun = {price.label: price.noun for price in PRICES}[own["price"][0]]
+    parts = [
+        f"{row['architecture']} {wording.percent(row['share'] / joint)}"
+        for row in own.filter(pl.col("architecture") != "all")
+        .sort("share", "architecture", descending=[True, False])
+        .iter_rows(named=True)
+    ]
+    return (
+        f"Of what this search found: the area of loss and {noun} that all fronts win together is "
+        f"covered by single ones like this: {wording.listing(parts)}."
     )
-    nouns = {price.label: price.noun for price in PRICES}
-    parts = []
-    for (name,), frame in best.group_by("architecture", maintain_order=True):
-        shares = frame["part"].sort()
-        width = wording.percent(shares[0])
-        if frame.height > 1:
-            width += f" to {wording.percent(shares[-1])}"
-        against = wording.listing([nouns[label] for label in frame["price"]])
-        parts.append(f"{name} for {against} ({width} of the joint front's area)")
-    return f"The best single front: {wording.listing(parts)}."
 
 
 def hypervolume_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
@@ -112,7 +110,7 @@ def hypervolume_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Char
 
 def figure(results: Results) -> Figure:
     """Return all prices in one chart."""
-    table = hypervolume_table(results.full_budget, results.metric.column)
+    table = hypervolume_table(front_points(results), results.metric.column)
     return Figure(
         key="hypervolume",
         title="How much each front wins",
@@ -124,8 +122,8 @@ def figure(results: Results) -> Figure:
             ),
         ),
         note=(
-            "Hypervolume: the share of the rectangle between the best and the worst full-budget "
-            "trial (prices as logarithms) that a front dominates. The tick is all architectures' "
+            "Hypervolume: the share of the rectangle between the best and the worst setting "
+            "(prices as logarithms) that a front dominates. The tick is all architectures' "
             "joint front."
         ),
         half=True,

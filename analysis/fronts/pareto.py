@@ -1,12 +1,13 @@
-"""Which trials are worth their price? True Pareto fronts: steps through trials, no hulls."""
+"""Which settings are worth their price? True Pareto fronts: steps through points, no hulls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import altair as alt
 import polars as pl
 
+from picosweep.analysis.fronts.points import Noise, differ, front_points, noise_of
+from picosweep.analysis.fronts.prices import Price, prices_beside
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, color, pickable, shape, when, wide
@@ -15,57 +16,27 @@ from picosweep.analysis.results import Metric, Results
 MAX_OTHERS: Final = 600
 
 
-@dataclass(frozen=True, kw_only=True)
-class Price:
-    """The axis against which the loss is traded."""
-
-    column: str
-    label: str
-    noun: str
-    maximize: bool = False
-
-    def written(self, value: float) -> str:
-        """Return a value as a sentence has it, with its unit."""
-        if self.maximize:
-            return f"{100 * value:.1f} %"
-        units = {
-            "flops": wording.flops,
-            "seconds": wording.duration,
-            "peak_memory_bytes": wording.size,
-        }
-        return units.get(self.column, wording.count)(value)
-
-    @property
-    def tab(self) -> str:
-        """The label without its unit."""
-        return self.label.partition(" (")[0]
-
-
-PRICES: Final = (
-    Price(column="num_params", label="Parameters", noun="parameters"),
-    Price(column="val_accuracy", label="Validation accuracy", noun="accuracy", maximize=True),
-    Price(column="flops", label="Training FLOPs", noun="compute"),
-    Price(column="seconds", label="Busy seconds", noun="busy time"),
-    Price(column="peak_memory_bytes", label="Peak memory (bytes)", noun="peak memory"),
-)
-
-
-def prices_beside(loss: str) -> list[Price]:
-    """Return the prices that are another measure than the loss column itself."""
-    same = {loss, "val_accuracy" if loss == "val_error" else loss}
-    return [price for price in PRICES if price.column not in same]
-
-
 def pareto_table(
-    full_budget: pl.DataFrame, price: str, column: str = "val_loss", *, maximize: bool = False
+    points: pl.DataFrame, price: str, column: str = "val_loss", *, maximize: bool = False
 ) -> pl.DataFrame:
-    """Return trials at full budget with `on_front`, in the order of the price, best price first.
+    """Return points with `on_front`, in the order of the price, best price first.
 
-    A trial is on the front when no other is at least as good in both and better in one.
+    A point is on the front when no other is at least as good in both and better in one.
+
+    Args:
+        points: rows from `front_points`, or trials.
+        price: column that the loss is traded against.
+        column: loss column.
+        maximize: whether a larger price is the better one, as of an accuracy.
+
+    Returns:
+        architecture, trial_id, seeds (null for trials), the price, loss, on_front.
     """
-    known = full_budget.filter(pl.col(price).is_not_null() & pl.col(column).is_not_null())
+    if "seeds" not in points.columns:
+        points = points.with_columns(seeds=pl.lit(None, dtype=pl.Int64))
+    known = points.filter(pl.col(price).is_not_null() & pl.col(column).is_not_null())
     frame = known.sort(price, column, descending=[maximize, False]).select(
-        "architecture", "trial_id", "cohort", pl.col(price), loss=pl.col(column)
+        "architecture", "trial_id", "seeds", pl.col(price), loss=pl.col(column)
     )
     least_before = pl.col("loss").cum_min().shift(1)
     strictly = least_before.is_null() | (pl.col("loss") < least_before)
@@ -83,13 +54,22 @@ def drawable(table: pl.DataFrame) -> pl.DataFrame:
     return table.filter(pl.col("on_front") | pl.col("trial_id").is_in(kept.to_list()))
 
 
-def pareto_sentence(table: pl.DataFrame, price: Price, metric: Metric) -> str:
-    """Say how many trials are on the front, and what its two ends trade."""
+def pareto_sentence(
+    table: pl.DataFrame, price: Price, metric: Metric, noise: tuple[Noise, Noise] | None = None
+) -> str:
+    """Say how many settings are on the front, and what its two ends trade.
+
+    Args:
+        table: rows from `pareto_table`.
+        price: what the loss is traded against.
+        metric: the loss.
+        noise: of the loss and of the price, where the price is measured too, as an accuracy is.
+    """
     front = table.filter("on_front")
     if front.is_empty():
         return f"No trial at full budget has both a {metric.noun} and {price.noun}."
     cheap, dear = front.row(0, named=True), front.row(-1, named=True)
-    text = f"{front.height} of {wording.plural(table.height, 'full-budget trial')} "
+    text = f"{front.height} of {wording.plural(table.height, 'setting')} at full budget "
     text += "is on the front" if front.height == 1 else "are on the front"
     if front.height == 1:
         return f"{text}: {cheap['architecture']} {cheap['trial_id']} is best in both at once."
@@ -97,9 +77,17 @@ def pareto_sentence(table: pl.DataFrame, price: Price, metric: Metric) -> str:
     text += f" ({members})."
     ends = [(row, row[price.column], wording.loss(row["loss"])) for row in (cheap, dear)]
     if price.maximize:
+        apart = noise is not None and all(
+            differ(
+                (cheap[name], cheap["seeds"] or 0), (dear[name], dear["seeds"] or 0), one,
+                table.height,
+            )
+            for name, one in zip(("loss", price.column), noise, strict=True)
+        )  # fmt: skip
+        meaning = "there the two disagree" if apart else "which seeds alone may explain"
         return text + (
             f" It runs from accuracy {price.written(ends[0][1])} with {metric.noun} {ends[0][2]} "
-            f"to accuracy {price.written(ends[1][1])} with {ends[1][2]}: there the two disagree."
+            f"to accuracy {price.written(ends[1][1])} with {ends[1][2]}: {meaning}."
         )
     factor = wording.significant(ends[1][1] / ends[0][1], 2) if ends[0][1] else wording.ABSENT
     unit = " parameters" if price.column == "num_params" else ""
@@ -113,7 +101,7 @@ def pareto_sentence(table: pl.DataFrame, price: Price, metric: Metric) -> str:
 def pareto_chart(
     table: pl.DataFrame, price: Price, architectures: Sequence[str], metric: Metric
 ) -> Chart:
-    """Draw trials at full budget, and the front as steps through its members."""
+    """Draw settings at full budget, and the front as steps through its members."""
     log = not price.maximize and (wording.number(table[price.column].min()) or 0) > 0
     axis = alt.Axis(format="%" if price.maximize else "~s", labelOverlap=True, grid=False)
     x = alt.X(f"{price.column}:Q", title=price.label, axis=axis,
@@ -130,7 +118,7 @@ def pareto_chart(
         shape=shape(architectures),
         opacity=alt.OpacityValue(**when(0.32, (PICKED, 1), ("datum.on_front", 1))),
         size=alt.SizeValue(**when(50, (PICKED, 360), ("datum.on_front", 120))),
-        tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("trial_id:N"), alt.Tooltip("cohort:N"),
+        tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("trial_id:N"), alt.Tooltip("seeds:Q"),
                  alt.Tooltip(f"{price.column}:Q", format=".1%" if price.maximize else ".4~s"),
                  alt.Tooltip("loss:Q", format=".4f")],
     )  # fmt: skip
@@ -139,12 +127,13 @@ def pareto_chart(
 
 def figure(results: Results) -> Figure:
     """Return the fronts as a figure, one panel per price."""
+    column = results.metric.column
+    points = front_points(results)
     panels = []
-    for price in prices_beside(results.metric.column):
-        table = pareto_table(
-            results.full_budget, price.column, results.metric.column, maximize=price.maximize
-        )
-        sentence = pareto_sentence(table, price, results.metric)
+    for price in prices_beside(column):
+        table = pareto_table(points, price.column, column, maximize=price.maximize)
+        noise = (noise_of(results, column), noise_of(results, price.column))
+        sentence = pareto_sentence(table, price, results.metric, noise)
         drawn = drawable(table)
         chart = (
             None if table.is_empty()
@@ -155,5 +144,9 @@ def figure(results: Results) -> Figure:
         key="pareto",
         title="Pareto fronts",
         panels=tuple(panels),
-        note="Only trials at full budget. Faint points are beaten by another in both measures.",
+        note=(
+            "One point a setting, at full budget: the mean over its fresh seeds, or, where seeds "
+            "is 0, a single searched trial, which is flattered by having been picked. Faint points "
+            "are beaten by another in both measures."
+        ),
     )

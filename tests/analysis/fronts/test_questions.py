@@ -5,9 +5,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from picosweep.analysis.fronts import front_membership
 from picosweep.analysis.fronts.front_membership import front_membership_table
 from picosweep.analysis.fronts.hypervolume import hypervolume, hypervolume_table
-from picosweep.analysis.fronts.pareto import PRICES, pareto_sentence, pareto_table
+from picosweep.analysis.fronts.pareto import pareto_sentence, pareto_table
+from picosweep.analysis.fronts.points import Noise, differ, front_points
+from picosweep.analysis.fronts.prices import PRICES
 from picosweep.analysis.results import METRICS, Results
 
 PARAMS, ACCURACY = PRICES[0], PRICES[1]
@@ -53,8 +56,46 @@ def test_the_sentence_names_the_trade() -> None:
     """Ends of the front, factor and gain are those of the table."""
     table = pareto_table(frame([10, 1000, 500], [3.0, 2.0, 2.5]), "num_params")
     sentence = pareto_sentence(table, PARAMS, METRICS["val_loss"])
-    assert "3 of 3 full-budget trials" in sentence
+    assert "3 of 3 settings at full budget" in sentence
     assert "100 times the price buys 1.00 less" in sentence
+
+
+def test_a_setting_is_one_point_at_the_mean_of_its_fresh_seeds(results: Results) -> None:
+    """Neither the lucky trial that was picked nor a lucky seed is on the front by itself."""
+    points = front_points(results)
+    fresh = results.full_budget.filter(cohort="confirm")
+    assert fresh.height > points["seeds"].filter(points["seeds"] > 0).len()
+    assert points["seeds"].sum() == fresh.height
+    one = points.filter(pl.col("seeds") > 0).row(0, named=True)
+    own = fresh.filter(architecture=one["architecture"])
+    picked = results.full_budget.filter(trial_id=one["trial_id"])
+    assert picked["cohort"].item() != "confirm"
+    assert one["val_loss"] == pytest.approx(own["val_loss"].mean())
+    assert points.height == results.full_budget.height - fresh.height
+
+
+def test_loss_and_accuracy_disagree_only_beyond_what_seeds_explain() -> None:
+    """Two settings that seeds alone may have put in two orders are not said to disagree."""
+    both = frame([0.50, 0.40], [2.00, 1.90], "val_accuracy").with_columns(seeds=pl.lit(3))
+    table = pareto_table(both, "val_accuracy", maximize=True)
+    quiet, loud = Noise(deviation=0.001, degrees=8), Noise(deviation=0.1, degrees=8)
+    known = pareto_sentence(table, ACCURACY, METRICS["val_loss"], (quiet, quiet))
+    assert known.endswith("there the two disagree.")
+    for noise in ((quiet, loud), (loud, quiet), None):
+        told = pareto_sentence(table, ACCURACY, METRICS["val_loss"], noise)
+        assert told.endswith("which seeds alone may explain.")
+    assert not differ((1.0, 3), (2.0, 3), Noise(deviation=0.0, degrees=0), 2)
+
+
+def test_nobody_stays_on_a_front_whose_noise_is_unknown(results: Results) -> None:
+    """Without fresh seeds there is a sentence about what it takes, and no share."""
+    trials = results.trials.filter(pl.col("cohort") != "confirm")
+    unconfirmed = Results(
+        trials=trials, reports=results.reports, decisions=results.decisions, samples=results.samples
+    )
+    (panel,) = front_membership.figure(unconfirmed).panels
+    assert panel.table is None
+    assert "`confirm` in the spec" in panel.sentence
 
 
 @settings(max_examples=40)
