@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import altair as alt
 import polars as pl
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 from scipy.stats import studentized_range
 
 from picosweep.analysis.page import wording
@@ -32,6 +32,8 @@ from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 CONFIDENCE: Final = 0.95
 
+POWER: Final = 0.8
+MAX_SEEDS: Final = 100
 OWN_SEEDS: Final = 3
 """Fresh seeds from which on a setting's own deviation is used."""
 
@@ -52,8 +54,9 @@ def headline_table(
 
     Returns:
         architecture, setting (in words), trial_id, seeds, mean, low, high, margin, gap (to the
-        best architecture), gap_low, gap_high, verdict (`best`, `worse`, `within noise`,
-        `unknown`), bits_per_byte, num_params, flops, seconds.
+        best architecture), gap_low, gap_high, verdict (`best`, `worse`, `within noise`, `unknown`),
+        seeds_needed (fresh seeds of both that would mostly tell them apart, were the gap the true
+        one; null where it is unknown or they are apart), bits_per_byte, num_params, flops, seconds.
     """
     everything = settings_table(full_budget, settings, column)
     pooled = seed_noise(everything)
@@ -124,6 +127,7 @@ _SCHEMA = {
     "gap_low": pl.Float64,
     "gap_high": pl.Float64,
     "verdict": pl.String,
+    "seeds_needed": pl.Int64,
     "bits_per_byte": pl.Float64,
     "num_params": pl.Int64,
     "flops": pl.Float64,
@@ -139,19 +143,39 @@ def _gap(
 ) -> dict[str, object]:
     """Return how far a row is behind the best, with the interval of the difference of means."""
     if first is None:
-        return {"gap": 0.0, "gap_low": None, "gap_high": None, "verdict": "best"}
+        return {"gap": 0.0, "verdict": "best"}
     best, best_noise = first
     gap = row["mean"] - best["mean"]
     if noise is None or best_noise is None:
-        return {"gap": gap, "gap_low": None, "gap_high": None, "verdict": "unknown"}
+        return {"gap": gap, "verdict": "unknown"}
     squares = noise.error**2 + best_noise.error**2
     degrees = noise.degrees
     if (noise.own or best_noise.own) and squares > 0:  # Welch and Satterthwaite
         parts = ((one.error**4, one.degrees) for one in (noise, best_noise))
         degrees = squares**2 / sum(part / of for part, of in parts)
     error = _tukey_quantile(max(2, compared), round(degrees, 2)) * math.sqrt(squares / 2)
-    verdict = "worse" if gap > error else "within noise"
-    return {"gap": gap, "gap_low": gap - error, "gap_high": gap + error, "verdict": verdict}
+    out = {"gap": gap, "gap_low": gap - error, "gap_high": gap + error}
+    if gap > error:
+        return out | {"verdict": "worse"}
+    variance = (noise.error**2 * row["seeds"] + best_noise.error**2 * best["seeds"]) / 2
+    return out | {
+        "verdict": "within noise",
+        "seeds_needed": _seeds_needed(gap, variance, max(2, compared)),
+    }
+
+
+def _seeds_needed(gap: float, variance: float, groups: int) -> int | None:
+    """Return the fresh seeds of each of two settings that would tell them apart in 4 of 5 sweeps.
+
+    Args:
+        gap: true difference of their means.
+        variance: of the loss over seeds.
+        groups: number of settings that are compared (Tukey).
+    """
+    if not gap > 0:
+        return None
+    errors = _tukey_quantile(groups, math.inf) / math.sqrt(2) + float(ndtri(POWER))
+    return max(2, math.ceil(2 * variance * (errors / gap) ** 2))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -216,7 +240,19 @@ def _luck_sentence(name: str, lead: Lead | None) -> str:
     return (
         f"Of the architectures that says little: {best} of {name}, but were the names dealt at "
         f"random, some architecture would lead so in {chance} of all deals. Another search may put "
-        "another one first; more trials of each would tell."
+        f"another one first. {_needed(name, lead)}"
+    )
+
+
+def _needed(name: str, lead: Lead) -> str:
+    """Say how many trials would tell whether the lead is more than luck."""
+    needed = lead.trials_needed()
+    if needed is None:
+        return "More trials of each would tell."
+    share = wording.percent(lead.trials / lead.own)
+    return (
+        f"If {share} of {name}'s trials stay in front of all others, about {needed:,} trials of "
+        f"each architecture ({lead.own:,} now) would mostly show it."
     )
 
 
@@ -231,12 +267,20 @@ def _runner_up(second: Mapping[str, Any]) -> str:
     if second["verdict"] == "within noise":
         return (
             f"The best one found for {name} is only {gap} behind, which is within seed noise: "
-            "these two cannot be told apart."
+            f"these two cannot be told apart.{_seeds_sentence(second)}"
         )
     return (
         f"The best one found for {name} is {gap} behind; without two fresh seeds each nobody can "
         "say whether that is more than luck."
     )
+
+
+def _seeds_sentence(row: Mapping[str, Any]) -> str:
+    """Say how many fresh seeds would tell two settings apart, where a person would run as many."""
+    needed = row["seeds_needed"]
+    if needed is None or needed > MAX_SEEDS:
+        return ""
+    return f" Were that the true gap, about {needed} fresh seeds of each would tell."
 
 
 def ranking_sentence(table: pl.DataFrame, metric: Metric) -> str:

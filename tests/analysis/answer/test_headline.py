@@ -109,6 +109,35 @@ def test_noise_is_called_noise() -> None:
     assert "cannot be told apart" in headline_sentence(table, METRICS["val_loss"], noise)
 
 
+def test_what_cannot_be_told_apart_says_how_many_seeds_would() -> None:
+    """So many seeds tell the gap apart in 4 of 5 sweeps, were it the true one."""
+    generator = np.random.default_rng(0)
+
+    def sweep(seeds: int) -> pl.DataFrame:
+        pairs = [("a", 2.0), ("b", 2.02)]
+        return headline_table(
+            trials(
+                [
+                    (name, 1, "confirm", loss + 0.02 * generator.standard_normal())
+                    for name, loss in pairs
+                    for _ in range(seeds)
+                ]
+            ),
+            ["width"],
+        )
+
+    rows = [(name, 1, "confirm", loss + d) for name, loss in (("a", 2.0), ("b", 2.02))
+            for d in (-0.02, 0.0, 0.02)]  # fmt: skip
+    table = headline_table(trials(rows), ["width"])
+    assert table["verdict"][1] == "within noise"
+    needed = table["seeds_needed"][1]
+    assert f"about {needed} fresh seeds of each would tell" in headline_sentence(
+        table, METRICS["val_loss"], (0.02, 4)
+    )
+    told = [sweep(needed)["verdict"][1] == "worse" for _ in range(200)]
+    assert 0.7 < np.mean(told) < 0.95
+
+
 def test_settings_that_an_architecture_lacks_do_not_split_it(results: Results) -> None:
     """Nulls of other architectures' settings group with themselves."""
     settings = sorted({name for names in results.hyperparameters.values() for name in names})
@@ -139,7 +168,7 @@ def test_the_first_line_speaks_of_what_is_known(
     share: float | None, verdicts: list[str], first: str, sentence: str
 ) -> None:
     """Of architectures only where neither seeds nor the search explain the lead."""
-    lead = None if share is None else Lead(trials=3, searched=9, share=share)
+    lead = None if share is None else Lead(trials=3, searched=9, share=share, own=4, groups=3)
     table = headline_table(TWO, ["width"]).with_columns(verdict=pl.Series(verdicts))
     assert verdict(table, lead) == first
     assert sentence in headline_sentence(table, METRICS["val_loss"], (0.02, 4), lead)

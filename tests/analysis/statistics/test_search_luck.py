@@ -73,3 +73,25 @@ def test_a_real_difference_is_found_and_nothing_says_nothing() -> None:
     frame = trials(clear)
     fresh = frame.with_columns(cohort=pl.lit("confirm"), val_loss=pl.lit(0.5))
     assert search_lead(pl.concat([frame, fresh]), "val_loss") == lead
+
+
+def test_the_number_of_trials_that_would_show_a_lead_does() -> None:
+    """If a ninth of one group's trials is in front, so many of each group show it in 4 of 5."""
+    found = {name: [2.0 + index for index in range(9)] for name in "abcd"}
+    found["a"][0] = 1.0
+    lead = search_lead(trials(found), "val_loss")
+    assert lead is not None
+    assert not lead.is_more_than_luck
+    needed = lead.trials_needed()
+    assert needed is not None
+    generator = np.random.default_rng(0)
+    shown = []
+    for _ in range(300):
+        own = np.where(generator.random(needed) < 1 / 9, 1.0, 3.0) + generator.random(needed)
+        others = {name: list(2.5 + 5 * generator.random(needed)) for name in "bcd"}
+        again = search_lead(trials({"a": list(own), **others}), "val_loss")
+        shown.append(again is not None and again.is_more_than_luck)
+    assert 0.7 < np.mean(shown) < 0.97
+    tie = search_lead(trials({"a": [1.0, 2.0], "b": [1.0, 3.0]}), "val_loss")
+    assert tie is not None
+    assert tie.trials_needed() is None
