@@ -38,7 +38,8 @@ def expected_best_table(draws: pl.DataFrame, column: str, last_rung: int | None)
         last_rung: the rung at full budget.
 
     Returns:
-        architecture, n, median, low, high (95 %), trials (how many were drawn), finished.
+        architecture, n, median, low, high (95 %; null where too many did not finish to bound it
+        above), trials (how many were drawn), finished.
     """
     ended = pl.col("status").is_in(FULL_STATUSES) & pl.col("rung").eq_missing(last_rung)
     known = draws.with_columns(loss=pl.when(ended).then(pl.col(column)).fill_null(np.inf))
@@ -55,7 +56,7 @@ def expected_best_table(draws: pl.DataFrame, column: str, last_rung: int | None)
             found.append(
                 {
                     "architecture": architecture, "n": n, "median": median, "low": low,
-                    "high": high, "trials": len(losses),
+                    "high": high if np.isfinite(high) else None, "trials": len(losses),
                     "finished": int(np.isfinite(losses).sum()),
                 }
             )  # fmt: skip
@@ -66,25 +67,29 @@ def expected_best_table(draws: pl.DataFrame, column: str, last_rung: int | None)
     return pl.DataFrame(found, schema=schema)
 
 
-def expected_best_sentence(table: pl.DataFrame, metric: Metric) -> str:
-    """Say the median best at the largest n that all architectures in the table have."""
+def expected_best_sentence(
+    table: pl.DataFrame, architectures: Sequence[str], metric: Metric
+) -> str:
+    """Say the median best at the largest n that as many architectures as possible have."""
     if table.is_empty():
         return (
             "Too few random draws ran to the end to bound what the best of some trials would be: "
             f"for one trial it takes {MIN_TRIALS}, for n about 5.3 · n, of each architecture."
         )
-    common = table.group_by("n").agg(pl.col("architecture").n_unique())
-    everyone = table["architecture"].n_unique()
-    n = wording.number(common.filter(architecture=everyone)["n"].max())
-    n = wording.number(table["n"].min()) if n is None else n
+    told = table.group_by("n").agg(pl.col("architecture").n_unique()).sort("architecture", "n")
+    n = told["n"][-1]
     at = table.filter(pl.col("n") == n).sort("median")
     parts = [
-        f"{row['architecture']} {wording.loss(row['median'])} "
-        f"({wording.loss(row['low'])} to {wording.loss(row['high'])})"
+        f"{row['architecture']} {wording.loss(row['median'])} ({wording.loss(row['low'])} to "
+        f"{'more' if row['high'] is None else wording.loss(row['high'])})"
         for row in at.iter_rows(named=True)
     ]
     trials = "a single trial" if n == 1 else f"the best of {n:.0f} trials"
-    return f"The median {metric.noun} of {trials}: {wording.listing(parts)}."
+    text = f"The median {metric.noun} of {trials}, at 95 %: {wording.listing(parts)}."
+    lacking = [name for name in architectures if name not in set(at["architecture"])]
+    if lacking:
+        text += f" Of {wording.listing(lacking)} too few random draws ran to the end."
+    return text
 
 
 def expected_best_chart(table: pl.DataFrame, architectures: Sequence[str], metric: Metric) -> Chart:
@@ -125,7 +130,7 @@ def figure(results: Results) -> Figure:
         title="What the best of n trials would be",
         panels=(
             Panel(
-                sentence=expected_best_sentence(table, results.metric),
+                sentence=expected_best_sentence(table, results.architectures, results.metric),
                 chart=None
                 if table.is_empty()
                 else expected_best_chart(table, results.architectures, results.metric),

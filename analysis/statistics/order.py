@@ -21,8 +21,9 @@ def quantile_interval(ordered: np.ndarray, share: float) -> tuple[float, float, 
         share: share of the law below the quantile, between 0 and 1.
 
     Returns:
-        quantile (the median-unbiased estimate, method 8 of Hyndman and Fan 1996), low, high; None
-        where the sample is too small to bound it on both sides.
+        quantile (the median-unbiased estimate, method 8 of Hyndman and Fan 1996), low, high
+        (infinite where it lies among the infinities); None where the sample is too small to bound
+        the quantile on both sides, or the estimate itself lies there.
     """
     size = len(ordered)
     tail = (1 - CONFIDENCE) / 2
@@ -30,8 +31,11 @@ def quantile_interval(ordered: np.ndarray, share: float) -> tuple[float, float, 
     upper = int(binom.ppf(1 - tail, size, share)) + 1
     if binom.cdf(lower - 1, size, share) > tail or lower < 1 or upper > size:
         return None
-    if not math.isfinite(ordered[upper - 1]):
+    # The estimate lies between the two values whose places are next to this one.
+    place = size * share + (share + 1) / 3
+    if not math.isfinite(ordered[min(size, math.ceil(place)) - 1]):
         return None
-    finite = np.where(np.isfinite(ordered), ordered, ordered[upper - 1])
-    middle = float(np.quantile(finite, share, method="median_unbiased"))
+    finite = ordered[np.isfinite(ordered)]
+    filled = np.concatenate([finite, np.full(size - len(finite), finite[-1])])
+    middle = float(np.quantile(filled, share, method="median_unbiased"))
     return middle, float(ordered[lower - 1]), float(ordered[upper - 1])

@@ -147,11 +147,17 @@ def test_a_stopped_trial_is_worse_than_all_that_finished() -> None:
     )
     whole, cut = (expected_best_table(one, "val_loss", 2) for one in (frame, stopped))
     assert whole["n"].to_list() == [1, 2, 3, 4]
-    assert cut["n"].to_list() == [2, 3, 4]
-    assert cut.drop("finished").equals(whole.filter(pl.col("n") > 1).drop("finished"))
+    assert cut["n"].to_list() == [1, 2, 3, 4]
+    assert cut["median"].equals(whole["median"])
+    assert cut["high"].to_list() == [None, *whole["high"][1:]]
     assert cut["finished"].unique().to_list() == [16]
+    told = expected_best_sentence(cut.filter(n=1), ["a", "b"], METRICS["val_loss"])
+    assert told == (
+        "The median validation loss of a single trial, at 95 %: a 12.500 (7.000 to more). Of b too "
+        "few random draws ran to the end."
+    )
     few = expected_best_table(frame.head(5), "val_loss", 2)
-    assert "Too few random draws" in expected_best_sentence(few, METRICS["val_loss"])
+    assert "Too few random draws" in expected_best_sentence(few, ["a"], METRICS["val_loss"])
 
 
 def test_an_adaptive_samplers_start_is_all_that_was_drawn(results: Results) -> None:
