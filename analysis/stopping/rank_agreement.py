@@ -134,7 +134,7 @@ def lost_winners_table(results: Results, control: pl.DataFrame) -> pl.DataFrame:
             {
                 "rung": rung, "tokens": tokens, "exempt": num_exempt,
                 "stopped": finals.filter(stopped).height, "lost": lost,
-                "share": lost / num_exempt, "low": float(low), "high": float(high),
+                "share": lost / num_exempt, "low": float(low) if lost else 0.0, "high": float(high),
             }
         )  # fmt: skip
     schema = {
