@@ -83,9 +83,7 @@ def measure_chapters(world: World, num_sweeps: int) -> Counts:
     for number in range(num_sweeps):
         results = sweep(world, number)
         for what, (make, pattern) in NAMING.items():
-            with mock.patch.object(
-                importance, "NUM_RESAMPLES", 1
-            ):  # of whiskers: nobody names them
+            with mock.patch.object(importance, "NUM_RESAMPLES", 1):  # of whiskers alone
                 figure = make(results)
             for label, names in named(figure, pattern).items():
                 together = ", all architectures" if label == "All" else ""

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from picosweep.analysis.results import Results, load
 from picosweep.sweeps.search.candidates import Candidate
+from picosweep.sweeps.store.atomic_write import write_json
 from picosweep.sweeps.workers.simulated import (
     Loss,
     SimulatedRunner,
@@ -111,6 +112,7 @@ def run_search(folder: Path, world: World, number: int, search: int, loss: Loss)
     """Simulate one search of a world; return the sweep's folder."""
     spec = world.spec(f"search{search}", 1000 * search + number)
     coordinator, store = simulated_sweep(folder, spec)
+    write_json(store.files.spec, spec)  # the report asks which trials were drawn at random
     SimulatedRunner(loss, seed=number).run(coordinator, SimulatedTrial.of, lambda: None)
     store.seal()
     store.close()
