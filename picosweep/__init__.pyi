@@ -50,6 +50,7 @@ from .analysis.fronts.pareto import pareto_chart as pareto_chart, pareto_table a
 from .analysis.fronts.points import front_points as front_points
 from .analysis.fronts.prices import PRICES as PRICES
 from .analysis.images import write_images as write_images
+from .analysis.next_steps import NextStep as NextStep, next_steps as next_steps
 from .analysis.page.style import use_theme as use_theme
 from .analysis.report import write_report as write_report
 from .analysis.results import Results as Results, load as load
@@ -119,6 +120,7 @@ from .commands.result import SweepResult as SweepResult
 from .commands.run import run as run
 from .commands.status import show as show, status as status
 from .commands.stop import stop as stop
+from .commands.suggest import suggest as suggest
 from .commands.tokenizer import tokenizer_checks as tokenizer_checks
 from .remote.fetch import fetch as fetch
 from .remote.submit import submit as submit

@@ -237,6 +237,25 @@ def show_command(
         print_trial(PlainConsole(), found)
 
 
+@app.command("suggest")
+def suggest_command(
+    sweep: Annotated[str, typer.Argument(help="A sweep's name, or its folder.")],
+    results: ResultsOption = Path("results"),
+    as_json: JsonOption = False,
+) -> None:
+    """Say what to change in a sweep's spec to learn what it cannot say yet, and what that costs."""
+    from picosweep.commands.suggest import as_json as plain, suggest  # noqa: PLC0415 - torch
+    from picosweep.terminal.next_steps import print_next_steps  # noqa: PLC0415
+
+    console = PlainConsole(stderr=as_json)
+    with console.status("reading the sweep"):
+        steps = suggest(sweep, results=results)
+    if as_json:
+        _print_json(plain(steps))
+    else:
+        print_next_steps(console, sweep, steps)
+
+
 @app.command("replay")
 def replay_command(
     trial: TrialArgument, results: ResultsOption = Path("results"), as_json: JsonOption = False

@@ -18,11 +18,12 @@ ROOMS: Mapping[str, str] = {
     # The program
     "picosweep.cli": "picosweep.commands picosweep.remote picosweep.terminal pico.presets "
     "sweeps.errors sweeps.spec",
-    "picosweep.terminal": "picosweep.commands pico.presets pico.probes sweeps.decisions "
-    "sweeps.errors sweeps.search sweeps.spec sweeps.store",
+    "picosweep.terminal": "picosweep.commands analysis.next_steps pico.presets pico.probes "
+    "sweeps.decisions sweeps.errors sweeps.search sweeps.spec sweeps.store",
     "picosweep.remote": "picosweep.terminal pico.data.config pico.data.sources sweeps.errors "
     "sweeps.spec sweeps.store sweeps.workers",
-    "picosweep.commands": "picosweep.exports analysis.images analysis.page analysis.report "
+    "picosweep.commands": "picosweep.exports analysis.images analysis.next_steps analysis.page "
+    "analysis.report "
     "analysis.results analysis.summary analysis.watch pico.data.tokenizers pico.models "
     "pico.probes pico.training pico.trial pico.weights sweeps.data sweeps.decisions sweeps.errors "
     "sweeps.initial_weights sweeps.search sweeps.spec sweeps.store sweeps.workers",
@@ -30,6 +31,8 @@ ROOMS: Mapping[str, str] = {
     "sweeps.store",
     # What it means: of a sweep, the tables alone
     "analysis.images": "analysis.page analysis.report analysis.results",
+    "analysis.next_steps": "analysis.answer analysis.page analysis.results analysis.shapes "
+    "analysis.statistics analysis.stopping",
     "analysis.summary": "analysis.answer analysis.report analysis.results",
     "analysis.watch": "analysis.report analysis.results",
     "analysis.report": "analysis.answer analysis.chapters analysis.page analysis.results "

@@ -80,14 +80,18 @@ def _written(trial: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str,
 
 
 def commands(trial_id: str, results: Results) -> tuple[tuple[str, str], ...]:
-    """Return what can be done with one trial: pairs of a description and its command line."""
+    """Return what can be done with one trial, and next: pairs of words and a command line."""
     own = results.trials.filter(trial_id=trial_id)["sweep"]
     where = results_option(results, own.last())
-    return (
+    found = [
         ("Train it again", f"picosweep replay {trial_id}{where}"),
         ("Show all about it", f"picosweep show {trial_id}{where}"),
         ("Let it write", f"picosweep generate {trial_id}{where}"),
-    )
+    ]
+    if len(results.folders) == 1 and results.specs:
+        name = shell_quoted(results.folders[0].resolve().name)
+        found.append(("Ask what to run next", f"picosweep suggest {name}{where}"))
+    return tuple(found)
 
 
 def results_option(results: Results, sweep: object = None) -> str:
@@ -102,9 +106,13 @@ def results_option(results: Results, sweep: object = None) -> str:
     if len(parents) > 1 and sweep in results.sweeps and len(results.sweeps) == len(results.folders):
         parents = {results.folders[results.sweeps.index(str(sweep))].parent}
     parent = str(parents.pop()) if len(parents) == 1 else "results"
-    plain = all(letter.isalnum() or letter in "/._-+" for letter in parent)
-    quoted = parent if plain else "'" + parent.replace("'", "'\\''") + "'"
-    return "" if parent == "results" else f" --results {quoted}"
+    return "" if parent == "results" else f" --results {shell_quoted(parent)}"
+
+
+def shell_quoted(text: str) -> str:
+    """Return a text as a shell reads it: in quotes where it needs them."""
+    plain = text and all(letter.isalnum() or letter in "/._-+" for letter in text)
+    return text if plain else "'" + text.replace("'", "'\\''") + "'"
 
 
 def verdict(table: pl.DataFrame, lead: Lead | None) -> str:
