@@ -133,11 +133,9 @@ def _loss_tile(best: dict[str, object], results: Results) -> Tile:
     interval = (
         f" ± {high - mean:.3f}" if isinstance(high, float) and isinstance(mean, float) else ""
     )
-    seeds = (
-        f"mean of {wording.plural(int(str(best['seeds'])), 'fresh seed')}"
-        if best["seeds"]
-        else "one trial"
-    )
+    number = int(str(best["seeds"]))
+    seeds = "one fresh seed" if number == 1 else f"mean of {number} fresh seeds"
+    seeds = seeds if number else "one trial"
     seeds += ", ± at 95 %" if interval else ""
     value = wording.loss(mean if isinstance(mean, float) else None)
     return Tile(label=results.metric.noun.capitalize(), value=value + interval, detail=seeds)

@@ -104,12 +104,12 @@ class _Noise:
 
 
 def _noise(row: Mapping[str, Any], pooled: tuple[float, int]) -> _Noise | None:
-    """Return a setting's noise; None without fresh seeds or without any deviation."""
+    """Return a setting's noise; None without fresh seeds, or where they do not differ at all."""
     seeds = row["seeds"]
-    if seeds >= OWN_SEEDS:
+    if seeds >= OWN_SEEDS and row["sd"] > 0:
         return _Noise(error=row["sd"] / math.sqrt(seeds), degrees=seeds - 1, own=True)
     sd, degrees = pooled
-    if not (seeds and degrees):
+    if not (seeds and degrees and sd > 0):
         return None
     return _Noise(error=sd / math.sqrt(seeds), degrees=degrees, own=False)
 
@@ -174,8 +174,16 @@ def _seeds_needed(gap: float, variance: float, groups: int) -> int | None:
     """
     if not gap > 0:
         return None
-    errors = _tukey_quantile(groups, math.inf) / math.sqrt(2) + float(ndtri(POWER))
-    return max(2, math.ceil(2 * variance * (errors / gap) ** 2))
+    power = float(ndtri(POWER))
+    errors = _tukey_quantile(groups, math.inf) / math.sqrt(2) + power
+    seeds = max(2, math.ceil(2 * variance * (errors / gap) ** 2))
+    while seeds <= MAX_SEEDS:  # few seeds know the deviation less well, and need more
+        error = math.sqrt(2 * variance / seeds)
+        quantile = _tukey_quantile(groups, 2 * (seeds - 1))
+        if gap >= error * (quantile / math.sqrt(2) + power):
+            break
+        seeds += 1
+    return seeds
 
 
 @functools.lru_cache(maxsize=1024)
@@ -210,15 +218,17 @@ def headline_sentence(
     if best["low"] is not None:
         loss += f" ± {wording.loss(best['high'] - best['mean'])}"
         seeds = f"at 95 %, the mean of {wording.plural(best['seeds'], 'fresh seed')}"
+    elif best["seeds"] > 1:
+        seeds = f"the same for each of {best['seeds']} fresh seeds, to the last digit"
     elif best["seeds"]:
-        seeds = wording.plural(best["seeds"], "fresh seed") + ", so without an interval"
+        seeds = "one fresh seed, so without an interval"
     else:
         seeds = "a single searched trial, so a little flattered by being picked"
     name = best["architecture"]
     text = f"The best setting found is one of {name}: {metric.noun} {loss} ({seeds})."
     if table.height > 1:
         text += f" {_runner_up(table.row(1, named=True))} {_luck_sentence(name, lead)}"
-    if noise[1]:
+    if noise[1] and noise[0] > 0:
         deviation = wording.significant(noise[0], 2)
         text += f" Seeds alone move it by {deviation} (one standard deviation)."
     return text
@@ -269,6 +279,10 @@ def _runner_up(second: Mapping[str, Any]) -> str:
             f"The best one found for {name} is only {gap} behind, which is within seed noise: "
             f"these two cannot be told apart.{_seeds_sentence(second)}"
         )
+    if not second["gap"]:
+        return f"The best one found for {name} has the same loss."
+    if second["seeds"] > 1 and second["low"] is None:
+        return f"The best one found for {name} is {gap} behind, and seeds do not move it."
     return (
         f"The best one found for {name} is {gap} behind; without two fresh seeds each nobody can "
         "say whether that is more than luck."

@@ -112,10 +112,11 @@ def figure(results: Results) -> Figure:
     column = results.metric.column
     noise = noise_of(results, column)
     title = "Who stays on the front"
-    if not noise.degrees:
+    if not (noise.degrees and noise.deviation > 0):
         sentence = (
-            "Without settings that ran on two fresh seeds or more nobody knows how far seeds move "
-            "a loss, so nothing can be said of who would stay on a front: `confirm` in the spec."
+            "Without settings that ran on two fresh seeds or more, with losses that differ, nobody "
+            "knows how far seeds move a loss, so nothing can be said of who would stay on a front: "
+            "`confirm` in the spec."
         )
         return Figure(
             key="front-membership", title=title, panels=(Panel(sentence=sentence),), half=True

@@ -75,6 +75,8 @@ def pareto_sentence(
         return f"{text}: {cheap['architecture']} {cheap['trial_id']} is best in both at once."
     members = wording.listing(front["architecture"].unique(maintain_order=True).to_list())
     text += f" ({members})."
+    if cheap["loss"] == dear["loss"] and cheap[price.column] == dear[price.column]:
+        return f"{text} All of them have the same loss and the same {price.noun}."
     ends = [(row, row[price.column], wording.loss(row["loss"])) for row in (cheap, dear)]
     if price.maximize:
         apart = noise is not None and all(

@@ -94,6 +94,8 @@ def box_plots_sentence(
         return "No setting took two values among the trials that can be compared."
     top = spread.row(0, named=True)
     shown = spread.filter(pl.col("setting").is_in(evidence.filter("clear")["setting"].to_list()))
+    if not top["span"] and summary["least"].min() == summary["most"].max():
+        return "The losses are all the same, so no setting moves them."
     if shown.is_empty():
         return (
             f"{unshown_sentence(evidence, trials)} The medians of {top['setting']} lie farthest "

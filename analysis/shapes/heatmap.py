@@ -84,6 +84,8 @@ def heatmap_sentence(table: pl.DataFrame, x: str, y: str, metric: Metric, *, cle
         return f"No trial with a finite loss has both {x} and {y}."
     ranked = table.sort("mean")
     best, worst = ranked.row(0, named=True), ranked.row(-1, named=True)
+    if ranked.height > 1 and best["mean"] == worst["mean"]:
+        return f"All {ranked.height} cells have the same mean {metric.noun}."
     text = (
         f"The lowest mean {metric.noun}, {wording.loss(best['mean'])}, is at {x} {best['x']} with "
         f"{y} {best['y']} ({wording.plural(best['trials'], 'trial')})"

@@ -12,6 +12,9 @@ from picosweep.analysis.statistics.evidence import LEVEL, holm
 
 LOG_SPAN: Final = 10
 
+SAME: Final = 1e-12
+"""Relative differences of losses up to which they are taken for equal."""
+
 
 SCALED: Final = " per standard deviation"
 
@@ -114,7 +117,8 @@ def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
     usable = [name for name in settings if known[name].n_unique() > 1]
     candidates = [regressor(f"s{i}", known[name]) for i, name in enumerate(usable)]
     parts = _affordable(candidates, known)
-    if not parts:
+    losses = known["loss"].to_numpy()
+    if not parts or np.ptp(losses) <= SAME * np.abs(losses).max():
         return None
     terms = _terms(parts, known.height)
     design = model_matrix(

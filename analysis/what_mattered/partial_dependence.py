@@ -120,6 +120,8 @@ def partial_dependence_sentence(
     """
     if table.is_empty():
         return "Too few trials to learn how the loss depends on the settings."
+    if table["mean"].n_unique() == 1:
+        return "The losses are all the same, so no setting moves them."
     shown = table.filter(pl.col("setting").is_in(evidence.filter("clear")["setting"].to_list()))
     if shown.is_empty():
         return unshown_sentence(evidence, trials) + " These curves may be guesses at noise."
