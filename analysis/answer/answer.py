@@ -90,7 +90,7 @@ def commands(trial_id: str, results: Results) -> tuple[tuple[str, str], ...]:
     ]
     if len(results.folders) == 1 and results.specs:
         name = shell_quoted(results.folders[0].resolve().name)
-        found.append(("Ask what to run next", f"picosweep suggest {name}{where}"))
+        found.append(("What to run next", f"picosweep suggest {name}{where}"))
     return tuple(found)
 
 
