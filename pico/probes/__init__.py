@@ -1,1 +1,1 @@
-"""What a trained model writes and how it sees tokens."""
+"""What a trained model writes, how it sees tokens, what its heads do."""
