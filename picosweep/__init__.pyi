@@ -110,7 +110,6 @@ from .analysis.what_mattered.residuals import (
     residuals_table as residuals_table,
 )
 from .commands.export import export as export
-from .commands.generate import generate as generate
 from .commands.logs import logs as logs
 from .commands.observer import Observer as Observer
 from .commands.plan import Plan as Plan, plan as plan
@@ -125,3 +124,5 @@ from .commands.tokenizer import tokenizer_checks as tokenizer_checks
 from .remote.fetch import fetch as fetch
 from .remote.submit import submit as submit
 from .sweeps.errors import InputError as InputError
+from .trained.generate import generate as generate
+from .trained.probe import Attention as Attention, probe as probe

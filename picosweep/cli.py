@@ -295,8 +295,8 @@ def generate_command(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Let a trained model write."""
-    from picosweep.commands.generate import Writer, make_decoding  # noqa: PLC0415 - imports torch
     from picosweep.terminal import writing  # noqa: PLC0415
+    from picosweep.trained.generate import Writer, make_decoding  # noqa: PLC0415 - imports torch
 
     decoding = make_decoding(
         temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty
@@ -316,6 +316,35 @@ def generate_command(
     if neighbours:
         for text in prompts:
             writing.print_neighbours(console, writer.neighbours(text))
+
+
+@app.command("probe")
+def probe_command(
+    trial: TrialArgument,
+    kind: Annotated[
+        Literal["heads", "attention"],
+        typer.Option(help="What each head does and is worth, or what it looks at in a prompt."),
+    ] = "heads",
+    prompt: Annotated[
+        str, typer.Option("--prompt", "-p", help="Text to look at, for --kind attention.")
+    ] = "",
+    results: ResultsOption = Path("results"),
+    as_json: JsonOption = False,
+) -> None:
+    """Look into a trained transformer: its attention heads, what they do and are worth."""
+    from picosweep.terminal.probes import print_attention, print_heads  # noqa: PLC0415
+    from picosweep.trained.probe import Attention, probe  # noqa: PLC0415 - imports torch
+
+    console = PlainConsole(stderr=as_json)
+    with console.status("looking into it"):
+        found = probe(trial, kind=kind, prompt=prompt, results=results)
+    if as_json:
+        gap = {} if isinstance(found, Attention) else {"induction_gap": found.induction_gap}
+        _print_json(asdict(found) | gap)
+    elif isinstance(found, Attention):
+        print_attention(console, found)
+    else:
+        print_heads(console, found)
 
 
 @app.command("tokenizer")

@@ -16,17 +16,18 @@ LOOSE = ("picosweep", "analysis", "sweeps", "pico", "pico.data")
 
 ROOMS: Mapping[str, str] = {
     # The program
-    "picosweep.cli": "picosweep.commands picosweep.remote picosweep.terminal pico.presets "
-    "sweeps.errors sweeps.spec",
-    "picosweep.terminal": "picosweep.commands analysis.next_steps pico.presets pico.probes "
-    "sweeps.decisions sweeps.errors sweeps.search sweeps.spec sweeps.store",
+    "picosweep.cli": "picosweep.commands picosweep.remote picosweep.terminal picosweep.trained "
+    "pico.presets sweeps.errors sweeps.spec",
+    "picosweep.terminal": "picosweep.commands picosweep.trained analysis.next_steps pico.presets "
+    "pico.probes sweeps.decisions sweeps.errors sweeps.search sweeps.spec sweeps.store",
     "picosweep.remote": "picosweep.terminal pico.data.config pico.data.sources sweeps.errors "
     "sweeps.spec sweeps.store sweeps.workers",
     "picosweep.commands": "picosweep.exports analysis.images analysis.next_steps analysis.page "
-    "analysis.report "
-    "analysis.results analysis.summary analysis.watch pico.data.tokenizers pico.models "
-    "pico.probes pico.training pico.trial pico.weights sweeps.data sweeps.decisions sweeps.errors "
-    "sweeps.initial_weights sweeps.search sweeps.spec sweeps.store sweeps.workers",
+    "analysis.report analysis.results analysis.summary analysis.watch pico.training pico.trial "
+    "pico.weights sweeps.data sweeps.decisions sweeps.errors sweeps.initial_weights sweeps.search "
+    "sweeps.spec sweeps.store sweeps.workers",
+    "picosweep.trained": "pico.data.tokenizers pico.models pico.probes pico.weights sweeps.errors "
+    "sweeps.search sweeps.store",
     "picosweep.exports": "pico.optional_libraries sweeps.errors sweeps.search sweeps.spec "
     "sweeps.store",
     # What it means: of a sweep, the tables alone
@@ -73,7 +74,7 @@ ROOMS: Mapping[str, str] = {
     "pico.weights": "pico.field_checks pico.models pico.trial",
     "pico.tasks": "pico.data.batching pico.data.prepared pico.models pico.models.layers "
     "pico.training_config pico.trial",
-    "pico.probes": "pico.data.tokenizers pico.field_checks pico.models",
+    "pico.probes": "pico.data.tokenizers pico.field_checks pico.models pico.models.layers",
     "pico.trial": "pico.field_checks pico.models pico.training_config pico.value_types",
     "pico.facts": "pico.models",
     "pico.presets": "pico.models",
@@ -104,6 +105,7 @@ LIBRARIES: Mapping[str, frozenset[str]] = {
     "sweeps": frozenset({"polars", "altair", "rich", "typer"}),
     "analysis": frozenset({"ray", "torch", "rich", "typer"}),
     "picosweep.commands": frozenset({"ray", "rich", "typer"}),
+    "picosweep.trained": frozenset({"ray", "rich", "typer", "altair"}),
     "picosweep.exports": frozenset({"ray", "rich", "typer"}),
 }
 """Libraries that a part never imports, not even late."""
@@ -230,7 +232,7 @@ def test_benchmarks_and_tests_do_not_import_each_other() -> None:
         ("picosweep.terminal.tables", HEAVY),
         ("picosweep.commands.plan", ("ray", "polars", "altair", "pandas")),
         ("picosweep.commands.replay", ("ray", "polars", "altair", "pandas")),
-        ("picosweep.commands.generate", ("ray", "optuna", "polars", "altair", "pandas")),
+        ("picosweep.trained.generate", ("ray", "optuna", "polars", "altair", "pandas")),
         ("picosweep.commands.run", ("ray", "polars", "altair", "pandas")),
         ("picosweep.sweeps.decisions.coordinator", ("ray", "polars")),
         ("picosweep.sweeps.workers.simulated", ("ray", "polars")),

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from picosweep.commands.generate import TokenNeighbours, Writer
 from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.samples import Sample
 from picosweep.sweeps.errors import InputError
 from picosweep.terminal.console import PlainConsole
+from picosweep.trained.generate import TokenNeighbours, Writer
 
 
 def print_samples(console: PlainConsole, samples: Sequence[Sample]) -> None:

@@ -81,7 +81,7 @@ class Writer:
         Raises:
             InputError: the tokenizer cannot read the prompt.
         """
-        self._ids(prompt)
+        self.ids(prompt)
         return stream_text(
             self.model,
             self.tokenizer,
@@ -99,7 +99,7 @@ class Writer:
             InputError: the tokenizer cannot read a prompt.
         """
         for prompt in prompts:
-            self._ids(prompt)
+            self.ids(prompt)
         return write_samples(self.model, self.tokenizer, prompts, num_tokens=num_tokens, seed=seed)
 
     def neighbours(self, text: str) -> list[TokenNeighbours]:
@@ -108,7 +108,7 @@ class Writer:
         Raises:
             InputError: the tokenizer cannot read the text.
         """
-        ids = self._ids(text)
+        ids = self.ids(text)
         return [
             TokenNeighbours(
                 text=self.tokenizer.decode([token]),
@@ -119,7 +119,12 @@ class Writer:
             for token, near in zip(ids, nearest_tokens(self.model, ids), strict=True)
         ]
 
-    def _ids(self, prompt: str) -> list[int]:
+    def ids(self, prompt: str) -> list[int]:
+        """Return the tokens of a prompt.
+
+        Raises:
+            InputError: the tokenizer cannot read it.
+        """
         try:
             prompt.encode()  # what a terminal passes on may be no text
             return prompt_ids(self.tokenizer, prompt)

@@ -128,6 +128,18 @@ def test_looking_at_a_sweep(reference: tuple[Path, str]) -> None:
     written = picosweep("generate", trial_id, "-p", "Ada ", "--tokens", "9", "--results", results)
     assert written.startswith("Ada ")
     assert len(written) > len("Ada \n")
+    heads = json.loads(picosweep("probe", trial_id, "--results", results, "--json"))
+    assert [(head["layer"], head["head"]) for head in heads["heads"]] == [
+        (layer, head) for layer in range(2) for head in range(2)
+    ]
+    assert "all alike" in picosweep("probe", trial_id, "--results", results)
+    look = ("probe", trial_id, "--kind", "attention", "--results", results)
+    assert "the last token, '" in picosweep(*look, "-p", "Ada sees")
+    assert "needs a prompt" in picosweep(*look, expect=2)
+    assert "longer than what the model reads" in picosweep(*look, "-p", "Ada " * 99, expect=2)
+    kgram = status[0]["best"]["kgram"][0]
+    assert "has no attention" in picosweep("probe", kgram, "--results", results, expect=2)
+    assert "search.trials_per_architecture" in picosweep("suggest", "small", "--results", results)
     assert "no such trial" in picosweep("show", "nope", "--results", results, expect=2)
     assert "did you mean small?" in picosweep("status", "smal", "--results", results, expect=2)
 
