@@ -134,8 +134,8 @@ def test_what_cannot_be_told_apart_says_how_many_seeds_would() -> None:
     assert f"about {needed} fresh seeds of each would tell" in headline_sentence(
         table, METRICS["val_loss"], (0.02, 4)
     )
-    told = [sweep(needed)["verdict"][1] == "worse" for _ in range(200)]
-    assert 0.7 < np.mean(told) < 0.95
+    told = [sweep(needed)["verdict"][1] == "worse" for _ in range(60)]
+    assert 0.65 < np.mean(told) < 0.97
 
 
 def test_settings_that_an_architecture_lacks_do_not_split_it(results: Results) -> None:
