@@ -251,7 +251,7 @@ def figure(results: Results) -> Figure | None:
             "fANOVA: which settings move the loss over everything that was tried? PED-ANOVA: which "
             "settings decide whether a trial is among the best tenth? Whiskers are the spread over "
             f"eight resamples of at most {MAX_RESAMPLED} trials (10 to 90 %), no intervals. A "
-            "setting is named where Kruskal and Wallis's test shows it to move the loss, at 5 % "
+            "setting is named where losses dealt at random would hardly follow it so, at 5 % "
             "for all settings together (Holm). fANOVA is slow: of more than "
             f"{MAX_TRIALS} trials a random {MAX_TRIALS} take part, of more than {MAX_SETTINGS} "
             "settings those that go most with the loss."
