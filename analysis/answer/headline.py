@@ -188,7 +188,7 @@ def _seeds_needed(gap: float, variance: float, groups: int) -> int | None:
 
 def _rounded_down(degrees: float) -> float:
     """Return degrees of freedom to a tenth, on the careful side: a quantile takes 60 ms."""
-    return max(1.0, math.floor(10 * degrees) / 10)
+    return max(1.0, math.floor(10 * degrees + 1e-6) / 10)
 
 
 @functools.lru_cache(maxsize=1024)
