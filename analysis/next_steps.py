@@ -117,7 +117,7 @@ def _with_trials(results: Results, spec: Mapping[str, Any], number: int, why: st
 
 
 def _more_seeds(results: Results, spec: Mapping[str, Any]) -> Iterator[NextStep]:
-    names = sorted({name for names in results.hyperparameters.values() for name in names})
+    names = results.setting_names
     table = headline_table(results.full_budget, names, results.metric.column)
     confirm = spec.get("confirm", {})
     top, seeds = int(confirm.get("top", 0)), int(confirm.get("seeds", 0))

@@ -138,6 +138,11 @@ class Results:
         }
 
     @cached_property
+    def setting_names(self) -> list[str]:
+        """The settings that any architecture has, in alphabetical order."""
+        return sorted({name for names in self.hyperparameters.values() for name in names})
+
+    @cached_property
     def varied(self) -> Mapping[str, tuple[str, ...]]:
         """The settings of each architecture that took at least two values."""
         return {

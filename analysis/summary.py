@@ -19,7 +19,7 @@ def summary(results: Results) -> dict[str, Any]:
         `before_after_table`), warnings.
     """
     screen = first_screen(results)
-    settings = sorted({name for names in results.hyperparameters.values() for name in names})
+    settings = results.setting_names
     best = headline_table(
         results.full_budget, settings, results.metric.column, results.varied
     ).to_dicts()

@@ -10,13 +10,13 @@ from picosweep.analysis.answer.spend import wall_seconds
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.first_screen import Answer, Tile
 from picosweep.analysis.results import Results
-from picosweep.analysis.statistics.search_luck import Lead, search_lead
+from picosweep.analysis.statistics.search_luck import Lead, is_ahead, search_lead
 from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 
 def answer(results: Results) -> Answer:
     """Return the first screen of one sweep, with a winner where the data allows one."""
-    names = sorted({name for names in results.hyperparameters.values() for name in names})
+    names = results.setting_names
     column = results.metric.column
     table = headline_table(results.full_budget, names, column)
     noise = seed_noise(settings_table(results.full_budget, names, column))
@@ -121,7 +121,7 @@ def verdict(table: pl.DataFrame, lead: Lead | None) -> str:
     if table.height == 1:
         return f"{best}, the only architecture that finished"
     tied = table.filter(verdict="within noise")["architecture"].to_list()
-    if lead is None or not lead.is_more_than_luck:
+    if not is_ahead(lead):
         return "No architecture is shown to be better"
     if tied:
         return f"{wording.listing([best, *tied])} cannot be told apart"
@@ -134,8 +134,8 @@ def _loss_tile(best: dict[str, object], results: Results) -> Tile:
         f" ± {high - mean:.3f}" if isinstance(high, float) and isinstance(mean, float) else ""
     )
     number = int(str(best["seeds"]))
-    seeds = "one fresh seed" if number == 1 else f"mean of {number} fresh seeds"
-    seeds = seeds if number else "one trial"
+    few = {0: "one trial", 1: "one fresh seed"}
+    seeds = few.get(number, f"mean of {number} fresh seeds")
     seeds += ", ± at 95 %" if interval else ""
     value = wording.loss(mean if isinstance(mean, float) else None)
     return Tile(label=results.metric.noun.capitalize(), value=value + interval, detail=seeds)

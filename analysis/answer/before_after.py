@@ -161,7 +161,7 @@ def before_after_chart(table: pl.DataFrame) -> Chart:
 
 def change_table(results: Results) -> pl.DataFrame:
     """Return `before_after_table` from the first sweep to the last one."""
-    settings = sorted({name for names in results.hyperparameters.values() for name in names})
+    settings = results.setting_names
     first, last = results.sweeps[0], results.sweeps[-1]
     whole = whole_trials(results)
     column = results.metric.column

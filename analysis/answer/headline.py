@@ -27,12 +27,12 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import color, rows, shape, wide
 from picosweep.analysis.results import Metric, Results
+from picosweep.analysis.statistics.evidence import POWER
 from picosweep.analysis.statistics.search_luck import Lead
 from picosweep.analysis.statistics.seeds import seed_noise, settings_table
 
 CONFIDENCE: Final = 0.95
 
-POWER: Final = 0.8
 MAX_SEEDS: Final = 100
 OWN_SEEDS: Final = 3
 """Fresh seeds from which on a setting's own deviation is used."""
@@ -350,7 +350,7 @@ def headline_chart(
 
 def figure(results: Results) -> Figure:
     """Return the best setting of each architecture as a figure."""
-    settings = sorted({name for names in results.hyperparameters.values() for name in names})
+    settings = results.setting_names
     column = results.metric.column
     table = headline_table(results.full_budget, settings, column, results.varied)
     keys = ["architecture", *settings]

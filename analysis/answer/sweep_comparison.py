@@ -20,7 +20,7 @@ def sweeps_table(results: Results) -> pl.DataFrame:
     Returns:
         sweep, architecture, mean, margin, seeds, setting, trial_id; in the order of the sweeps.
     """
-    settings = sorted({name for names in results.hyperparameters.values() for name in names})
+    settings = results.setting_names
     whole = whole_trials(results)
     parts = [
         headline_table(

@@ -16,7 +16,7 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import color, dash, wide
 from picosweep.analysis.results import Metric, Results
-from picosweep.analysis.statistics.search_luck import ANOTHER_SEARCH, search_lead
+from picosweep.analysis.statistics.search_luck import ANOTHER_SEARCH, is_ahead, search_lead
 
 NUM_RESAMPLES: Final = 1000
 NUM_POINTS: Final = 40
@@ -143,8 +143,7 @@ def figure(results: Results) -> Figure:
     searched = results.trials.filter(pl.col("cohort") != "confirm").unique(
         "trial_id", maintain_order=True
     )
-    lead = search_lead(results.trials, results.metric.column)
-    shown = lead is not None and lead.is_more_than_luck
+    shown = is_ahead(search_lead(results.trials, results.metric.column))
     panels = []
     for cost, label in ((cost, label) for cost, (label, _) in COSTS.items() if cost != column):
         table = best_so_far_table(searched, cost, column)

@@ -10,7 +10,7 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, color, dash, pickable, when, wide
 from picosweep.analysis.results import Metric, Results
-from picosweep.analysis.statistics.search_luck import ANOTHER_SEARCH, search_lead
+from picosweep.analysis.statistics.search_luck import ANOTHER_SEARCH, is_ahead, search_lead
 
 COSTS: Final = {
     "tokens": ("Tokens", "Training tokens"),
@@ -140,8 +140,7 @@ def figure(results: Results) -> Figure:
     """Return learning curves against tokens, FLOPs and seconds."""
     column = results.metric.column
     table = learning_curves_table(results.reports, column)
-    lead = search_lead(results.trials, column)
-    shown = lead is not None and lead.is_more_than_luck
+    shown = is_ahead(search_lead(results.trials, column))
     panels = []
     for cost, label in ((cost, label) for cost, (label, _) in COSTS.items() if cost != column):
         sentence = learning_curves_sentence(

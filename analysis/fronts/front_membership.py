@@ -29,7 +29,7 @@ def front_membership_table(
     root of their number of fresh seeds; a setting's share is over the resamples that contain it.
 
     Args:
-        points: rows from `front_points`, or trials; the 400 of least loss take part.
+        points: rows from `front_points`; the 400 of least loss take part.
         price: what the loss is traded against.
         column: loss column of the front.
         noise: seed-to-seed standard deviation of the loss; 0 when it is unknown.
@@ -44,7 +44,7 @@ def front_membership_table(
         "trial_id",
         price.column,
         loss=pl.col(column),
-        seeds=pl.col("seeds").clip(1) if "seeds" in known.columns else pl.lit(1),
+        seeds=pl.col("seeds").clip(1),
     )
     if known.is_empty():
         return known.with_columns(membership=pl.lit(None, dtype=pl.Float64))
@@ -132,7 +132,7 @@ def figure(results: Results) -> Figure:
                 chart=None
                 if table.is_empty()
                 else front_membership_chart(table, results.architectures),
-                table=table.drop("seeds", strict=False).head(60),
+                table=table.drop("seeds").head(60),
             )
         )
     return Figure(

@@ -6,12 +6,13 @@ from typing import Final, Literal
 import altair as alt
 import polars as pl
 
-from picosweep.analysis.fronts.points import Noise, differ, front_points, noise_of
+from picosweep.analysis.fronts.points import differ, front_points, noise_of
 from picosweep.analysis.fronts.prices import Price, prices_beside
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, color, pickable, shape, when, wide
 from picosweep.analysis.results import Metric, Results
+from picosweep.analysis.statistics.seeds import SeedNoise
 
 MAX_OTHERS: Final = 600
 
@@ -24,16 +25,14 @@ def pareto_table(
     A point is on the front when no other is at least as good in both and better in one.
 
     Args:
-        points: rows from `front_points`, or trials.
+        points: rows from `front_points`.
         price: column that the loss is traded against.
         column: loss column.
         maximize: whether a larger price is the better one, as of an accuracy.
 
     Returns:
-        architecture, trial_id, seeds (null for trials), the price, loss, on_front.
+        architecture, trial_id, seeds, the price, loss, on_front.
     """
-    if "seeds" not in points.columns:
-        points = points.with_columns(seeds=pl.lit(None, dtype=pl.Int64))
     known = points.filter(pl.col(price).is_not_null() & pl.col(column).is_not_null())
     frame = known.sort(price, column, descending=[maximize, False]).select(
         "architecture", "trial_id", "seeds", pl.col(price), loss=pl.col(column)
@@ -55,7 +54,10 @@ def drawable(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def pareto_sentence(
-    table: pl.DataFrame, price: Price, metric: Metric, noise: tuple[Noise, Noise] | None = None
+    table: pl.DataFrame,
+    price: Price,
+    metric: Metric,
+    noise: tuple[SeedNoise, SeedNoise] | None = None,
 ) -> str:
     """Say how many settings are on the front, and what its two ends trade.
 
@@ -81,7 +83,7 @@ def pareto_sentence(
     if price.maximize:
         apart = noise is not None and all(
             differ(
-                (cheap[name], cheap["seeds"] or 0), (dear[name], dear["seeds"] or 0), one,
+                (cheap[name], cheap["seeds"]), (dear[name], dear["seeds"]), one,
                 table.height,
             )
             for name, one in zip(("loss", price.column), noise, strict=True)
@@ -134,7 +136,9 @@ def figure(results: Results) -> Figure:
     panels = []
     for price in prices_beside(column):
         table = pareto_table(points, price.column, column, maximize=price.maximize)
-        noise = (noise_of(results, column), noise_of(results, price.column))
+        noise = None
+        if price.maximize:
+            noise = (noise_of(results, column), noise_of(results, price.column))
         sentence = pareto_sentence(table, price, results.metric, noise)
         drawn = drawable(table)
         chart = (

@@ -6,7 +6,6 @@ their mean, and the trial that was picked for being good takes no part in it.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
@@ -14,19 +13,9 @@ from scipy.special import stdtrit
 
 from picosweep.analysis.fronts.prices import PRICES
 from picosweep.analysis.results import Results
-from picosweep.analysis.statistics.seeds import seed_noise, settings_table
+from picosweep.analysis.statistics.seeds import SeedNoise, seed_noise, settings_table
 
 CONFIDENCE: Final = 0.95
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noise:
-    """How far seeds alone move a measure."""
-
-    deviation: float
-    """Standard deviation over fresh seeds, pooled over the settings that have several."""
-    degrees: int
-    """Its degrees of freedom; 0: nothing is known."""
 
 
 def front_points(results: Results) -> pl.DataFrame:
@@ -49,21 +38,20 @@ def front_points(results: Results) -> pl.DataFrame:
     ]
     return (
         results.full_budget.sort(fresh, column)
-        .group_by("architecture", *_settings(results), maintain_order=True)
+        .group_by("architecture", *results.setting_names, maintain_order=True)
         .agg(pl.col("trial_id").first(), fresh.sum().cast(pl.Int64).alias("seeds"), *means)
         .select("architecture", "trial_id", "seeds", *measured)
     )
 
 
-def noise_of(results: Results, column: str) -> Noise:
+def noise_of(results: Results, column: str) -> SeedNoise:
     """Return the noise of a measure of trials at full budget."""
     known = results.full_budget.drop_nulls([column])
-    deviation, degrees = seed_noise(settings_table(known, _settings(results), column))
-    return Noise(deviation=deviation, degrees=degrees)
+    return seed_noise(settings_table(known, results.setting_names, column))
 
 
 def differ(
-    first: tuple[float, int], second: tuple[float, int], noise: Noise, looked_at: int
+    first: tuple[float, int], second: tuple[float, int], noise: SeedNoise, looked_at: int
 ) -> bool:
     """Return whether two settings' means differ by more than seeds make them.
 
@@ -78,7 +66,3 @@ def differ(
     level = 1 - (1 - CONFIDENCE) / 2 / max(1, looked_at)
     error = noise.deviation * math.sqrt(1 / max(1, first[1]) + 1 / max(1, second[1]))
     return abs(first[0] - second[0]) > float(stdtrit(noise.degrees, level)) * error
-
-
-def _settings(results: Results) -> list[str]:
-    return sorted({name for names in results.hyperparameters.values() for name in names})

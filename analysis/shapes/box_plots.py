@@ -12,7 +12,7 @@ from picosweep.analysis.page.style import small_multiples
 from picosweep.analysis.results import Metric, Results
 from picosweep.analysis.statistics.bins import binned
 from picosweep.analysis.statistics.common_rung import comparisons, timed
-from picosweep.analysis.statistics.evidence import unshown_sentence
+from picosweep.analysis.statistics.evidence import clear_settings, unshown_sentence
 
 MAX_SETTINGS: Final = 12
 MAX_POINTS: Final = 1200
@@ -93,7 +93,7 @@ def box_plots_sentence(
     if spread.is_empty():
         return "No setting took two values among the trials that can be compared."
     top = spread.row(0, named=True)
-    shown = spread.filter(pl.col("setting").is_in(evidence.filter("clear")["setting"].to_list()))
+    shown = spread.filter(pl.col("setting").is_in(clear_settings(evidence)))
     if not top["span"] and summary["least"].min() == summary["most"].max():
         return "The losses are all the same, so no setting moves them."
     if shown.is_empty():

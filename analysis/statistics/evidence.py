@@ -5,6 +5,7 @@ So a sentence names a setting only if the losses at its values differ by more th
 the losses been dealt to the trials at random.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Final
@@ -28,6 +29,7 @@ MANY: Final = 200
 """Trials from which on the statistic's limiting law stands for the permutations."""
 
 POWER: Final = 0.8
+"""Share of sweeps in which so many trials or seeds as a sentence names would tell."""
 SHARE: Final = 0.2
 """Share of the loss's spread that a setting of some weight explains."""
 
@@ -151,20 +153,20 @@ def _limiting_chance(groups: np.ndarray, numbers: np.ndarray | None, ranks: np.n
     return min(1.0, 2 * min(chance, trend))
 
 
-def trials_to_show(num_settings: int, num_groups: int = MIN_GROUPS, share: float = SHARE) -> int:
+@functools.cache
+def trials_to_show(num_settings: int) -> int:
     """Return the number of trials at which a setting of some weight would be shown in 4 of 5.
 
-    By the power of the analysis of variance at the level of the first of Holm's steps.
+    By the power of the analysis of variance at the level of the first of Holm's steps, for three
+    values or ranges of the setting.
 
     Args:
         num_settings: number of settings that are looked at.
-        num_groups: number of values or ranges of the setting.
-        share: share of the loss's spread that the setting explains.
     """
-    effect = share / (1 - share)
-    above = num_groups - 1
-    for trials in range(num_groups + 2, 10_000):
-        below = trials - num_groups
+    effect = SHARE / (1 - SHARE)
+    above = MIN_GROUPS - 1
+    for trials in range(MIN_GROUPS + 2, 10_000):
+        below = trials - MIN_GROUPS
         limit = fdtri(above, below, 1 - LEVEL / max(1, num_settings))
         if ncf.sf(limit, above, below, effect * trials) >= POWER:
             return trials
@@ -177,6 +179,11 @@ def more_common_than_chance(times: int, drawn: int, overall: int, trials: int) -
     The upper tail of the hypergeometric law: as if the best were any `drawn` of the trials.
     """
     return float(hypergeom.sf(times - 1, trials, overall, drawn))
+
+
+def clear_settings(evidence: pl.DataFrame) -> list[str]:
+    """Return the settings that rows from `setting_evidence` show to move the loss."""
+    return evidence.filter("clear")["setting"].to_list()
 
 
 def unshown_sentence(evidence: pl.DataFrame, trials: int) -> str:

@@ -14,11 +14,10 @@ from typing import Final
 import polars as pl
 from scipy.stats import binom
 
+from picosweep.analysis.statistics.evidence import POWER
+
 LIKELY: Final = 0.05
 """Share of random labellings up to which a lead is held to be more than luck."""
-
-
-POWER: Final = 0.8
 MAX_NEEDED: Final = 1_000_000
 
 ANOTHER_SEARCH: Final = " Another search may order them otherwise."
@@ -58,6 +57,11 @@ class Lead:
                 return size
             trials *= 1.05
         return None
+
+
+def is_ahead(lead: Lead | None) -> bool:
+    """Return whether a group leads by more than luck; where none could, no."""
+    return lead is not None and lead.is_more_than_luck
 
 
 def _least_lead(size: int, groups: int) -> int:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import polars as pl
 
@@ -39,11 +40,20 @@ def settings_table(full_budget: pl.DataFrame, settings: Sequence[str], column: s
     )
 
 
-def seed_noise(table: pl.DataFrame) -> tuple[float, int]:
-    """Return the pooled deviation over fresh seeds, and its degrees of freedom (0: unknown)."""
+class SeedNoise(NamedTuple):
+    """How far seeds alone move a measure."""
+
+    deviation: float
+    """Standard deviation over fresh seeds, pooled over the settings that have several."""
+    degrees: int
+    """Its degrees of freedom; 0: nothing is known."""
+
+
+def seed_noise(table: pl.DataFrame) -> SeedNoise:
+    """Return the pooled deviation over fresh seeds of rows from `settings_table`."""
     known = table.filter(pl.col("seeds") >= 2)
     degrees = int((known["seeds"] - 1).sum())
     if not degrees:
-        return math.nan, 0
+        return SeedNoise(math.nan, 0)
     squares = ((known["seeds"] - 1) * known["sd"] ** 2).sum()
-    return math.sqrt(squares / degrees), degrees
+    return SeedNoise(math.sqrt(squares / degrees), degrees)

@@ -12,6 +12,7 @@ from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import rows, wide
 from picosweep.analysis.results import Results
 from picosweep.analysis.statistics.common_rung import title
+from picosweep.analysis.statistics.evidence import LEVEL, NUM_PERMUTATIONS
 
 METRICS: Final = (
     "val_loss", "train_loss", "val_accuracy", "bits_per_byte", "num_params", "flops", "seconds",
@@ -20,7 +21,6 @@ METRICS: Final = (
 MIN_TRIALS: Final = 5
 SIGNIFICANT: Final = 0.05
 MAX_COLUMNS: Final = 24
-NUM_PERMUTATIONS: Final = 1999
 MAX_DEALT: Final = 4_000_000
 """Losses dealt in all; above some thousand trials there are fewer permutations."""
 
@@ -72,7 +72,7 @@ def correlation_sentence(
         f"rank correlation {wording.signed(top['correlation'])} over "
         f"{wording.plural(top['trials'], 'trial')}"
     )
-    if chance > SIGNIFICANT:
+    if chance > LEVEL:
         return (
             "No numeric setting goes with the loss by more than luck would; the nearest is "
             f"{top['x']} ({found})."

@@ -24,7 +24,7 @@ from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import rows, small_multiples
 from picosweep.analysis.results import Results
 from picosweep.analysis.statistics.common_rung import comparisons, timed
-from picosweep.analysis.statistics.evidence import unshown_sentence
+from picosweep.analysis.statistics.evidence import clear_settings, unshown_sentence
 from picosweep.analysis.statistics.linear_model import by_strength, is_logarithmic
 
 MIN_TRIALS: Final = 8
@@ -170,7 +170,7 @@ def importance_sentence(table: pl.DataFrame, evidence: pl.DataFrame, trials: int
     )
     if ranked.is_empty():
         return "The losses are all the same, so no setting mattered."
-    clear = evidence.filter("clear")["setting"].to_list()
+    clear = clear_settings(evidence)
     if not clear:
         return unshown_sentence(evidence, trials) + " The bars may be noise."
     text = f"Shown to move the loss: {wording.listing(clear)}."

@@ -21,7 +21,7 @@ from picosweep.analysis.page.style import small_multiples
 from picosweep.analysis.results import Metric, Results
 from picosweep.analysis.statistics.bins import binned
 from picosweep.analysis.statistics.common_rung import comparisons, timed
-from picosweep.analysis.statistics.evidence import unshown_sentence
+from picosweep.analysis.statistics.evidence import clear_settings, unshown_sentence
 from picosweep.analysis.statistics.linear_model import is_logarithmic
 
 MIN_TRIALS: Final = 12
@@ -122,7 +122,7 @@ def partial_dependence_sentence(
         return "Too few trials to learn how the loss depends on the settings."
     if table["mean"].n_unique() == 1:
         return "The losses are all the same, so no setting moves them."
-    shown = table.filter(pl.col("setting").is_in(evidence.filter("clear")["setting"].to_list()))
+    shown = table.filter(pl.col("setting").is_in(clear_settings(evidence)))
     if shown.is_empty():
         return unshown_sentence(evidence, trials) + " These curves may be guesses at noise."
     first = shown.filter(pl.col("setting") == shown["setting"][0])

@@ -64,7 +64,7 @@ def measure_first_screen(world: World, num_sweeps: int) -> Counts:
 
 
 def _judge_table(world: World, results: Results, salt: str, found: Counts) -> None:
-    names = sorted({name for names in results.hyperparameters.values() for name in names})
+    names = results.setting_names
     table = headline_table(results.full_budget, names)
     trials = {row["trial_id"]: row for row in results.trials.iter_rows(named=True)}
     rows = list(table.iter_rows(named=True))

@@ -140,7 +140,7 @@ def test_what_cannot_be_told_apart_says_how_many_seeds_would() -> None:
 
 def test_settings_that_an_architecture_lacks_do_not_split_it(results: Results) -> None:
     """Nulls of other architectures' settings group with themselves."""
-    settings = sorted({name for names in results.hyperparameters.values() for name in names})
+    settings = results.setting_names
     table = headline_table(results.full_budget, settings)
     assert table.height == 4
     assert table["seeds"].to_list() == [3, 3, 3, 3]

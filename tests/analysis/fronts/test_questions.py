@@ -9,9 +9,10 @@ from picosweep.analysis.fronts import front_membership
 from picosweep.analysis.fronts.front_membership import front_membership_table
 from picosweep.analysis.fronts.hypervolume import hypervolume, hypervolume_table
 from picosweep.analysis.fronts.pareto import pareto_sentence, pareto_table
-from picosweep.analysis.fronts.points import Noise, differ, front_points
+from picosweep.analysis.fronts.points import differ, front_points
 from picosweep.analysis.fronts.prices import PRICES
 from picosweep.analysis.results import METRICS, Results
+from picosweep.analysis.statistics.seeds import SeedNoise
 
 PARAMS, ACCURACY = PRICES[0], PRICES[1]
 
@@ -20,7 +21,7 @@ def frame(prices: list[float], losses: list[float], column: str = "num_params") 
     """Trials with one price each."""
     return pl.DataFrame(
         {
-            "architecture": ["a"] * len(prices), "cohort": ["searched"] * len(prices),
+            "architecture": ["a"] * len(prices), "seeds": [0] * len(prices),
             "trial_id": [f"t{index:03d}" for index in range(len(prices))],
             column: prices, "val_loss": losses,
         }
@@ -78,13 +79,13 @@ def test_loss_and_accuracy_disagree_only_beyond_what_seeds_explain() -> None:
     """Two settings that seeds alone may have put in two orders are not said to disagree."""
     both = frame([0.50, 0.40], [2.00, 1.90], "val_accuracy").with_columns(seeds=pl.lit(3))
     table = pareto_table(both, "val_accuracy", maximize=True)
-    quiet, loud = Noise(deviation=0.001, degrees=8), Noise(deviation=0.1, degrees=8)
+    quiet, loud = SeedNoise(deviation=0.001, degrees=8), SeedNoise(deviation=0.1, degrees=8)
     known = pareto_sentence(table, ACCURACY, METRICS["val_loss"], (quiet, quiet))
     assert known.endswith("there the two disagree.")
     for noise in ((quiet, loud), (loud, quiet), None):
         told = pareto_sentence(table, ACCURACY, METRICS["val_loss"], noise)
         assert told.endswith("which seeds alone may explain.")
-    assert not differ((1.0, 3), (2.0, 3), Noise(deviation=0.0, degrees=0), 2)
+    assert not differ((1.0, 3), (2.0, 3), SeedNoise(deviation=0.0, degrees=0), 2)
 
 
 def test_nobody_stays_on_a_front_whose_noise_is_unknown(results: Results) -> None:
