@@ -23,7 +23,7 @@ sweep: $(INSTALLED) ## run the demo sweep and write its report (a few minutes on
 test: $(INSTALLED) ## run all tests, a local Ray included
 	$(BIN)/python -m pytest -m 'not hosts'
 
-truth: $(INSTALLED) ## hold the first screen against simulated sweeps whose truth is known (QUICK=1: minutes)
+truth: $(INSTALLED) ## hold the report's sentences against simulated sweeps of known truth (QUICK=1: minutes)
 	POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.truth $(if $(QUICK),--quick,--write docs/truth.md)
 
 chaos: $(INSTALLED) ## inject faults into real sweeps and count what was lost (half an hour; FAULTS=n)

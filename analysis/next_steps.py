@@ -13,16 +13,15 @@ from typing import Any, Final
 
 import polars as pl
 
-from picosweep.analysis.answer.headline import MAX_SEEDS, headline_table
+from picosweep.analysis.answer.headline import MAX_SEEDS, OWN_SEEDS, headline_table
 from picosweep.analysis.page import wording
 from picosweep.analysis.results import Results
 from picosweep.analysis.shapes.slices import crowded_edges, slices_table
 from picosweep.analysis.statistics.common_rung import Comparison, comparisons
 from picosweep.analysis.statistics.evidence import SHARE, trials_to_show
-from picosweep.analysis.statistics.search_luck import search_lead
+from picosweep.analysis.statistics.search_luck import is_ahead, search_lead
 from picosweep.analysis.stopping.rank_agreement import MIN_EXEMPT
 
-OWN_SEEDS: Final = 3
 LOGARITHMIC: Final = ("log_uniform", "log_int_uniform")
 RANGES: Final = ("uniform", "int_uniform", *LOGARITHMIC)
 WHOLE: Final = ("int_uniform", "log_int_uniform")
@@ -83,7 +82,7 @@ def _more_trials(
 ) -> Iterator[NextStep]:
     now = int(spec["search"]["trials_per_architecture"])
     lead = search_lead(results.trials, results.metric.column)
-    needed = None if lead is None or lead.is_more_than_luck else lead.trials_needed()
+    needed = None if lead is None or is_ahead(lead) else lead.trials_needed()
     if lead is not None and needed is not None and needed > now:
         share = wording.percent(lead.trials / lead.own)
         why = (
@@ -103,17 +102,34 @@ def _more_trials(
         yield _with_trials(results, spec, missing, why)
 
 
-def _with_trials(results: Results, spec: Mapping[str, Any], number: int, why: str) -> NextStep:
+def _with_trials(
+    results: Results,
+    spec: Mapping[str, Any],
+    number: int,
+    why: str,
+    before: Sequence[Change] = (),
+) -> NextStep:
+    """Return the step to so many trials of each architecture, after other changes."""
     now = int(spec["search"]["trials_per_architecture"])
-    searched = results.trials.filter((pl.col("cohort") != "confirm") & _was_trained)
-    more = (number - now) * len(results.architectures)
+    change = Change(key=("search", "trials_per_architecture"), before=now, after=number)
+    trials = (number - now) * len(results.architectures)
+    return _step(why, (*before, change), trials, _searched(results))
+
+
+def _step(why: str, changes: Sequence[Change], trials: int, like: pl.DataFrame) -> NextStep:
+    """Return a step that costs so many trials as some known ones took in the mean."""
     return NextStep(
         why=why,
-        changes=(Change(key=("search", "trials_per_architecture"), before=now, after=number),),
-        trials=more,
-        tokens=more * _mean(searched, "tokens"),
-        seconds=more * _mean(searched, "seconds"),
+        changes=tuple(changes),
+        trials=trials,
+        tokens=trials * _mean(like, "tokens"),
+        seconds=trials * _mean(like, "seconds"),
     )
+
+
+def _searched(results: Results) -> pl.DataFrame:
+    trained = pl.col("status").is_in(["completed", "stopped", "diverged"])
+    return results.trials.filter((pl.col("cohort") != "confirm") & trained)
 
 
 def _more_seeds(results: Results, spec: Mapping[str, Any]) -> Iterator[NextStep]:
@@ -132,7 +148,7 @@ def _more_seeds(results: Results, spec: Mapping[str, Any]) -> Iterator[NextStep]
             Change(key=("confirm", "top"), before=top, after=1),
             Change(key=("confirm", "seeds"), before=seeds, after=OWN_SEEDS),
         )
-        yield _with_seeds(results, changes, OWN_SEEDS * table.height, why)
+        yield _step(why, changes, OWN_SEEDS * table.height, results.full_budget)
         return
     second = table.row(1, named=True) if table.height > 1 else {}
     needed = second.get("seeds_needed")
@@ -151,18 +167,8 @@ def _more_seeds(results: Results, spec: Mapping[str, Any]) -> Iterator[NextStep]
     else:
         return
     change = Change(key=("confirm", "seeds"), before=seeds, after=needed)
-    yield _with_seeds(results, (change,), (needed - seeds) * top * table.height, why)
-
-
-def _with_seeds(results: Results, changes: tuple[Change, ...], trials: int, why: str) -> NextStep:
-    whole = results.full_budget
-    return NextStep(
-        why=why,
-        changes=changes,
-        trials=trials,
-        tokens=trials * _mean(whole, "tokens"),
-        seconds=trials * _mean(whole, "seconds"),
-    )
+    trials = (needed - seeds) * top * table.height
+    yield _step(why, [change], trials, results.full_budget)
 
 
 def _wider_ranges(
@@ -178,23 +184,14 @@ def _wider_ranges(
             after = wider(before, row["end"])
             if after is None:
                 continue
-            searched = results.trials.filter((pl.col("cohort") != "confirm") & _was_trained)
-            key = ("architectures", one.name, name)
-            more = math.ceil(now / 2)
-            search = Change(key=("search", "trials_per_architecture"), before=now, after=now + more)
+            change = Change(key=("architectures", one.name, name), before=before, after=after)
             early = ", early in training" if one.is_early else ""
-            yield NextStep(
-                why=(
-                    f"What lies beyond the {row['end']} end of {name} for {one.name}: "
-                    f"{row['times']} of the best {row['best']} trials are there{early}, against "
-                    f"{row['overall']} of {row['trials']} in all. A wider range wants new trials, "
-                    "half as many again."
-                ),
-                changes=(Change(key=key, before=before, after=after), search),
-                trials=more * len(results.architectures),
-                tokens=more * len(results.architectures) * _mean(searched, "tokens"),
-                seconds=more * len(results.architectures) * _mean(searched, "seconds"),
+            why = (
+                f"What lies beyond the {row['end']} end of {name} for {one.name}: {row['times']} "
+                f"of the best {row['best']} trials are there{early}, against {row['overall']} of "
+                f"{row['trials']} in all. A wider range wants new trials, half as many again."
             )
+            yield _with_trials(results, spec, now + math.ceil(now / 2), why, [change])
 
 
 def wider(space: object, end: str) -> object | None:
@@ -254,7 +251,7 @@ def _more_exempt(results: Results, spec: Mapping[str, Any]) -> Iterator[NextStep
     if stopping.get("scheduler") == "none" or results.decisions.is_empty():
         return
     exempt = results.full_budget.filter(cohort="exempt").height
-    searched = results.trials.filter((pl.col("cohort") != "confirm") & _was_trained)
+    searched = _searched(results)
     stopped = searched.filter(status="stopped")
     if exempt >= MIN_EXEMPT or stopped.is_empty() or searched.height <= MIN_EXEMPT:
         return
@@ -275,9 +272,6 @@ def _more_exempt(results: Results, spec: Mapping[str, Any]) -> Iterator[NextStep
         tokens=freed * saved,
         seconds=freed * seconds,
     )
-
-
-_was_trained: Final = pl.col("status").is_in(["completed", "stopped", "diverged"])
 
 
 def _mean(trials: pl.DataFrame, column: str) -> float:

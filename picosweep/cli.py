@@ -244,14 +244,14 @@ def suggest_command(
     as_json: JsonOption = False,
 ) -> None:
     """Say what to change in a sweep's spec to learn what it cannot say yet, and what that costs."""
-    from picosweep.commands.suggest import as_json as plain, suggest  # noqa: PLC0415 - torch
+    from picosweep.commands.suggest import suggest  # noqa: PLC0415 - imports torch
     from picosweep.terminal.next_steps import print_next_steps  # noqa: PLC0415
 
     console = PlainConsole(stderr=as_json)
     with console.status("reading the sweep"):
         steps = suggest(sweep, results=results)
     if as_json:
-        _print_json(plain(steps))
+        _print_json([asdict(step) for step in steps])
     else:
         print_next_steps(console, sweep, steps)
 

@@ -1,5 +1,6 @@
 """The report's first screen: who won, how sure that is, what it cost, how to get it again."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -89,7 +90,7 @@ def commands(trial_id: str, results: Results) -> tuple[tuple[str, str], ...]:
         ("Let it write", f"picosweep generate {trial_id}{where}"),
     ]
     if len(results.folders) == 1 and results.specs:
-        name = shell_quoted(results.folders[0].resolve().name)
+        name = shlex.quote(results.folders[0].resolve().name)
         found.append(("What to run next", f"picosweep suggest {name}{where}"))
     return tuple(found)
 
@@ -106,13 +107,7 @@ def results_option(results: Results, sweep: object = None) -> str:
     if len(parents) > 1 and sweep in results.sweeps and len(results.sweeps) == len(results.folders):
         parents = {results.folders[results.sweeps.index(str(sweep))].parent}
     parent = str(parents.pop()) if len(parents) == 1 else "results"
-    return "" if parent == "results" else f" --results {shell_quoted(parent)}"
-
-
-def shell_quoted(text: str) -> str:
-    """Return a text as a shell reads it: in quotes where it needs them."""
-    plain = text and all(letter.isalnum() or letter in "/._-+" for letter in text)
-    return text if plain else "'" + text.replace("'", "'\\''") + "'"
+    return "" if parent == "results" else f" --results {shlex.quote(parent)}"
 
 
 def verdict(table: pl.DataFrame, lead: Lead | None) -> str:

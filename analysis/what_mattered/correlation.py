@@ -19,7 +19,6 @@ METRICS: Final = (
     "tokens_per_second", "peak_memory_bytes",
 )  # fmt: skip
 MIN_TRIALS: Final = 5
-SIGNIFICANT: Final = 0.05
 MAX_COLUMNS: Final = 24
 MAX_DEALT: Final = 4_000_000
 """Losses dealt in all; above some thousand trials there are fewer permutations."""

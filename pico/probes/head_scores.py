@@ -104,20 +104,18 @@ def head_scores(model: LanguageModel, *, seed: int = 0) -> HeadScores:
     for layer, mixing in enumerate(layers):
         own = [weights_BHTS[layer] for weights_BHTS in weights]
         scores = _mean([pattern_scores(weights_BHTS) for weights_BHTS in own])
-        is_linear = isinstance(mixing, LinearMixing)
-        if not is_linear:
-            scores |= _mean([{"entropy": normalised_entropy(one)} for one in own])
+        entropy_H = None
+        if not isinstance(mixing, LinearMixing):
+            entropy_H = torch.stack([normalised_entropy(one) for one in own]).mean(dim=0)
         for head in range(own[0].shape[1]):
             with without_head(model, layer, head):
                 _, worse = _losses(model, batches)
-            values: dict[str, float | None] = {
-                name: float(value_H[head]) for name, value_H in scores.items()
-            }
             found.append(
                 HeadScore(
                     layer=layer,
                     head=head,
-                    **({"entropy": None} | values),  # type: ignore[arg-type]
+                    **{name: float(score_H[head]) for name, score_H in scores.items()},
+                    entropy=None if entropy_H is None else float(entropy_H[head]),
                     loss_without=worse - second,
                 )
             )

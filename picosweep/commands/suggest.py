@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from picosweep.sweeps.search.candidates import DataIdentity
 from picosweep.sweeps.search.setup import check_sweep
 from picosweep.sweeps.store.find import find_sweep
 from picosweep.sweeps.store.mirror import open_results
+from picosweep.sweeps.workers.simulated import SimulatedData
 
 LEAST_KEPT: Final = 0.75
 """Share of what could be trained that has to be left of it after a space was changed."""
@@ -56,11 +56,6 @@ def changed(spec: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any
     return content
 
 
-def as_json(steps: Sequence[NextStep]) -> list[dict[str, Any]]:
-    """Return next steps in plain JSON types."""
-    return [asdict(step) for step in steps]
-
-
 def _can_run(spec: Mapping[str, Any], changes: Sequence[Change]) -> bool:
     """Return whether a changed search space holds what can be trained; other changes always do.
 
@@ -88,17 +83,8 @@ def _feasible_share(spec: Mapping[str, Any]) -> float:
     return found.num_feasible / found.num_checked
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Data:
-    """As much of prepared data as it takes to see whether a configuration can be trained."""
-
-    vocab_size: int
-    fingerprint: str = ""
-    tokenizer_fingerprint: str = ""
-
-
 class _AnyData(dict[int, DataIdentity]):
     """Data in whichever vocabulary is asked for."""
 
     def __missing__(self, vocab_size: int) -> DataIdentity:
-        return _Data(vocab_size=vocab_size)
+        return SimulatedData(vocab_size=vocab_size)

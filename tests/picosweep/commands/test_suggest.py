@@ -55,8 +55,8 @@ def test_steps_are_printed_with_their_change_and_their_cost(results: Path) -> No
     more = steps[0]["changes"][0]["after"]
     again = changed(SPEC, [Change(key=("search", "trials_per_architecture"), before=6, after=more)])
     coordinator, store = simulated_sweep(results, again)
+    assert coordinator.next() is not None
     store.close()
-    assert coordinator is not None
 
 
 def test_what_cannot_be_changed_is_said(results: Path) -> None:
