@@ -92,6 +92,7 @@ ROOMS: Mapping[str, str] = {
     "pico.field_checks": "",
     "pico.errors": "",
     "pico.targets": "",
+    "pico.sandbox": "",
     "pico.optional_libraries": "",
     "pico.value_types": "",
 }
