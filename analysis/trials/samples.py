@@ -8,6 +8,7 @@ import polars as pl
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Figure, Panel, Quote
 from picosweep.analysis.results import Results
+from picosweep.pico.evaluation.diversity import repetition
 
 MAX_CHARACTERS: Final = 700
 MAX_QUOTES: Final = 24
@@ -51,13 +52,6 @@ def samples_sentence(table: pl.DataFrame) -> str:
     if not parts:
         return f"{count}, all empty."
     return f"{count}. How much of a text repeats itself: {wording.listing(parts)}."
-
-
-def repetition(text: str) -> float:
-    """Return the share of a text's three-word runs that occurred before; 0 for a short text."""
-    split = text.split()
-    runs = [tuple(split[index : index + 3]) for index in range(len(split) - 2)]
-    return 1 - len(set(runs)) / len(runs) if runs else 0.0
 
 
 def quotes(table: pl.DataFrame) -> tuple[Quote, ...]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -39,8 +39,13 @@ class TrainedModel:
     """Which tokenizer's ids it reads and writes."""
 
 
-def restore_model(checkpoint: bytes) -> TrainedModel:
+def restore_model(checkpoint: bytes, *, block_size: int | None = None) -> TrainedModel:
     """Rebuild the model of a checkpoint; leave torch's random stream as it was.
+
+    Args:
+        checkpoint: what training wrote.
+        block_size: tokens that the model is to read at once; None: as many as in training. Where
+            each place has weights of its own, no other number fits.
 
     Raises:
         CheckpointError: the bytes are no checkpoint, or their weights do not fit the configuration.
@@ -51,6 +56,8 @@ def restore_model(checkpoint: bytes) -> TrainedModel:
     vocab_size, fingerprint = read.state.get("vocab_size"), read.state.get("tokenizer_fingerprint")
     if not isinstance(vocab_size, int) or not isinstance(fingerprint, str):
         raise CheckpointError("a checkpoint that does not say what it was trained on")
+    if block_size is not None:
+        trial = replace(trial, block_size=block_size)
     with torch.random.fork_rng(devices=[]):
         model = untrained_model(trial, vocab_size)
     load_model_tensors(model, read.tensors)

@@ -10,8 +10,9 @@ from picosweep.analysis.answer.spend import spend_sentence, spend_table, wall_se
 from picosweep.analysis.results import METRICS, Results
 from picosweep.analysis.trials.environment import environment_sentence, environment_table
 from picosweep.analysis.trials.failures import failures_sentence, failures_table
-from picosweep.analysis.trials.samples import quotes, repetition, samples_sentence, samples_table
+from picosweep.analysis.trials.samples import quotes, samples_sentence, samples_table
 from picosweep.analysis.trials.trial_table import trial_table_sentence, trials_table
+from picosweep.pico.evaluation.diversity import repetition
 
 
 def test_spending_counts_each_trial_once_and_cached_ones_nothing(results: Results) -> None:
