@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from picosweep.analysis.answer import headline, spend, sweep_comparison
+from picosweep.analysis.asked.figures import PROBES, SCORES
+from picosweep.analysis.asked.frames import Asked
 from picosweep.analysis.curves import fit_quality, norms, ribbons, scaling
 from picosweep.analysis.equal_cost import best_so_far, expected_best, improvement, learning_curves
 from picosweep.analysis.fronts import front_membership, hypervolume, pareto
@@ -42,6 +44,16 @@ class Chapter:
     title: str
     lead: str
     questions: tuple[Question, ...]
+
+
+def _asked(figure: Callable[[Asked], Figure | None]) -> Question:
+    """Return the question that a figure of what models answered answers."""
+
+    def question(results: Results) -> Figure | None:
+        return None if results.asked.is_empty else figure(results.asked)
+
+    question.__module__ = figure.__module__
+    return question
 
 
 CHAPTERS: Final = (
@@ -115,6 +127,18 @@ CHAPTERS: Final = (
         title="What the models say",
         lead="What a token is to them, and samples side by side by decoder and architecture.",
         questions=(samples.figure, tokenizer_check.figure),
+    ),
+    Chapter(
+        key="can-do",
+        title="What they can do",
+        lead="Scores of the suites that the spec asks for, beside what knows nothing.",
+        questions=tuple(map(_asked, SCORES)),
+    ),
+    Chapter(
+        key="how",
+        title="How they do it",
+        lead="Inside the best model of each architecture: heads, attention, tokens, neurons.",
+        questions=tuple(map(_asked, PROBES)),
     ),
     Chapter(
         key="all-trials",

@@ -13,10 +13,18 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
+from picosweep.analysis.asked.frames import Asked
 from picosweep.analysis.settings import named_settings, setting_names
 from picosweep.sweeps.store.columns import ALL
 from picosweep.sweeps.store.folder import SweepFolder, read_json
-from picosweep.sweeps.store.tables import OBJECTIVES, PER_TOKEN, REPORTS, TABLES, TRIALS
+from picosweep.sweeps.store.tables import (
+    ASKED_TABLES,
+    OBJECTIVES,
+    PER_TOKEN,
+    REPORTS,
+    TABLES,
+    TRIALS,
+)
 
 MEASURED: Final = frozenset(OBJECTIVES) & frozenset(REPORTS.names)
 FULL_STATUSES: Final = ("completed", "cached")
@@ -97,6 +105,8 @@ class Results:
     reports: pl.DataFrame
     decisions: pl.DataFrame
     samples: pl.DataFrame
+    answers: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Tables of what models were asked beside `samples`, as they are stored; empty for none."""
     incidents: pl.DataFrame = field(default_factory=pl.DataFrame)
     """What happened to the drivers and processes that made the tables."""
     specs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -113,6 +123,11 @@ class Results:
     """Why losses of several sweeps do not compare as they stand, in sentences."""
     compared: bool = False
     """Whether the first sweep is to be read as before and the last one as after."""
+
+    @cached_property
+    def asked(self) -> Asked:
+        """What trained models answered, the best trial first."""
+        return Asked.of(self.trials, self.answers, order=self.metric.column)
 
     @cached_property
     def sweeps(self) -> tuple[str, ...]:
@@ -229,7 +244,7 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         for name, schema in TABLES.items()
         if name != "trials"
     }
-    for name in ("reports", "decisions", "samples"):
+    for name in ("reports", "decisions", *ASKED_TABLES):
         tables[name] = tables[name].join(earlier, on="trial_id", how="anti", maintain_order="left")
     reports = _in_order(_finite(tables["reports"]))
     specs = _beside(folders, names, lambda files: files.spec)
@@ -244,6 +259,7 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         samples=tables["samples"]
         .unique(maintain_order=True)
         .join(owners, on="trial_id", how="left"),
+        answers={name: tables[name] for name in ASKED_TABLES if name != "samples"},
         incidents=tables["incidents"].unique(maintain_order=True),
         specs=specs,
         environments=_beside(folders, names, lambda files: files.environment),

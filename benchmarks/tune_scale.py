@@ -24,6 +24,7 @@ from benchmarks.driver_scale import (
     resident_bytes,
     spec_for,
 )
+from picosweep.sweeps.asking.plan import AskPlan
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.workers.cluster import Cluster
@@ -137,7 +138,8 @@ def run(
         cluster.start()
         if profile:
             profiler.enable()
-        work = WorkMaker(spec, {data.fingerprint: data}, cluster.own_code({}), initial=None)
+        own_code = cluster.own_code({})
+        work = WorkMaker(spec, AskPlan(), {data.fingerprint: data}, own_code, initial=None)
         TuneRunner(spec, cluster, SimulatedActor).run(coordinator, work.work_of, watch.beat)
         profiler.disable()
     assert coordinator.finished

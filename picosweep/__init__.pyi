@@ -124,5 +124,7 @@ from .commands.tokenizer import tokenizer_checks as tokenizer_checks
 from .remote.fetch import fetch as fetch
 from .remote.submit import submit as submit
 from .sweeps.errors import InputError as InputError
+from .trained.answers import Answered as Answered
+from .trained.evaluate import evaluate as evaluate
 from .trained.generate import generate as generate
-from .trained.probe import Attention as Attention, probe as probe
+from .trained.probe import probe as probe

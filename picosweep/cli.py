@@ -1,19 +1,20 @@
 """The command line: `picosweep`."""
 
-import json
 import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NoReturn
+from typing import Annotated, Final, Literal, NoReturn
 
 import typer
 from rich.text import Text
 
+from picosweep.model_commands import add_model_commands
 from picosweep.remote.commands import ElsewhereOption, add_cluster_commands
 from picosweep.sweeps.errors import InputError, input_error
 from picosweep.terminal.console import PlainConsole
-from picosweep.terminal.streams import failure, prepare_streams
+from picosweep.terminal.options import JsonOption, ResultsOption, TrialArgument, print_json
+from picosweep.terminal.streams import failure, prepare_streams, say
 
 DONE: Final = 0
 BAD_INPUT: Final = 2
@@ -28,17 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-ResultsOption = Annotated[
-    Path,
-    typer.Option(
-        "--results",
-        help="The folder in which sweeps land, one folder each; or s3://bucket/folder.",
-    ),
-]
-TrialArgument = Annotated[str, typer.Argument(help="A trial's id, or a beginning of it.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 @app.callback()
@@ -84,7 +74,7 @@ def run_command(
             seconds_before=before,
         )
     if as_json:
-        _print_json(result.session() | {"folder": result.folder, "report": result.report})
+        print_json(result.session() | {"folder": result.folder, "report": result.report})
     else:
         print_summary(console, result)
     if result.status != "completed":
@@ -142,7 +132,7 @@ def report_command(
         *sweeps, output=output, compare=compare, images=images, mode=mode, results=results
     )
     if as_json:
-        _print_json(found.summary | {"report": found.report, "images": found.images})
+        print_json(found.summary | {"report": found.report, "images": found.images})
         return
     console.print(found.report)
     if images:
@@ -163,7 +153,7 @@ def status_command(
 
     found = status(sweep, results=results)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         print_statuses(PlainConsole(), found)
 
@@ -232,7 +222,7 @@ def show_command(
 
     found = show(trial, results=results)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         print_trial(PlainConsole(), found)
 
@@ -251,7 +241,7 @@ def suggest_command(
     with console.status("reading the sweep"):
         steps = suggest(sweep, results=results)
     if as_json:
-        _print_json([asdict(step) for step in steps])
+        print_json([asdict(step) for step in steps])
     else:
         print_next_steps(console, sweep, steps)
 
@@ -268,83 +258,11 @@ def replay_command(
     with console.status("training it again"):
         found = replay(trial, results=results)
     if as_json:
-        _print_json({"trial_id": found.trial_id, "same": found.same, **asdict(found)})
+        print_json({"trial_id": found.trial_id, "same": found.same, **asdict(found)})
     else:
         print_replay(console, found)
     if not found.same:
         sys.exit(1)
-
-
-@app.command("generate")
-def generate_command(
-    trial: TrialArgument,
-    prompt: Annotated[
-        list[str] | None, typer.Option("--prompt", "-p", help="May be given several times.")
-    ] = None,
-    tokens: Annotated[int, typer.Option(min=1, help="Most tokens to write.")] = 100,
-    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.75,
-    top_k: Annotated[int | None, typer.Option(min=1)] = None,
-    top_p: Annotated[float, typer.Option(help="Above 0, at most 1.")] = 1.0,
-    repetition_penalty: Annotated[float, typer.Option(help="1 is none.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    table: Annotated[bool, typer.Option("--table", help="All decoders side by side.")] = False,
-    neighbours: Annotated[
-        bool, typer.Option("--neighbours", help="Say what each token is near to.")
-    ] = False,
-    interactive: Annotated[bool, typer.Option("--interactive", "-i")] = False,
-    results: ResultsOption = Path("results"),
-) -> None:
-    """Let a trained model write."""
-    from picosweep.terminal import writing  # noqa: PLC0415
-    from picosweep.trained.generate import Writer, make_decoding  # noqa: PLC0415 - imports torch
-
-    decoding = make_decoding(
-        temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty
-    )
-    console = PlainConsole()
-    writer = Writer(trial, results)
-    if writer.remark:
-        _say(writer.remark)
-    prompts = prompt or [""]
-    if table:
-        writing.print_samples(console, writer.samples(prompts, num_tokens=tokens, seed=seed))
-    elif interactive:
-        writing.write_interactively(writer, console, decoding, num_tokens=tokens, seed=seed)
-    else:
-        for text in prompts:
-            writing.write_once(writer, console, text, decoding, num_tokens=tokens, seed=seed)
-    if neighbours:
-        for text in prompts:
-            writing.print_neighbours(console, writer.neighbours(text))
-
-
-@app.command("probe")
-def probe_command(
-    trial: TrialArgument,
-    kind: Annotated[
-        Literal["heads", "attention"],
-        typer.Option(help="What each head does and is worth, or what it looks at in a prompt."),
-    ] = "heads",
-    prompt: Annotated[
-        str, typer.Option("--prompt", "-p", help="Text to look at, for --kind attention.")
-    ] = "",
-    results: ResultsOption = Path("results"),
-    as_json: JsonOption = False,
-) -> None:
-    """Look into a trained transformer: its attention heads, what they do and are worth."""
-    from picosweep.terminal.probes import print_attention, print_heads  # noqa: PLC0415
-    from picosweep.trained.probe import Attention, probe  # noqa: PLC0415 - imports torch
-
-    console = PlainConsole(stderr=as_json)
-    with console.status("looking into it"):
-        found = probe(trial, kind=kind, prompt=prompt, results=results)
-    if as_json:
-        gap = {} if isinstance(found, Attention) else {"induction_gap": found.induction_gap}
-        _print_json(asdict(found) | gap)
-    elif isinstance(found, Attention):
-        print_attention(console, found)
-    else:
-        print_heads(console, found)
 
 
 @app.command("tokenizer")
@@ -359,7 +277,7 @@ def tokenizer_command(
 
     checks = tokenizer_checks(sweep, results=results)
     if as_json:
-        _print_json(checks)
+        print_json(checks)
     else:
         print_tokenizer_checks(PlainConsole(), checks)
 
@@ -378,10 +296,11 @@ def schema_command() -> None:
     """Print the JSON Schema of a spec, for editors."""
     from picosweep.sweeps.spec.schema import Spec  # noqa: PLC0415
 
-    _print_json(Spec.model_json_schema())
+    print_json(Spec.model_json_schema())
 
 
 add_cluster_commands(app)
+add_model_commands(app)
 
 
 def _if_elsewhere(address: str | None, *words: str) -> None:
@@ -390,10 +309,6 @@ def _if_elsewhere(address: str | None, *words: str) -> None:
         from picosweep.remote.fetch import on_head  # noqa: PLC0415
 
         sys.exit(on_head(address, *words))
-
-
-def _print_json(content: Any) -> None:
-    sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
 
 
 def main() -> NoReturn:
@@ -406,9 +321,9 @@ def main() -> NoReturn:
         code = _code_of(ending)
         interrupted = _comes_from_interrupt(ending)
     if interrupted:
-        _say("interrupted; give the command again to go on")
+        say("interrupted; give the command again to go on")
     if reason := failure(sys.stdout):
-        _say(f"error: the output could not be written: {reason}")
+        say(f"error: the output could not be written: {reason}")
         code = code or BAD_INPUT
     failure(sys.stderr)
     if interrupted:
@@ -422,7 +337,7 @@ def _run() -> int:
     try:
         here = str(Path.cwd())
     except FileNotFoundError:
-        _say("error: the current folder no longer exists; go to one that does")
+        say("error: the current folder no longer exists; go to one that does")
         return BAD_INPUT
     if here not in sys.path:
         # A user's own model is imported from where the user is; installed packages come first.
@@ -430,13 +345,13 @@ def _run() -> int:
     try:
         app(standalone_mode=True)
     except InputError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return BAD_INPUT
     except OSError as error:
         if error.filename is None or error.strerror is None:
             raise
         named = error.filename2 or error.filename
-        _say(f"error: {os.fsdecode(named)}: {error.strerror}")
+        say(f"error: {os.fsdecode(named)}: {error.strerror}")
         return BAD_INPUT
     return DONE
 
@@ -452,10 +367,6 @@ def _comes_from_interrupt(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
-
-
-def _say(text: str) -> None:
-    PlainConsole(stderr=True, soft_wrap=True).print(text)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from picosweep.pico.data.prepared import PreparedData
 from picosweep.pico.training.process import prepare_process
 from picosweep.pico.training.train import train
 from picosweep.pico.weights.restore import weights_fingerprint
+from picosweep.sweeps.asking.ask import ask
+from picosweep.sweeps.asking.check import check_asked
+from picosweep.sweeps.asking.plan import AskPlan, ask_plan
 from picosweep.sweeps.data import prepare_all
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.trial import Assignment
@@ -23,8 +26,8 @@ TEXT = "\n\n".join(f"line {i} says {i * 7 % 31} and {i % 5}." for i in range(200
 class InProcessRunner:
     """Trains what the coordinator gives out: see `sweeps.workers.runner.Runner`."""
 
-    def __init__(self, initial: bytes | None) -> None:
-        self._initial = initial
+    def __init__(self, asked: AskPlan, initial: bytes | None) -> None:
+        self._asked, self._initial = asked, initial
 
     def run(
         self,
@@ -36,17 +39,23 @@ class InProcessRunner:
         while (assignment := coordinator.next()) is not None:
             candidate = assignment.candidate
             coordinator.on_start(candidate.trial_id)
+            data, before = work_of(assignment), None
             for report in train(
                 candidate.trial,
-                work_of(assignment),
+                data,
                 report_steps=candidate.plan.steps,
                 checkpoint=assignment.checkpoint,
                 initial=self._initial,
             ):
+                metrics, content = report.metrics(), report.checkpoint()
+                rung = candidate.plan.rung_of(metrics, before)
+                answers = ask(self._asked.at(rung), content, data)
+                before = metrics
                 stop = coordinator.on_report(
                     candidate.trial_id,
-                    report.metrics(),
-                    checkpoint=report.checkpoint(),
+                    metrics | answers.scores,
+                    checkpoint=content,
+                    asked=answers.rows,
                     device="cpu",
                 )
                 beat()
@@ -59,6 +68,8 @@ def train_sweep(spec: Mapping[str, Any], results: Path) -> dict[str, dict[str, A
     checked = check_sweep(spec)
     prepare_process()
     data = prepare_all(checked, results)
+    texts = check_asked(checked.spec, checked.document, data.by_fingerprint.values())
+    asked = ask_plan(checked.spec, texts)
     initial = initial_checkpoint(checked.spec, checked.document, results)
     fingerprint = None if initial is None else weights_fingerprint(initial)
     sweep = checked.with_data(data.metas, init_from=fingerprint)
@@ -67,7 +78,7 @@ def train_sweep(spec: Mapping[str, Any], results: Path) -> dict[str, dict[str, A
             spec=sweep.spec, spaces=sweep.spaces, factory=sweep.factory, store=store
         )
         write_json(store.files.spec, sweep.spec.model_dump(mode="json") | {"comparable": {}})
-        InProcessRunner(initial).run(
+        InProcessRunner(asked, initial).run(
             coordinator,
             lambda found: data.by_fingerprint[found.candidate.fingerprints["data_fingerprint"]],
             lambda: None,

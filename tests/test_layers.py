@@ -16,18 +16,20 @@ LOOSE = ("picosweep", "analysis", "sweeps", "pico", "pico.data")
 
 ROOMS: Mapping[str, str] = {
     # The program
-    "picosweep.cli": "picosweep.commands picosweep.remote picosweep.terminal picosweep.trained "
-    "pico.presets sweeps.errors sweeps.spec",
-    "picosweep.terminal": "picosweep.commands picosweep.trained analysis.next_steps pico.presets "
-    "pico.probes sweeps.decisions sweeps.errors sweeps.search sweeps.spec sweeps.store",
+    "picosweep.cli": "pico.presets picosweep.commands picosweep.model_commands picosweep.remote "
+    "picosweep.terminal sweeps.errors sweeps.spec",
+    "picosweep.terminal": "analysis.next_steps analysis.page pico.presets pico.probes "
+    "picosweep.commands picosweep.trained sweeps.decisions sweeps.errors sweeps.search "
+    "sweeps.spec sweeps.store",
     "picosweep.remote": "picosweep.terminal pico.data.config pico.data.sources sweeps.errors "
     "sweeps.spec sweeps.store sweeps.workers",
-    "picosweep.commands": "picosweep.exports analysis.images analysis.next_steps analysis.page "
-    "analysis.report analysis.results analysis.summary analysis.watch pico.training pico.trial "
-    "pico.weights sweeps.data sweeps.decisions sweeps.errors sweeps.initial_weights sweeps.search "
-    "sweeps.spec sweeps.store sweeps.workers",
-    "picosweep.trained": "pico.data.tokenizers pico.models pico.probes pico.weights sweeps.errors "
-    "sweeps.search sweeps.store",
+    "picosweep.commands": "analysis.images analysis.next_steps analysis.page analysis.report "
+    "analysis.results analysis.summary analysis.watch pico.training pico.trial pico.weights "
+    "picosweep.exports sweeps.asking sweeps.data sweeps.decisions sweeps.errors "
+    "sweeps.initial_weights sweeps.search sweeps.spec sweeps.store sweeps.workers",
+    "picosweep.trained": "analysis.asked pico.data.prepared pico.data.tokenizers pico.evaluation "
+    "pico.models pico.probes pico.sandbox pico.weights sweeps.asking sweeps.data sweeps.errors "
+    "sweeps.search sweeps.spec sweeps.store",
     "picosweep.exports": "pico.optional_libraries sweeps.errors sweeps.search sweeps.spec "
     "sweeps.store",
     # What it means: of a sweep, the tables alone
@@ -38,35 +40,38 @@ ROOMS: Mapping[str, str] = {
     "analysis.watch": "analysis.report analysis.results",
     "analysis.report": "analysis.answer analysis.chapters analysis.page analysis.results "
     "sweeps.store",
-    "analysis.chapters": "analysis.answer analysis.curves analysis.equal_cost analysis.fronts "
-    "analysis.page analysis.results analysis.shapes analysis.stopping analysis.trials "
-    "analysis.what_mattered",
+    "analysis.chapters": "analysis.answer analysis.asked analysis.curves analysis.equal_cost "
+    "analysis.fronts analysis.page analysis.results analysis.shapes analysis.stopping "
+    "analysis.trials analysis.what_mattered",
     "analysis.answer": "analysis.page analysis.results analysis.statistics sweeps.store",
     "analysis.curves": "analysis.page analysis.results analysis.statistics",
     "analysis.equal_cost": "analysis.page analysis.results analysis.statistics",
     "analysis.fronts": "analysis.page analysis.results analysis.statistics",
     "analysis.shapes": "analysis.page analysis.results analysis.statistics",
     "analysis.stopping": "analysis.page analysis.results",
-    "analysis.trials": "analysis.page analysis.results sweeps.store",
+    "analysis.trials": "analysis.page analysis.results pico.evaluation sweeps.store",
     "analysis.what_mattered": "analysis.page analysis.results analysis.statistics",
     "analysis.statistics": "analysis.page analysis.results",
-    "analysis.results": "analysis.settings sweeps.store",
+    "analysis.results": "analysis.asked analysis.settings sweeps.store",
     "analysis.settings": "sweeps.store",
     "analysis.page": "sweeps.store",
     # Decides, remembers, hands out
-    "sweeps.workers": "pico.data.prepared pico.models pico.probes pico.training "
-    "pico.training_config pico.trial pico.weights sweeps.data sweeps.decisions sweeps.errors "
-    "sweeps.search sweeps.spec sweeps.store",
-    "sweeps.decisions": "sweeps.search sweeps.spec sweeps.store",
+    "sweeps.workers": "pico.data.prepared pico.models pico.training pico.training_config "
+    "pico.trial sweeps.asking sweeps.data sweeps.decisions sweeps.errors sweeps.search "
+    "sweeps.spec sweeps.store",
+    "sweeps.decisions": "sweeps.asking sweeps.search sweeps.spec sweeps.store",
+    "sweeps.asking": "pico.data.prepared pico.evaluation pico.models pico.probes pico.sandbox "
+    "pico.weights sweeps.errors sweeps.spec sweeps.store",
     "sweeps.data": "pico.data.config pico.data.preparation pico.data.prepared "
     "pico.data.tokenizer_quality sweeps.errors sweeps.search sweeps.spec "
     "sweeps.store",
     "sweeps.initial_weights": "pico.trial pico.weights sweeps.errors sweeps.spec sweeps.store",
     "sweeps.search": "pico.facts pico.models pico.training_config pico.trial sweeps.errors "
     "sweeps.spec sweeps.store",
-    "sweeps.spec": "pico.data.config pico.facts pico.field_checks pico.models pico.presets "
-    "pico.training_config pico.value_types sweeps.errors sweeps.store",
-    "sweeps.store": "sweeps.errors",
+    "sweeps.spec": "pico.data.config pico.evaluation pico.facts pico.field_checks pico.models "
+    "pico.presets pico.probes pico.training_config pico.value_types sweeps.errors sweeps.store",
+    "sweeps.store": "sweeps.errors sweeps.store.schema",
+    "sweeps.store.schema": "",
     "sweeps.errors": "",
     # Trains one model
     "pico.training": "pico.data.prepared pico.facts pico.models pico.tasks "
@@ -74,7 +79,10 @@ ROOMS: Mapping[str, str] = {
     "pico.weights": "pico.field_checks pico.models pico.trial",
     "pico.tasks": "pico.data.batching pico.data.prepared pico.models pico.models.layers "
     "pico.training_config pico.trial",
-    "pico.probes": "pico.data.tokenizers pico.field_checks pico.models pico.models.layers",
+    "pico.evaluation": "pico.data.batching pico.data.prepared pico.data.tokenizer_quality "
+    "pico.data.tokenizers pico.models pico.probes pico.sandbox pico.tasks pico.weights",
+    "pico.probes": "pico.data.prepared pico.data.tokenizers pico.field_checks pico.models "
+    "pico.models.layers",
     "pico.trial": "pico.field_checks pico.models pico.training_config pico.value_types",
     "pico.facts": "pico.models",
     "pico.presets": "pico.models",
@@ -93,6 +101,8 @@ ROOMS: Mapping[str, str] = {
     "pico.errors": "",
     "pico.targets": "",
     "pico.sandbox": "",
+    "picosweep.model_commands": "analysis.asked analysis.page picosweep.terminal picosweep.trained",
+    "analysis.asked": "analysis.page pico.evaluation sweeps.store",
     "pico.optional_libraries": "",
     "pico.value_types": "",
 }

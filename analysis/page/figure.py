@@ -30,6 +30,19 @@ class Quote:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Image:
+    """A picture of a square table of numbers, one pixel a cell."""
+
+    caption: str
+    source: str
+    """Its content as a `data:` address."""
+    description: str
+    """What it shows, for those who cannot see it."""
+    size: int
+    """Cells on a side."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Panel:
     """One view of a figure; a figure with several panels shows them as tabs."""
 
@@ -46,6 +59,8 @@ class Panel:
     """Whether the table is shown at once; otherwise a button opens it."""
     quotes: tuple[Quote, ...] = ()
     """Texts to read side by side."""
+    images: tuple[Image, ...] = ()
+    """Pictures to look at side by side."""
     columns: tuple[str, ...] = ()
     """Columns to show, all when empty; the CSV has all of them."""
 

@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
-from picosweep.analysis.page.figure import Figure, Panel, Quote
+from picosweep.analysis.page.figure import Figure, Image, Panel, Quote
 from picosweep.analysis.page.first_screen import Answer
 from picosweep.analysis.page.page_data import Payload
 from picosweep.analysis.page.style import CATEGORY, theme
@@ -230,6 +230,10 @@ def _panel(figure: Figure, index: int, panel: Panel, payload: Payload, *, tabs: 
         parts.append(
             f'<div class="quotes">{"".join(_quote(quote) for quote in panel.quotes)}</div>'
         )
+    if panel.images:
+        parts.append(
+            f'<div class="images">{"".join(_image(image) for image in panel.images)}</div>'
+        )
     if panel.chart is not None:
         payload.add_chart(key, panel.chart)
         parts.append(
@@ -265,6 +269,14 @@ def _panel(figure: Figure, index: int, panel: Panel, payload: Payload, *, tabs: 
         parts.append(f'<div class="exports" aria-label="Downloads">{"".join(tools)}</div>')
     hidden = " hidden" if index else ""
     return f'<div class="panel" id="{key}"{role}{hidden}>{"".join(parts)}</div>'
+
+
+def _image(image: Image) -> str:
+    return (
+        f'<figure class="cells"><img src="{escape(image.source)}" width="{image.size}" '
+        f'height="{image.size}" alt="{escape(image.description)}">'
+        f"<figcaption>{escape(image.caption)}</figcaption></figure>"
+    )
 
 
 def _quote(quote: Quote) -> str:

@@ -23,7 +23,8 @@ from picosweep.pico.models.registry import MODELS, find_architecture
 from picosweep.pico.training_config import TrainingConfig
 from picosweep.sweeps.spec.hyperparameters import DataSettings
 from picosweep.sweeps.spec.schema import Spec
-from picosweep.sweeps.store.columns import COLUMNS, Column
+from picosweep.sweeps.store.columns import COLUMNS
+from picosweep.sweeps.store.schema.column import Column
 from picosweep.sweeps.store.tables import KEYS
 
 FOLDER: Final = Path(__file__).parent

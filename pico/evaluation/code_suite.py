@@ -21,7 +21,14 @@ from typing import Any, Final
 
 from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
 from picosweep.pico.evaluation.completion_checks import CHECKS, first_statement
-from picosweep.pico.evaluation.scores import Item, Status, SuiteResult
+from picosweep.pico.evaluation.scores import (
+    BASELINES,
+    GRADES,
+    OTHER_PROMPTS,
+    Item,
+    Status,
+    SuiteResult,
+)
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.generate import Job, generate
@@ -41,12 +48,9 @@ NUM_SAMPLES: Final = 10
 TEMPERATURE: Final = 0.8
 NUM_TOKENS: Final = 48
 """Most tokens of a completion."""
-GRADES: Final = ("parses", "runs", "right type", "passes")
 CONSTANTS: Final = ("None", "True", "False", "0", "1", "''", "[]")
 LEAST_SECONDS: Final = 1.0
 TIMES_REFERENCE: Final = 10
-OTHER_PROMPTS: Final = ", for other prompts"
-"""Ends the name of a section with the same completions, each judged for the others' prompts."""
 
 Progress = Callable[[str, float], None]
 
@@ -377,13 +381,6 @@ def _baselines(written: Sequence[tuple[Problem, list[str]]], grader: _Grader) ->
 
 def _always_gives(problem: Problem, value: object) -> bool:
     return all(equal(value, expected) for expected in problem.expected)
-
-
-BASELINES: Final = (
-    "passes: a constant",
-    "passes: the first argument",
-    "passes: what it writes most often",
-)
 
 
 def _passes(problem: Problem, body: str, grader: _Grader) -> float | None:

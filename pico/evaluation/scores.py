@@ -9,9 +9,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+SuiteName = Literal["code", "text"]
 Status = Literal["scored", "not executed", "infrastructure", "not applicable"]
 
 CONFIDENCE: Final = 0.95
+
+COMPLETIONS: Final = ("brackets", "keywords", "indentation", "function", "docstring")
+"""Sections of the code suite whose completions are judged as they are."""
+GRADES: Final = ("parses", "runs", "right type", "passes")
+"""How far a written function comes; each step needs the one before."""
+BASELINES: Final = (
+    "passes: a constant",
+    "passes: the first argument",
+    "passes: what it writes most often",
+)
+"""What functions pass that know nothing of their problem."""
+OTHER_PROMPTS: Final = ", for other prompts"
+"""Ends the name of a section with the same completions, each judged for the others' prompts."""
+HELD_OUT: Final = ", held-out text"
+"""Ends the name of a section with the same figures of validation text."""
 
 
 @dataclass(frozen=True, kw_only=True)

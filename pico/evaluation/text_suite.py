@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import torch
 
 from picosweep.pico.data.batching.batches import validation_batches
@@ -17,8 +18,12 @@ from picosweep.pico.data.tokenizer_quality import check_prepared
 from picosweep.pico.data.tokenizers.tokenizer import ListTokenizer, Tokenizer
 from picosweep.pico.evaluation.diversity import cut_to_equal, distinct, repetition
 from picosweep.pico.evaluation.memorisation import longest_matches, share_of_runs
-from picosweep.pico.evaluation.position_loss import TIMES_LONGER, loss_by_place, windows_of
-from picosweep.pico.evaluation.scores import Item, SuiteResult
+from picosweep.pico.evaluation.position_loss import (
+    TIMES_LONGER,
+    loss_by_place,
+    training_like_windows,
+)
+from picosweep.pico.evaluation.scores import HELD_OUT, Item, SuiteResult
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.generate import Job, generate
@@ -31,8 +36,6 @@ TEXT_TOKENS: Final = 128
 RUN: Final = 8
 """Tokens in a row that count as taken from the training data."""
 EVALUATION_TOKENS: Final = 1024
-HELD_OUT: Final = ", held-out text"
-"""Ends the name of a section with the same figures of validation text."""
 BANDS: Final = (
     (50.0, "below 50: good, by the usual bands"),
     (100.0, "below 100: fair, by the usual bands"),
@@ -181,8 +184,8 @@ def perplexity_band(perplexity: float, vocab_size: int, kind: str) -> str:
     if kind in {"char", "int"} or vocab_size not in COMPARABLE_VOCABULARIES:
         return (
             f"no band: the usual ones are of word pieces, {COMPARABLE_VOCABULARIES.start:,} to "
-            f"{COMPARABLE_VOCABULARIES.stop - 1:,} of them, and this vocabulary has {vocab_size:,} "
-            f"({kind})"
+            f"{COMPARABLE_VOCABULARIES.stop - 1:,} of them, and this {kind} vocabulary has "
+            f"{vocab_size:,} entries"
         )
     for most, words in BANDS:
         if perplexity < most:
@@ -193,15 +196,23 @@ def perplexity_band(perplexity: float, vocab_size: int, kind: str) -> str:
 def _written_and_held_out(
     model: LanguageModel, data: PreparedData, seed: int
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Return texts from the model's own distribution, and as much of unseen text, as token ids."""
+    """Return texts from the model's own distribution, and as much of unseen ones, as token ids.
+
+    Both begin with a document and end with it; of a pair, the longer is cut.
+    """
     end = data.tokenizer.end_of_text_id
-    length = min(TEXT_TOKENS, max(RUN, len(data.validation) // 2))
     jobs = [
         Job(prompt=[end], decoding=Decoding(), seed=seed + number) for number in range(NUM_TEXTS)
     ]
-    written = generate(model, jobs, num_tokens=length)
-    held_out = windows_of(data.validation, length, NUM_TEXTS).tolist()
-    return written[: len(held_out)], held_out
+    written = generate(model, jobs, num_tokens=TEXT_TOKENS, stop_ids=(end,))
+    starts = data.validation_starts
+    documents = np.linspace(0, len(starts) - 2, NUM_TEXTS).astype(np.int64)
+    pairs = []
+    for text, place in zip(written, documents, strict=True):
+        unseen = data.validation[starts[place] + 1 : starts[place + 1]].tolist()
+        length = min(len(text), len(unseen))
+        pairs.append((text[:length], unseen[:length]))
+    return [text for text, _ in pairs], [unseen for _, unseen in pairs]
 
 
 def _diversity(
@@ -261,8 +272,8 @@ def _by_place(model: LanguageModel, longer: Longer, data: PreparedData) -> list[
         ("loss by place", model, block),
         ("loss by place, past a block", longer.model, TIMES_LONGER * block),
     ):
-        windows = windows_of(data.validation, length + 1)
-        if reader is None or not len(windows):
+        windows = training_like_windows(data, length + 1)
+        if reader is None or not len(windows.ids):
             reason = longer.reason if reader is None else "the validation part is too short"
             items.append(
                 Item(
@@ -279,7 +290,7 @@ def _by_place(model: LanguageModel, longer: Longer, data: PreparedData) -> list[
                 section=section,
                 item=f"{one.first}" if one.first == one.last else f"{one.first}-{one.last}",
                 score=one.loss,
-                samples=one.windows,
+                samples=one.tokens,
             )
             for one in loss_by_place(reader, windows)
         ]

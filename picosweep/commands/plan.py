@@ -14,6 +14,7 @@ from typing import Any
 from picosweep.pico.training.process import prepare_timing
 from picosweep.pico.training.speed import tokens_per_second
 from picosweep.pico.weights.restore import weights_fingerprint
+from picosweep.sweeps.asking.check import check_asked
 from picosweep.sweeps.data import SweepData, prepare_all
 from picosweep.sweeps.initial_weights import initial_checkpoint
 from picosweep.sweeps.search.candidates import Candidate
@@ -78,6 +79,7 @@ def plan(spec: str | Path | Mapping[str, Any], *, results: str | Path = "results
     folder = open_results(results)
     initial = initial_checkpoint(checked.spec, checked.document, folder)
     data = prepare_all(checked, folder)
+    check_asked(checked.spec, checked.document, data.by_fingerprint.values())
     fingerprint = None if initial is None else weights_fingerprint(initial)
     sweep = checked.with_data(data.metas, init_from=fingerprint)
     prepare_timing()

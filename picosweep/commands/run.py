@@ -19,6 +19,8 @@ from picosweep.commands.logs import log_to
 from picosweep.commands.observer import Observer
 from picosweep.commands.result import Status, SweepResult
 from picosweep.pico.weights.restore import weights_fingerprint
+from picosweep.sweeps.asking.check import check_asked
+from picosweep.sweeps.asking.plan import AskPlan, ask_plan
 from picosweep.sweeps.data import SweepData, prepare_all
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.limits import RESUMES, RETRY, Ending
@@ -32,10 +34,11 @@ from picosweep.sweeps.store.folder import SweepFolder, read_json
 from picosweep.sweeps.store.mirror import Mirror, local_results, open_mirror
 from picosweep.sweeps.store.reader import find_elsewhere
 from picosweep.sweeps.store.store import Store
+from picosweep.sweeps.store.tables import ASKED_FOR
 from picosweep.sweeps.workers.auto_precision import settle_precision
 from picosweep.sweeps.workers.cluster import Cluster
 from picosweep.sweeps.workers.heartbeat import Heartbeat
-from picosweep.sweeps.workers.late_samples import write_late_samples
+from picosweep.sweeps.workers.late_answers import answer_late
 
 DISK_ERRORS: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE}
@@ -90,6 +93,8 @@ class _Sweep:
         self.spec = checked.spec
         self.results = results
         self.folder = results / checked.spec.name
+        self.asked = AskPlan()
+        """What trials are asked; what its files hold is known once the data is prepared."""
         self.initial = initial_checkpoint(checked.spec, checked.document, results)
 
     def run(self, observer: Observer, started: float) -> SweepResult:
@@ -134,8 +139,8 @@ class _Sweep:
             elif coordinator.ending:
                 store.note("limit", coordinator.ending.reason)
             if not interrupted:
-                remarks += write_late_samples(
-                    self.spec, coordinator.trials, store, data.by_fingerprint, observer.say
+                remarks += answer_late(
+                    self.asked, coordinator.trials, store, data.by_fingerprint, observer.say
                 )
             observer.say("writing the report")
             store.seal()
@@ -160,6 +165,8 @@ class _Sweep:
             cluster.start()  # certain to be needed: let it start while the data is prepared
         data = preparing.result()
         log.info("the data is prepared: %s", data.own.meta.source)
+        texts = check_asked(self.spec, checked.document, data.by_fingerprint.values())
+        self.asked = ask_plan(self.spec, texts)
         fingerprint = None if self.initial is None else weights_fingerprint(self.initial)
         return data, checked.with_data(data.metas, init_from=fingerprint)
 
@@ -196,6 +203,15 @@ class _Sweep:
                 where=str(self.folder),
                 hint="give the spec another name, or move the folder away",
             )
+        scores = self.asked.needed & ASKED_FOR
+        done = [row for row in store.trials.values() if row["status"] in ("completed", "cached")]
+        if missing := {name for name in scores for row in done if row.get(name) is None}:
+            raise input_error(
+                f"this folder holds trials without {', '.join(sorted(missing))}, for which the "
+                "sweep is to search now",
+                where=str(self.folder),
+                hint="give the spec another name: what can be answered from here, will be",
+            )
 
     def _write_beside(self, store: Store, data: SweepData) -> None:
         resolved = self.spec.model_dump(mode="json")
@@ -224,7 +240,7 @@ class _Sweep:
         heartbeat = Heartbeat(coordinator, store, cluster.slots)
         shared = {name: cluster.share(one) for name, one in data.by_fingerprint.items()}
         own_code = cluster.own_code(self.checked.code_hashes())
-        work = WorkMaker(self.spec, shared, own_code, self.initial)
+        work = WorkMaker(self.spec, self.asked, shared, own_code, self.initial)
 
         def beat() -> None:
             observer.beat(coordinator, cluster.slots)

@@ -111,3 +111,8 @@ def _written(error: UnicodeError, other: Callable[[str], str]) -> tuple[str, int
         raise error
     lost = error.object[error.start : error.end]
     return "".join(WRITTEN_AS.get(one) or other(one) for one in lost), error.end
+
+
+def say(text: str) -> None:
+    """Say something beside the output."""
+    sys.stderr.write(f"{text}\n")

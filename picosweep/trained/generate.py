@@ -1,25 +1,18 @@
 """Letting a trained trial write: `picosweep generate`."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from picosweep.pico.data.tokenizers.registry import tokenizer_from_json
 from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
 from picosweep.pico.errors import FieldError
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.probes.decoding import Decoding
-from picosweep.pico.probes.generate import prompt_ids, stream_text
+from picosweep.pico.probes.generate import stream_text
 from picosweep.pico.probes.neighbours import nearest_tokens
 from picosweep.pico.probes.samples import Sample, write_samples
-from picosweep.pico.weights.restore import restore_model
-from picosweep.sweeps.errors import input_error, unreadable_prompt
-from picosweep.sweeps.search.own_code import has_changed
-from picosweep.sweeps.store.checkpoints import read_checkpoint
-from picosweep.sweeps.store.find import find_trial
-from picosweep.sweeps.store.folder import SweepFolder
-from picosweep.sweeps.store.mirror import open_results
+from picosweep.sweeps.errors import input_error
+from picosweep.trained.stored import StoredTrial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,35 +36,11 @@ class Writer:
     """
 
     def __init__(self, trial_id: str, results: str | Path = "results") -> None:
-        folder, self.row = find_trial(trial_id, open_results(results))
-        found = read_checkpoint(folder, self.row["trial_id"])
-        if found is None:
-            raise input_error(
-                "this trial has no checkpoint", where=str(folder), key=self.row["trial_id"]
-            )
-        stored = json.loads(self.row["config"])
-        self.remark = ""
-        """What the reader should know of what the model writes; empty for nothing."""
-        if has_changed(stored, folder):
-            self.remark = (
-                f"the code of {stored['architecture']} has changed since this trial was trained:"
-                " what it writes may not be what it learned"
-            )
-        try:
-            self.model: LanguageModel = restore_model(found.content).model
-        except ValueError as error:
-            raise input_error(
-                f"the trial's model cannot be built: {error}",
-                where=str(folder),
-                key=self.row["trial_id"],
-                hint=self.remark,
-            ) from error
-        files = SweepFolder(folder)
-        path = files.tokenizer(self.row["tokenizer_fingerprint"])
-        if not path.exists():
-            path = files.tokenizer()
-        text = path.read_text(encoding="utf-8")
-        self.tokenizer: Tokenizer = tokenizer_from_json(text)
+        trial = StoredTrial(trial_id, results)
+        self.row, self.remark = trial.row, trial.remark
+        self.model: LanguageModel = trial.model
+        self.tokenizer: Tokenizer = trial.tokenizer
+        self.ids = trial.ids
 
     def stream(
         self, prompt: str, decoding: Decoding, *, num_tokens: int, seed: int
@@ -118,18 +87,6 @@ class Writer:
             )
             for token, near in zip(ids, nearest_tokens(self.model, ids), strict=True)
         ]
-
-    def ids(self, prompt: str) -> list[int]:
-        """Return the tokens of a prompt.
-
-        Raises:
-            InputError: the tokenizer cannot read it.
-        """
-        try:
-            prompt.encode()  # what a terminal passes on may be no text
-            return prompt_ids(self.tokenizer, prompt)
-        except ValueError as error:
-            raise unreadable_prompt(prompt, error) from error
 
 
 def generate(

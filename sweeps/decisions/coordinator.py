@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from picosweep.sweeps.asking.plan import ask_plan
 from picosweep.sweeps.decisions.architecture_state import ArchitectureState
 from picosweep.sweeps.decisions.known_trials import known_trials
 from picosweep.sweeps.decisions.limits import Ending, LimitWatch
@@ -32,8 +33,9 @@ from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.journal import Entry
 from picosweep.sweeps.store.reader import OtherSweeps
 from picosweep.sweeps.store.store import Store
-from picosweep.sweeps.store.tables import REPORTS, SET_BY_DRIVER, Row
+from picosweep.sweeps.store.tables import ASKED_FOR, ASKED_TABLES, REPORTS, SET_BY_DRIVER, Row
 
+NOTHING: Final[Mapping[str, Iterable[Row]]] = {}
 BY_USER: Final = "stopped by the user"
 
 
@@ -68,6 +70,7 @@ class Coordinator:
         self._factory = factory
         self._store = store
         self._others = OtherSweeps(elsewhere or {})
+        self._asked = ask_plan(spec)
         self._limits = LimitWatch(spec.limits, elapsed)
         self._trials: dict[str, Trial] = {}
         self._waiting: collections.deque[Trial] = collections.deque()
@@ -251,21 +254,37 @@ class Coordinator:
         self._trials[trial.trial_id] = trial
         state.add(trial)
         folder = self._others.folder_of(trial.trial_id)
-        if folder is not None:
+        if folder is not None and self._has_scores(trial.trial_id):
             self._answer_from(folder, trial)
         return trial
+
+    def _has_scores(self, trial_id: str) -> bool:
+        """Return whether another sweep has the scores that this one searches for."""
+        scores = self._asked.needed & ASKED_FOR
+        return not scores or all(
+            report.get(score) is not None
+            for report in self._others.rows(trial_id, "reports")
+            if report["rung"] in self._asked.suite_rungs
+            for score in scores
+        )
 
     def _answer_from(self, folder: Path, trial: Trial) -> None:
         """Take a trial's rows from another sweep, and its checkpoint where they do not suffice."""
         trial.row["source_sweep"] = folder.name
         reports = self._others.rows(trial.trial_id, "reports")
-        samples = self._others.rows(trial.trial_id, "samples")
-        wants = self.spec.samples.wants
+        asked = {table: self._others.rows(trial.trial_id, table) for table in ASKED_TABLES}
         for report in reports:
             # An older version's rows lack columns of today.
             metrics = {n: report.get(n) for n in REPORTS.names if n not in SET_BY_DRIVER}
-            texts = [row for row in samples if row["step"] == report["step"] and wants(row)]
-            if self._take_report(trial, metrics, samples=texts, cached=True):
+            answers = {
+                table: [
+                    row
+                    for row in rows
+                    if row["step"] == report["step"] and self._asked.wants(table, row)
+                ]
+                for table, rows in asked.items()
+            }
+            if self._take_report(trial, metrics, asked=answers, cached=True):
                 return
         last = reports[-1]["step"] if reports else 0
         found = self._others.checkpoint(trial.trial_id, last)
@@ -280,7 +299,7 @@ class Coordinator:
         metrics: Mapping[str, Any],
         *,
         checkpoint: bytes | None = None,
-        samples: Iterable[Row] = (),
+        asked: Mapping[str, Iterable[Row]] = NOTHING,
         finished: bool = False,
         node: str = "",
         device: str = "",
@@ -291,7 +310,7 @@ class Coordinator:
             trial_id: id of the trial that was evaluated.
             metrics: the columns of `reports` that training measures.
             checkpoint: the training state at this point; None leaves the stored one.
-            samples: texts that the model wrote at this point.
+            asked: what the model answered at this point, rows by table.
             finished: whether the trial ends here by itself (its patience ran out).
             node: name of the host that trained it.
             device: what it was trained on, `cpu` or `cuda`.
@@ -310,7 +329,7 @@ class Coordinator:
         self.busy_seconds += metrics["seconds"] - before["seconds"]
         self.new_tokens += metrics["tokens"] - before["tokens"]
         by_user = trial_id in self._unwanted
-        ended = self._take_report(trial, metrics, samples=samples, finished=finished or by_user)
+        ended = self._take_report(trial, metrics, asked=asked, finished=finished or by_user)
         if by_user:
             self._store.note("stopped", BY_USER, trial_id)
         if checkpoint is not None:
@@ -330,7 +349,7 @@ class Coordinator:
         trial: Trial,
         metrics: Mapping[str, Any],
         *,
-        samples: Iterable[Row] = (),
+        asked: Mapping[str, Iterable[Row]] = NOTHING,
         cached: bool = False,
         finished: bool = False,
     ) -> bool:
@@ -345,7 +364,7 @@ class Coordinator:
         }
         entries: list[Entry] = [("reports", report)]
         place = {"trial_id": trial.trial_id, "rung": rung, "step": metrics["step"]}
-        entries += [("samples", place | sample) for sample in samples]
+        entries += [(table, place | row) for table, rows in asked.items() for row in rows]
         trial.take(metrics, rung)
         outcome: Outcome | None = None
         if not is_finite(metrics):

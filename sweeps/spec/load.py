@@ -25,7 +25,7 @@ from picosweep.sweeps.spec.document import (
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.columns import ALL
 from picosweep.sweeps.store.folder import SweepFolder
-from picosweep.sweeps.store.tables import KNOWN_BEFORE_TRAINING, OBJECTIVES, whole_text
+from picosweep.sweeps.store.tables import ASKED_FOR, KNOWN_BEFORE_TRAINING, OBJECTIVES, whole_text
 
 
 def load_spec(path: str | Path) -> tuple[Spec, Document]:
@@ -58,7 +58,7 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
     try:
         spec = Spec.model_validate(_without_empty(content, Spec))
         _check_objectives(spec)
-        _check_sample_rungs(spec)
+        _check_rungs(spec)
         _check_budget(spec)
         _ = spec.data_config
     except ValidationError as error:
@@ -158,6 +158,31 @@ def _check_objectives(spec: Spec) -> None:
             found=spec.objectives[0].metric,
             allowed=", ".join(m for m in OBJECTIVES if m not in KNOWN_BEFORE_TRAINING),
         )
+    for place, objective in enumerate(spec.objectives):
+        if objective.metric in ASKED_FOR:
+            _check_asked(spec, objective.metric, is_first=place == 0)
+
+
+def _check_asked(spec: Spec, metric: str, *, is_first: bool) -> None:
+    """Hold a score that the search looks at to being measured where it looks."""
+    suites, rungs = spec.evaluate.suite, spec.budget.rungs
+    if not suites or (metric == "code_pass" and "code" not in suites):
+        raise FieldError(
+            f"the sweep searches for {metric}, which no suite of it measures",
+            field="evaluate.suite",
+            found=", ".join(suites) or "none",
+            allowed="code" if metric == "code_pass" else "code, text",
+        )
+    wanted = range(rungs) if is_first else range(rungs - 1, rungs)
+    if missing := set(wanted) - set(spec.evaluate.at(rungs)):
+        raise FieldError(
+            f"the sweep searches for {metric}, and looks at it at every rung"
+            if is_first
+            else f"the sweep searches for {metric}, and looks at it at the last rung",
+            field="evaluate.rungs",
+            found=f"none at rung {min(missing)}",
+            allowed="all" if is_first else "last, or all",
+        )
 
 
 def unusual_goals(spec: Spec) -> list[str]:
@@ -170,15 +195,17 @@ def unusual_goals(spec: Spec) -> list[str]:
     ]
 
 
-def _check_sample_rungs(spec: Spec) -> None:
-    beyond = [rung for rung in spec.samples.at(spec.budget.rungs) if rung >= spec.budget.rungs]
-    if beyond:
-        raise FieldError(
-            "there is no such rung",
-            field="samples.rungs",
-            found=beyond[0],
-            allowed=f"0 to {spec.budget.rungs - 1}",
-        )
+def _check_rungs(spec: Spec) -> None:
+    for name in ("samples", "evaluate", "probes"):
+        asked = getattr(spec, name).at(spec.budget.rungs)
+        beyond = [rung for rung in asked if rung >= spec.budget.rungs]
+        if beyond:
+            raise FieldError(
+                "there is no such rung",
+                field=f"{name}.rungs",
+                found=beyond[0],
+                allowed=f"0 to {spec.budget.rungs - 1}",
+            )
 
 
 def _check_budget(spec: Spec) -> None:

@@ -18,11 +18,14 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
     WrapValidator,
     create_model,
+    field_validator,
     model_validator,
 )
 
 from picosweep.pico.data.config import DataConfig
+from picosweep.pico.evaluation.scores import SuiteName
 from picosweep.pico.field_checks import meanings_of
+from picosweep.pico.probes.kinds import ProbeKind
 from picosweep.sweeps.store.columns import ALL
 from picosweep.sweeps.store.tables import OBJECTIVES
 
@@ -144,26 +147,63 @@ class Confirm(_Section):
     seeds: int = Field(default=2, ge=1, description="Fresh seeds for each setting.")
 
 
-class Samples(_Section):
+class _AtRungs(_Section):
+    """What is asked of models at some rungs."""
+
+    rungs: Literal["last", "all"] | list[Annotated[int, Field(ge=0)]] = Field(
+        default="last", description="At which rungs: these, by number from 0."
+    )
+
+    def at(self, num_rungs: int) -> list[int]:
+        """Return the rungs by number."""
+        if self.rungs == "all":
+            return list(range(num_rungs))
+        return [num_rungs - 1] if self.rungs == "last" else list(self.rungs)
+
+
+class Samples(_AtRungs):
     """Texts that trials write as they learn, for people to read."""
 
     prompts: list[str] = Field(
         default_factory=list, description="What texts begin with; none: no texts."
     )
     num_tokens: int = Field(default=48, ge=1, description="Most tokens after each prompt.")
-    rungs: Literal["last", "all"] | list[Annotated[int, Field(ge=0)]] = Field(
-        default="last", description="At which rungs: these, by number from 0."
+
+
+class Evaluate(_AtRungs):
+    """Suites of scored items that trials are put to: what they can do, beside baselines."""
+
+    suite: list[SuiteName] = Field(
+        default_factory=list,
+        description="`code`, `text` or both as a list; the first gives `suite_score`. None: none.",
+    )
+    texts: list[str] = Field(
+        default_factory=list,
+        description="Paths of text files whose perplexity the suite `text` takes as well.",
+    )
+    sandbox: Literal["auto", "none"] = Field(
+        default="auto",
+        description="`none` runs what models write with your rights, for a machine that you can "
+        "throw away; by default it is confined, or not run where it cannot be.",
     )
 
-    def at(self, num_rungs: int) -> list[int]:
-        """Return the rungs, by number, at which texts are written."""
-        if self.rungs == "all":
-            return list(range(num_rungs))
-        return [num_rungs - 1] if self.rungs == "last" else list(self.rungs)
+    @field_validator("suite", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, written: Any) -> Any:
+        """Let a single name stand without brackets."""
+        return [written] if isinstance(written, str) else written
 
-    def wants(self, row: Mapping[str, Any]) -> bool:
-        """Return whether a text that another sweep's trial wrote answers a prompt of this one."""
-        return row["prompt"] in self.prompts
+
+class Probes(_AtRungs):
+    """How trials do it: their attention, their heads, their token vectors, their neurons."""
+
+    kinds: list[ProbeKind] = Field(default_factory=list, description="Which; none: no probes.")
+    prompt: str = Field(default="", description="Text that `attention` is looked at over.")
+    groups: str | None = Field(
+        default=None,
+        description="A file of JSON lines with `label` and `text`, whose groups `neurons` are to "
+        "tell apart; without one, the sources of a mixture.",
+    )
 
 
 class Resources(_Section):
@@ -239,6 +279,8 @@ class Spec(_Section):
     early_stopping: EarlyStopping = Field(default_factory=EarlyStopping)
     confirm: Confirm = Field(default_factory=Confirm)
     samples: Samples = Field(default_factory=Samples)
+    evaluate: Evaluate = Field(default_factory=Evaluate)
+    probes: Probes = Field(default_factory=Probes)
     resources: Resources = Field(default_factory=Resources)
     limits: Limits = Field(default_factory=Limits)
     common: dict[str, Any] = Field(

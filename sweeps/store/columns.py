@@ -5,63 +5,15 @@ know of a column from here. It imports neither Ray nor Torch.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 import pyarrow as pa
 
-Shown = Literal["loss", "count", "percent", "duration", "bytes", "plain"]
-"""Format in which a number is shown to a reader."""
-
-_TIME = pa.timestamp("us", tz="UTC")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One column of a result table."""
-
-    name: str
-    type: pa.DataType
-    meaning: str
-    """What it holds, without a full stop at the end."""
-    unit: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
-    """Where it holds one of a few names: each with its meaning."""
-    by_driver: bool = False
-    """In `reports`: whether the driver adds it, and training does not measure it."""
-    of_machine: bool = False
-    """Whether it depends on the machine and the moment, so that a replay may differ in it."""
-    per_token: bool = False
-    """Whether it means another thing under another tokenizer."""
-    goal: Literal["minimize", "maximize"] | None = None
-    """Which way is better; None where it cannot be an objective."""
-    before_training: bool = False
-    """Whether it is known before training, so that early stopping cannot look at it."""
-    label: str = ""
-    """Short heading; where it is empty, the name serves."""
-    noun: str = ""
-    """Name of the column in a sentence."""
-    shown: Shown = "plain"
-
-
-_TRIAL_ID: Final = Column(
-    name="trial_id",
-    type=pa.string(),
-    meaning="hash of the complete configuration: equal ids are equal trials",
-    by_driver=True,
-    label="Trial",
-)
-_RUNG: Final = Column(
-    name="rung",
-    type=pa.int64(),
-    meaning="highest rung reached, from 0; null for a report between two rungs, and in `trials` "
-    "before the first",
-    by_driver=True,
-)
-_STEP: Final = Column(name="step", type=pa.int64(), meaning="optimizer steps so far")
+from picosweep.sweeps.store.schema.asked import ASKED
+from picosweep.sweeps.store.schema.column import RUNG, STEP, TIME, TRIAL_ID, Column
 
 _REPORTED: Final = (
-    _STEP,
+    STEP,
     Column(
         name="tokens",
         type=pa.int64(),
@@ -145,6 +97,28 @@ _REPORTED: Final = (
         noun="bits per byte",
         shown="loss",
     ),
+    Column(
+        name="suite_score",
+        type=pa.float64(),
+        meaning="mean of a suite's sections, of the first that `evaluate` names; null at rungs at "
+        "which none is asked for",
+        asked=True,
+        goal="maximize",
+        label="Suite score",
+        noun="suite score",
+        shown="percent",
+    ),
+    Column(
+        name="code_pass",
+        type=pa.float64(),
+        meaning="share of written functions that pass their tests; null at rungs at which the code "
+        "suite is not asked for, or where nothing could be run",
+        asked=True,
+        goal="maximize",
+        label="Code pass",
+        noun="share of functions that pass",
+        shown="percent",
+    ),
     Column(name="learning_rate", type=pa.float64(), meaning="of this step"),
     Column(
         name="grad_norm",
@@ -186,7 +160,7 @@ _REPORTED: Final = (
 _BY_NAME: Final = {column.name: column for column in _REPORTED}
 
 _TRIALS: Final = (
-    _TRIAL_ID,
+    TRIAL_ID,
     Column(name="sweep", type=pa.string(), meaning="the sweep's name", label="Sweep"),
     Column(name="architecture", type=pa.string(), meaning="its name in the spec"),
     Column(
@@ -230,7 +204,7 @@ _TRIALS: Final = (
         goal="minimize",
         before_training=True,
     ),
-    _RUNG,
+    RUNG,
     *(_BY_NAME[name] for name in ("step", "tokens", "flops", "seconds", "training_seconds")),
     Column(
         name="best_val_loss",
@@ -245,11 +219,11 @@ _TRIALS: Final = (
         _BY_NAME[name]
         for name in (
             "val_loss", "val_accuracy", "val_perplexity", "bits_per_byte", "train_loss",
-            "tokens_per_second", "peak_memory_bytes",
+            "suite_score", "code_pass", "tokens_per_second", "peak_memory_bytes",
         )
     ),
-    Column(name="start_time", type=_TIME, meaning="when it was admitted to the sweep"),
-    Column(name="end_time", type=_TIME, meaning="when it ended; null while it runs"),
+    Column(name="start_time", type=TIME, meaning="when it was admitted to the sweep"),
+    Column(name="end_time", type=TIME, meaning="when it ended; null while it runs"),
     Column(name="node", type=pa.string(), meaning="the host that trained it last"),
     Column(name="device", type=pa.string(), meaning="`cpu` or `cuda`"),
     Column(
@@ -279,15 +253,15 @@ _TRIALS: Final = (
 """The fixed columns; after them comes one for each hyperparameter of the sweep."""
 
 _REPORTS: Final = (
-    _TRIAL_ID,
-    _RUNG,
+    TRIAL_ID,
+    RUNG,
     *_REPORTED,
-    Column(name="time", type=_TIME, meaning="when the driver saw it", by_driver=True),
+    Column(name="time", type=TIME, meaning="when the driver saw it", by_driver=True),
 )
 
 _DECISIONS: Final = (
-    _TRIAL_ID,
-    _RUNG,
+    TRIAL_ID,
+    RUNG,
     Column(name="milestone", type=pa.float64(), meaning="the rung, in the budget's unit"),
     Column(
         name="value", type=pa.float64(), meaning="the first objective at that rung", shown="loss"
@@ -308,20 +282,11 @@ _DECISIONS: Final = (
             "exempt": "a stop that was not carried out: the trial is exempt",
         },
     ),
-    Column(name="time", type=_TIME, meaning="when it was decided"),
-)
-
-_SAMPLES: Final = (
-    _TRIAL_ID,
-    _RUNG,
-    _STEP,
-    Column(name="decoder", type=pa.string(), meaning="`greedy`, or the sampling settings in words"),
-    Column(name="prompt", type=pa.string(), meaning="what the text starts with"),
-    Column(name="text", type=pa.string(), meaning="the continuation alone"),
+    Column(name="time", type=TIME, meaning="when it was decided"),
 )
 
 _INCIDENTS: Final = (
-    Column(name="time", type=_TIME, meaning="when the driver noticed it"),
+    Column(name="time", type=TIME, meaning="when the driver noticed it"),
     Column(
         name="trial_id",
         type=pa.string(),
@@ -350,7 +315,7 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
     "trials": _TRIALS,
     "reports": _REPORTS,
     "decisions": _DECISIONS,
-    "samples": _SAMPLES,
+    **ASKED,
     "incidents": _INCIDENTS,
 }
 """The columns of each table, in their order."""

@@ -3,6 +3,7 @@
 ```
 results/<sweep>/
   trials/ reports/ decisions/ samples/ incidents/    Parquet tables, part by part
+  evaluations/ probes_*/                             the same, where the spec asks for them
   journal/          the truth that they are made from
   checkpoints/      <trial_id>/<step>-<crc>.safetensors
   logs/             a file for each run of the command

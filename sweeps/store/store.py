@@ -31,8 +31,11 @@ from picosweep.sweeps.store.tables import (
     whole_row,
 )
 
-APPENDED_TABLES: Final = ("reports", "decisions", "samples", "incidents")
+APPENDED_TABLES: Final = tuple(table for table in TABLES if table != "trials")
 """Tables whose rows never change; a `trials` row is replaced when the trial ends."""
+
+ALWAYS_THERE: Final = ("reports", "decisions", "samples", "incidents")
+"""Tables that are written even without a row: readers ask for them."""
 
 
 class Store:
@@ -182,9 +185,9 @@ class Store:
         """Return a trial's early-stopping decisions in the order of rungs."""
         return self.rows["decisions"].get(trial_id, [])
 
-    def samples_of(self, trial_id: str) -> list[Row]:
-        """Return the texts that a trial has written."""
-        return self.rows["samples"].get(trial_id, [])
+    def asked_of(self, trial_id: str, table: str) -> list[Row]:
+        """Return what a trial has answered: its rows of one of `ASKED_TABLES`."""
+        return self.rows[table].get(trial_id, [])
 
     # Parquet
 
@@ -199,7 +202,7 @@ class Store:
             rows = self._by_segment[table][segment]
             self._parts.write(table, segment, rows, TABLES[table])
             self._unsealed.discard((table, segment))
-        for table in APPENDED_TABLES:  # an empty one is written, too: readers ask for it
+        for table in ALWAYS_THERE:
             if not self._by_segment[table]:
                 self._parts.write(table, 0, [], TABLES[table])
         if self._trials_changed or self._parts.num_rows("trials", 0) is None:

@@ -17,7 +17,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from picosweep.sweeps.store.columns import ALL, COLUMNS, Column
+from picosweep.sweeps.store.columns import ALL, COLUMNS
+from picosweep.sweeps.store.schema.asked import ASKED
+from picosweep.sweeps.store.schema.column import Column
 
 Row = dict[str, Any]
 """A row of a table, by column name."""
@@ -34,6 +36,12 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "reports": ("trial_id", "step"),
     "decisions": ("trial_id", "rung"),
     "samples": ("trial_id", "step", "decoder", "prompt"),
+    "evaluations": ("trial_id", "step", "suite", "suite_version", "section", "item"),
+    "probes_attention": ("trial_id", "step", "prompt", "layer", "head"),
+    "probes_heads": ("trial_id", "step", "layer", "head"),
+    "probes_components": ("trial_id", "step", "component"),
+    "probes_tokens": ("trial_id", "step", "token"),
+    "probes_neurons": ("trial_id", "step", "layer", "unit"),
     "incidents": ("time", "trial_id", "kind"),
 }
 """Columns that identify a row of each table."""
@@ -47,12 +55,11 @@ TRIALS: Final = _schema(COLUMNS["trials"])
 REPORTS: Final = _schema(COLUMNS["reports"])
 
 TABLES: Final[Mapping[str, pa.Schema]] = {
-    "trials": TRIALS,
-    "reports": REPORTS,
-    "decisions": _schema(COLUMNS["decisions"]),
-    "samples": _schema(COLUMNS["samples"]),
-    "incidents": _schema(COLUMNS["incidents"]),
+    name: _schema(columns) for name, columns in COLUMNS.items()
 }
+
+ASKED_TABLES: Final = tuple(ASKED)
+"""Tables of what trained models are asked, where the spec asks for anything."""
 
 FIXED_TRIAL_COLUMNS: Final = frozenset(TRIALS.names)
 """Every other column of a `trials` table is a hyperparameter."""
@@ -67,6 +74,9 @@ FROM_REPORT: Final = tuple(
 
 OF_MACHINE: Final = frozenset(c.name for c in COLUMNS["reports"] if c.of_machine)
 """Columns of `reports` in which a replay may differ."""
+
+ASKED_FOR: Final = frozenset(n for n, column in ALL.items() if column.asked)
+"""Objectives that are measured only where the spec asks for a suite."""
 
 PER_TOKEN: Final = frozenset(name for name, column in ALL.items() if column.per_token)
 """Columns that mean another thing under another tokenizer."""

@@ -10,7 +10,6 @@ import logging
 import platform
 import traceback
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,13 +17,12 @@ import ray
 import torch
 from ray import tune
 
-from picosweep.pico.probes.samples import write_samples
 from picosweep.pico.training.auto_precision import resolve_precision
 from picosweep.pico.training.process import prepare_process
 from picosweep.pico.training.train import train
 from picosweep.pico.training_config import PrecisionName
 from picosweep.pico.trial import TrialConfig
-from picosweep.pico.weights.restore import restore_model
+from picosweep.sweeps.asking.ask import Answers, ask
 from picosweep.sweeps.workers.work import Delivery, OwnCode, Shared, Work
 
 log = logging.getLogger("picosweep")
@@ -91,11 +89,15 @@ class TrialActor(tune.Trainable):
                 rung = self._work.plan.rung_of(metrics, self._before)
                 if self._before is None or report.step > self._before["step"]:
                     self._before = metrics
-                wanted = rung in self._work.samples.rungs and not report.diverged
+                answers = Answers()
+                if not report.diverged:
+                    answers = ask(self._work.asked.at(rung), checkpoint, self._work.data.open())
+                for remark in answers.remarks:
+                    log.warning("%s", remark)
                 return Delivery(
-                    metrics=metrics,
+                    metrics=metrics | answers.scores,
                     checkpoint=checkpoint,
-                    samples=self._samples(checkpoint) if wanted else [],
+                    asked=answers.rows,
                     finished=report.finished,
                     node=self._node,
                     device=self._device,
@@ -105,13 +107,6 @@ class TrialActor(tune.Trainable):
             except Exception as error:  # noqa: BLE001 - any failure is a recorded status
                 self._failure = describe(error)
         return Delivery(metrics={}, error=self._failure, node=self._node, device=self._device)
-
-    def _samples(self, checkpoint: bytes) -> list[dict[str, Any]]:
-        plan = self._work.samples
-        model = restore_model(checkpoint).model
-        tokenizer = self._work.data.open().tokenizer
-        texts = write_samples(model, tokenizer, plan.prompts, num_tokens=plan.num_tokens)
-        return [asdict(text) for text in texts]
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Write no file: checkpoints travel with reports, and Tune's own are switched off."""

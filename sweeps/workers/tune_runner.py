@@ -117,7 +117,7 @@ class _Bridge:
                 trial_id,
                 delivery.metrics,
                 checkpoint=checkpoint,
-                samples=delivery.samples,
+                asked=delivery.asked,
                 finished=delivery.finished,
                 node=delivery.node,
                 device=delivery.device,

@@ -10,6 +10,7 @@ import ray
 
 from picosweep.pico.data.prepared import PreparedData
 from picosweep.pico.models.user_code import code_hash, extend_search_path
+from picosweep.sweeps.asking.plan import AskPlan
 from picosweep.sweeps.decisions.trial import Assignment
 from picosweep.sweeps.spec.report_plan import COLUMNS, ReportPlan
 from picosweep.sweeps.spec.schema import Spec
@@ -74,15 +75,6 @@ def _hash_of(model: str) -> str:
 
 
 @dataclass(frozen=True)
-class SamplePlan:
-    """Texts to write, and at which rungs."""
-
-    prompts: tuple[str, ...]
-    num_tokens: int
-    rungs: frozenset[int]
-
-
-@dataclass(frozen=True)
 class Work:
     """One trial for an actor. Opaque to Tune, which would otherwise take it for a search space."""
 
@@ -93,7 +85,7 @@ class Work:
     """Step and training seconds of the reports that the driver has, in the order of training."""
     data: Shared
     own_code: OwnCode
-    samples: SamplePlan
+    asked: AskPlan
     initial: "ray.ObjectRef[bytes] | None"
     """The checkpoint whose weights all trials start from."""
     checkpoint: "ray.ObjectRef[bytes] | None"
@@ -109,25 +101,26 @@ class WorkMaker:
     """Turns an assignment into what an actor needs to train it.
 
     Args:
-        spec: which texts trials write, and after which silence a process is ended.
+        spec: after which silence a process is ended.
+        asked: what trials are asked at their rungs.
         data: the prepared data by its fingerprint.
         own_code: what trials of the user's own classes need.
         initial: the checkpoint whose weights all trials start from; None: random weights.
     """
 
     def __init__(
-        self, spec: Spec, data: Mapping[str, Shared], own_code: OwnCode, initial: bytes | None
+        self,
+        spec: Spec,
+        asked: AskPlan,
+        data: Mapping[str, Shared],
+        own_code: OwnCode,
+        initial: bytes | None,
     ) -> None:
         self._own_code = own_code
-        wanted = spec.samples
+        self._asked = asked
         self._data = data
         self._initial = None if initial is None else ray.put(initial)
         self._silence_seconds = 60 * spec.limits.minutes_without_report
-        self._samples = SamplePlan(
-            prompts=tuple(wanted.prompts),
-            num_tokens=wanted.num_tokens,
-            rungs=frozenset(wanted.at(spec.budget.rungs) if wanted.prompts else ()),
-        )
 
     def work_of(self, assignment: Assignment) -> Work:
         """Return the work; its checkpoint is put into Ray's object store."""
@@ -142,7 +135,7 @@ class WorkMaker:
             ),
             data=self._data[candidate.fingerprints["data_fingerprint"]],
             own_code=self._own_code,
-            samples=self._samples,
+            asked=self._asked,
             initial=self._initial,
             checkpoint=None if checkpoint is None else ray.put(checkpoint),
             silence_seconds=self._silence_seconds,
@@ -156,7 +149,8 @@ class Delivery:
     metrics: dict[str, Any]
     # Tune formats every result twice for messages at a level that is off: 40 ms for each megabyte.
     checkpoint: bytes | None = field(default=None, repr=False)
-    samples: list[dict[str, Any]] = field(default_factory=list)
+    asked: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False)
+    """What the model answered, rows by table."""
     finished: bool = False
     error: str | None = None
     node: str = ""

@@ -9,9 +9,6 @@ import pytest
 from picosweep.pico.data.tokenizers.byte_bpe import train_bpe
 from picosweep.pico.evaluation import code_suite
 from picosweep.pico.evaluation.code_suite import (
-    BASELINES,
-    GRADES,
-    OTHER_PROMPTS,
     SuiteError,
     check_fits,
     completion_items,
@@ -19,7 +16,13 @@ from picosweep.pico.evaluation.code_suite import (
     problems,
 )
 from picosweep.pico.evaluation.completion_checks import CHECKS
-from picosweep.pico.evaluation.scores import SuiteResult
+from picosweep.pico.evaluation.scores import (
+    BASELINES,
+    COMPLETIONS,
+    GRADES,
+    OTHER_PROMPTS,
+    SuiteResult,
+)
 from picosweep.pico.sandbox import runner
 from picosweep.pico.sandbox.runner import Sandbox, SandboxUnavailableError, equal
 from tests.pico import tiny_models
@@ -117,7 +120,7 @@ def test_completions_are_held_against_other_prompts(put: Callable[..., SuiteResu
     scores = means(put(lambda prompt, _seed: knows.get(prompt, "")))
     assert scores["keywords"] == 1.0
     assert scores["keywords" + OTHER_PROMPTS] < 0.6  # type: ignore[operator]
-    assert set(CHECKS) <= set(scores)
+    assert set(CHECKS) == set(COMPLETIONS) <= set(scores)
 
 
 def test_without_confinement_nothing_is_executed_and_nothing_is_zero(

@@ -10,10 +10,14 @@ import torch
 
 from picosweep.pico.evaluation.diversity import cut_to_equal, distinct, repetition
 from picosweep.pico.evaluation.memorisation import longest_matches, share_of_runs
-from picosweep.pico.evaluation.position_loss import loss_by_place, windows_of
-from picosweep.pico.evaluation.scores import SuiteResult
+from picosweep.pico.evaluation.position_loss import (
+    Windows,
+    loss_by_place,
+    training_like_windows,
+    windows_of,
+)
+from picosweep.pico.evaluation.scores import HELD_OUT, SuiteResult
 from picosweep.pico.evaluation.text_suite import (
-    HELD_OUT,
     Longer,
     NamedText,
     evaluate_text,
@@ -89,12 +93,29 @@ def test_loss_by_place_is_that_of_each_place() -> None:
     """Nothing is known at places 1 and 2, everything after them."""
     windows = windows_of(np.arange(64, dtype="<u2"), 14)
     assert windows.shape == (4, 14)
-    found = {(one.first, one.last): one.loss for one in loss_by_place(Counting(), windows)}
+    everything = Windows(ids=windows, counted=np.ones(windows.shape, dtype=bool))
+    found = {(one.first, one.last): one.loss for one in loss_by_place(Counting(), everything)}
     assert list(found) == [(1, 1), (2, 2), (3, 4), (5, 8), (9, 13)]
     assert found[1, 1] == pytest.approx(math.log(64))
     assert found[2, 2] == pytest.approx(math.log(64))
     assert found[3, 4] == pytest.approx(0, abs=1e-6)
+    everything.counted[:, 6:] = False
+    cut = loss_by_place(Counting(), everything)
+    assert [(one.first, one.last, one.tokens) for one in cut] == [
+        (1, 1, 4), (2, 2, 4), (3, 4, 8), (5, 8, 4),
+    ]  # fmt: skip
     assert len(windows_of(np.arange(5, dtype="<u2"), 14)) == 0
+
+
+def test_windows_begin_with_a_document_where_rows_do(padded_data: Any) -> None:
+    """And what is behind its end is not counted."""
+    windows = training_like_windows(padded_data, 400)
+    end = padded_data.tokenizer.end_of_text_id
+    assert (windows.ids[:, 0] == end).all()
+    for ids, counted in zip(windows.ids, windows.counted, strict=True):
+        length = 1 + int(np.argmax(ids[1:] == end))
+        assert counted.sum() == length + padded_data.meta.predict_end
+        assert counted[:length].all()
 
 
 def put(tiny_data: Any, architecture: str = "kgram", **options: Any) -> SuiteResult:

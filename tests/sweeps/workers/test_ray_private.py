@@ -7,6 +7,7 @@ import pytest
 import ray
 from ray.tune.experiment import Trial
 
+from picosweep.sweeps.asking.plan import AskPlan
 from picosweep.sweeps.workers import ray_private, tune_runner
 from picosweep.sweeps.workers.cluster import Cluster
 from picosweep.sweeps.workers.ray_private import moved_names, take_memory_for_death
@@ -32,7 +33,8 @@ def test_ended_trials_leave_the_drivers_memory(tmp_path: Path) -> None:
     with Cluster(spec.resources) as cluster:
         cluster.start()
         shared = Shared(folder=None, fingerprint="data", reference=None)
-        work = WorkMaker(spec, {"data": shared}, cluster.own_code({}), initial=None)
+        own_code = cluster.own_code({})
+        work = WorkMaker(spec, AskPlan(), {"data": shared}, own_code, initial=None)
         runner = TuneRunner(spec, cluster, trainable=SimulatedActor)
         runner.run(simulation.coordinator, work.work_of, beat)
         most = 2 * cluster.slots + 2

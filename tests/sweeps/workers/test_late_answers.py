@@ -8,6 +8,7 @@ import pytest
 
 from picosweep.pico.probes.samples import write_samples
 from picosweep.pico.weights.restore import restore_model
+from picosweep.sweeps.asking.plan import ask_plan
 from picosweep.sweeps.data import prepare_all
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.search.setup import check_sweep
@@ -15,7 +16,7 @@ from picosweep.sweeps.store.checkpoints import read_checkpoint
 from picosweep.sweeps.store.reader import find_elsewhere
 from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.store.tables import Row
-from picosweep.sweeps.workers.late_samples import write_late_samples
+from picosweep.sweeps.workers.late_answers import answer_late
 from tests.in_process import TEXT, train_sweep
 
 
@@ -60,11 +61,11 @@ def write(folder: Path, written: dict[str, Any]) -> tuple[list[Row], list[str]]:
             elsewhere=find_elsewhere(results, name),
         )
         assert coordinator.next() is None  # all is trained, here or elsewhere
-        remarks = write_late_samples(
-            sweep.spec, coordinator.trials, store, data.by_fingerprint, lambda _: None
+        remarks = answer_late(
+            ask_plan(sweep.spec), coordinator.trials, store, data.by_fingerprint, lambda _: None
         )
         (trial,) = coordinator.trials
-        return list(store.samples_of(trial.trial_id)), remarks
+        return list(store.asked_of(trial.trial_id, "samples")), remarks
 
 
 def test_texts_asked_for_later_are_what_the_checkpoint_writes(trained: Path) -> None:
@@ -94,7 +95,7 @@ def test_texts_of_a_rung_whose_weights_are_gone_are_said_to_be_missing(trained: 
     rows, remarks = write(trained, spec(trained, prompts=["and"], num_tokens=5, rungs="all"))
     assert {row["rung"] for row in rows if row["prompt"] == "and"} == {1}
     assert remarks == [
-        "1 trial has no texts at some rung: they were asked for after the weights had moved on"
+        "1 trial has no answers at some rung: they were asked for after the weights had moved on"
     ]
 
 

@@ -1,0 +1,1 @@
+"""What trained models were asked: scores of suites, attention, token tables, neurons."""

@@ -1,0 +1,5 @@
+"""The probes by name."""
+
+from typing import Literal
+
+ProbeKind = Literal["heads", "attention", "embedding", "neurons"]

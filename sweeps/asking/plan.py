@@ -1,0 +1,116 @@
+"""What is asked of a sweep's models, and at which rungs."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+from picosweep.pico.evaluation.scores import SuiteName
+from picosweep.pico.probes.kinds import ProbeKind
+from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.store.tables import Row
+
+PROBE_TABLES = {
+    "heads": "probes_heads",
+    "attention": "probes_attention",
+    "embedding": "probes_components",
+    "neurons": "probes_neurons",
+}
+"""A table that a probe has filled where it was made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserTexts:
+    """What the user's files hold: read once, for workers on other machines."""
+
+    named: tuple[tuple[str, str], ...] = ()
+    """Names and contents of texts whose perplexity is asked for."""
+    labelled: tuple[tuple[str, str], ...] = ()
+    """Labels and texts of the groups that neurons are to tell apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskPlan:
+    """Everything that is asked, each with its rungs."""
+
+    prompts: tuple[str, ...] = ()
+    num_tokens: int = 1
+    sample_rungs: frozenset[int] = frozenset()
+    suites: tuple[SuiteName, ...] = ()
+    sandbox: str = "auto"
+    suite_rungs: frozenset[int] = frozenset()
+    probes: tuple[ProbeKind, ...] = ()
+    probe_prompt: str = ""
+    probe_rungs: frozenset[int] = frozenset()
+    texts: UserTexts = UserTexts()
+    needed: frozenset[str] = frozenset()
+    """Scores that the search looks at: a trial without one has failed."""
+
+    def at(self, rung: int | None) -> "AskPlan":
+        """Return what is asked at one rung."""
+        return replace(
+            self,
+            prompts=self.prompts if rung in self.sample_rungs else (),
+            suites=self.suites if rung in self.suite_rungs else (),
+            probes=self.probes if rung in self.probe_rungs else (),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is asked."""
+        return not (self.prompts or self.suites or self.probes)
+
+    def wants(self, table: str, row: Row) -> bool:
+        """Return whether a row that another sweep has answers what this one asks."""
+        if table == "samples":
+            return row["prompt"] in self.prompts
+        if table == "evaluations" and row["suite"] != "probes":
+            return row["suite"] in self.suites
+        kinds = [kind for kind, name in PROBE_TABLES.items() if name == table]
+        kinds += ["embedding"] if table == "probes_tokens" else []
+        kinds += [row["section"]] if table == "evaluations" else []
+        return bool(set(kinds) & set(self.probes))
+
+    def without(self, known: Callable[[str], Collection[Row]]) -> "AskPlan":
+        """Return what is asked and not answered.
+
+        Args:
+            known: function that returns the rows of a table that the trial has at this step.
+        """
+        written = {row["prompt"] for row in known("samples")}
+        scored = {row["suite"] for row in known("evaluations")}
+        refused = {row["section"] for row in known("evaluations") if row["suite"] == "probes"}
+        probed = {kind for kind, table in PROBE_TABLES.items() if known(table)}
+        looked_at = {row["prompt"] for row in known("probes_attention")}
+        if self.probe_prompt not in looked_at:
+            probed.discard("attention")
+        return replace(
+            self,
+            prompts=tuple(prompt for prompt in self.prompts if prompt not in written),
+            suites=tuple(suite for suite in self.suites if suite not in scored),
+            probes=tuple(kind for kind in self.probes if kind not in probed | refused),
+        )
+
+
+def ask_plan(spec: Spec, texts: UserTexts = UserTexts()) -> AskPlan:
+    """Return what a spec asks.
+
+    Args:
+        spec: the sweep's spec.
+        texts: what the files hold that it names.
+    """
+
+    def rungs(section: object, wanted: Sequence[object]) -> frozenset[int]:
+        return frozenset(section.at(spec.budget.rungs) if wanted else ())  # type: ignore[attr-defined]
+
+    return AskPlan(
+        prompts=tuple(spec.samples.prompts),
+        num_tokens=spec.samples.num_tokens,
+        sample_rungs=rungs(spec.samples, spec.samples.prompts),
+        suites=tuple(spec.evaluate.suite),
+        sandbox=spec.evaluate.sandbox,
+        suite_rungs=rungs(spec.evaluate, spec.evaluate.suite),
+        probes=tuple(spec.probes.kinds),
+        probe_prompt=spec.probes.prompt,
+        probe_rungs=rungs(spec.probes, spec.probes.kinds),
+        texts=texts,
+        needed=frozenset(one.metric for one in spec.objectives),
+    )

@@ -1,0 +1,1 @@
+"""What a column is, and the columns of what trained models are asked."""
