@@ -60,7 +60,9 @@ def write_answers_page(path: str | Path, asked: Asked, figures: Sequence[Figure]
     answer = Answer(
         verdict=f"Asked: {names}",
         winner=None,
-        sentence=figures[0].panels[0].sentence if figures else "Nothing was answered.",
+        sentence=f"{wording.listing([figure.title.rstrip('?') for figure in figures])}."
+        if figures
+        else "Nothing was answered.",
         tiles=tuple(
             Tile(
                 label=trial["name"],

@@ -116,7 +116,9 @@ def heads_chart(table: pl.DataFrame) -> Chart:
         ],
     )
     cells = base.mark_rect().encode(
-        color=alt.Color("score:Q", title="Mean weight", scale=alt.Scale(domain=[0, 1]))
+        color=alt.Color(
+            "score:Q", title="Mean weight", scale=alt.Scale(domain=[0, 1], range="ramp")
+        )
     )
     return wide(cells, height=rows(table.height, 24))
 

@@ -64,7 +64,7 @@ def tokens_chart(table: pl.DataFrame) -> Chart:
         x=alt.X("component_1:Q", title="Component 1"),
         y=alt.Y("component_2:Q", title="Component 2"),
         color=alt.Color(
-            "occurrences:Q", title="Occurrences", scale=alt.Scale(type="symlog"),
+            "occurrences:Q", title="Occurrences", scale=alt.Scale(type="symlog", range="ramp"),
         ),
         shape=alt.Shape("seen:N", title=None, sort=["seen", "never seen"],
                         scale=alt.Scale(range=["circle", "cross"])),

@@ -129,19 +129,39 @@ def test_looking_at_a_sweep(reference: tuple[Path, str]) -> None:
     assert written.startswith("Ada ")
     assert len(written) > len("Ada \n")
     heads = json.loads(picosweep("probe", trial_id, "--results", results, "--json"))
-    assert [(head["layer"], head["head"]) for head in heads["heads"]] == [
-        (layer, head) for layer in range(2) for head in range(2)
-    ]
+    assert [(head["layer"], head["head"]) for head in heads["probes_heads"]] == [
+        *((layer, head) for layer in range(2) for head in range(2)), (None, None),
+    ]  # fmt: skip
     assert "all alike" in picosweep("probe", trial_id, "--results", results)
     look = ("probe", trial_id, "--kind", "attention", "--results", results)
-    assert "the last token, '" in picosweep(*look, "-p", "Ada sees")
+    assert "reads 'Ada sees' as" in picosweep(*look, "-p", "Ada sees")
     assert "needs a prompt" in picosweep(*look, expect=2)
-    assert "longer than what the model reads" in picosweep(*look, "-p", "Ada " * 99, expect=2)
+    assert "the model reads 1 to" in picosweep(*look, "-p", "Ada " * 99, expect=2)
     kgram = status[0]["best"]["kgram"][0]
     assert "has no attention" in picosweep("probe", kgram, "--results", results, expect=2)
+    _evaluate(results, trial_id, kgram)
     assert "search.trials_per_architecture" in picosweep("suggest", "small", "--results", results)
     assert "no such trial" in picosweep("show", "nope", "--results", results, expect=2)
     assert "did you mean small?" in picosweep("status", "smal", "--results", results, expect=2)
+
+
+def _evaluate(results: Path, trial_id: str, other: str) -> None:
+    """Put two trials to suites: printed, saved, compared, as a page; and what is refused."""
+    saved, page = results / "saved.json", results / "page.html"
+    said = picosweep("evaluate", trial_id, other, "--results", results, "--save", saved)
+    assert "bits per byte" in said
+    after = ("evaluate", trial_id, "--results", results, "--baseline", saved)
+    assert "Before and after" in picosweep(*after, "--page", page)
+    assert page.stat().st_size > 100_000
+    scored = json.loads(picosweep(*after, "--json"))
+    assert {row["suite"] for row in scored["evaluations"]} == {"text"}
+    code = ("evaluate", trial_id, "--results", results, "--suite", "code")
+    assert "the code suite does not fit this trial" in picosweep(*code, expect=2)
+    saved.write_text(saved.read_text().replace('"suite_version": 1', '"suite_version": 0'))
+    assert "another version" in picosweep(*after, expect=2)
+    saved.write_text("{}")
+    assert "no saved evaluation" in picosweep(*after, expect=2)
+    assert "cannot be read" in picosweep(*after[:-1], results / "none.json", expect=2)
 
 
 @contextlib.contextmanager
