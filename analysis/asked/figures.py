@@ -60,9 +60,7 @@ def write_answers_page(path: str | Path, asked: Asked, figures: Sequence[Figure]
     answer = Answer(
         verdict=f"Asked: {names}",
         winner=None,
-        sentence=f"{wording.listing([figure.title.rstrip('?') for figure in figures])}."
-        if figures
-        else "Nothing was answered.",
+        sentence="; ".join(figure.title for figure in figures) or "Nothing was answered.",
         tiles=tuple(
             Tile(
                 label=trial["name"],

@@ -66,8 +66,11 @@ def tokens_chart(table: pl.DataFrame) -> Chart:
         color=alt.Color(
             "occurrences:Q", title="Occurrences", scale=alt.Scale(type="symlog", range="ramp"),
         ),
-        shape=alt.Shape("seen:N", title=None, sort=["seen", "never seen"],
-                        scale=alt.Scale(range=["circle", "cross"])),
+        shape=alt.Shape(
+            "seen:N", title=None, sort=["seen", "never seen"],
+            legend=alt.Legend(symbolFillColor="#8a94a0"),
+            scale=alt.Scale(range=["circle", "cross"]),
+        ),
         tooltip=["token_text:N", "occurrences:Q", "near:N"],
     )  # fmt: skip
     return wide(base.mark_point(filled=True, size=26, opacity=0.75), height=340)

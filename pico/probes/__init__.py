@@ -1,1 +1,1 @@
-"""What a trained model writes, how it sees tokens, what its heads do."""
+"""What a trained model writes, how it sees tokens, what its heads and neurons do."""

@@ -55,6 +55,7 @@ class Plan:
     rungs: tuple[float, ...]
     unit: str
     slots: int
+    """Trials that run at once: no more than there are."""
     architectures: tuple[ArchitecturePlan, ...]
     remarks: tuple[str, ...]
     """What the user should know of how the spec was read, in sentences."""
@@ -84,11 +85,13 @@ def plan(spec: str | Path | Mapping[str, Any], *, results: str | Path = "results
     sweep = checked.with_data(data.metas, init_from=fingerprint)
     prepare_timing()
     slots = max(1, math.floor(usable_cpus() / checked.spec.resources.cpu))
+    parts = tuple(_plan(sweep, name, data, initial) for name in sweep.spaces)
+    num_trials = sum(part.num_trials + part.num_confirmations for part in parts)
     return Plan(
         rungs=checked.spec.budget.milestones,
         unit=checked.spec.budget.unit,
-        slots=min(slots, checked.spec.resources.max_concurrent or slots),
-        architectures=tuple(_plan(sweep, name, data, initial) for name in sweep.spaces),
+        slots=min(slots, checked.spec.resources.max_concurrent or slots, num_trials),
+        architectures=parts,
         remarks=(*data.reading, *sweep.remarks),
     )
 

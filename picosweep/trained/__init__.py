@@ -1,1 +1,1 @@
-"""What one trained trial can be asked: what it writes, what its attention does."""
+"""What trained trials can be asked: what they write, what they can do, and how they do it."""

@@ -89,3 +89,9 @@ def test_bad_data_is_told_with_its_place(tmp_path: Path) -> None:
     path = _write(tmp_path, data={"source": "none.txt"})
     with pytest.raises(InputError, match=r"spec.yaml:\d+: data.source"):
         plan(path, results=tmp_path / "results")
+
+
+def test_no_more_slots_are_counted_than_there_are_trials(tmp_path: Path) -> None:
+    """One trial takes its time on a machine with many slots, too."""
+    path = _write(tmp_path, search={"trials_per_architecture": 1})
+    assert plan(path, results=tmp_path / "results").slots == 1
