@@ -81,7 +81,10 @@ class HeadScores:
 
     @property
     def induction_gap(self) -> float:
-        """Return how far the loss falls where tokens come again; about 0 without induction."""
+        """Return how far the loss falls where tokens come again: induction lowers it, other things may.
+
+        Where training text holds no token twice, a model of one layer knows which are used up.
+        """
         return self.first_half_loss - self.second_half_loss
 
 

@@ -12,6 +12,7 @@ from picosweep.sweeps.store.lock import running_driver
 from picosweep.sweeps.store.mirror import open_results
 from picosweep.sweeps.store.now import read_now
 from picosweep.sweeps.store.reader import read_journal, read_rows, sweep_folders, time_of
+from picosweep.sweeps.store.tables import TABLES
 
 INCIDENTS_SHOWN: Final = 5
 
@@ -79,8 +80,8 @@ def show(trial_id: str, *, results: str | Path = "results") -> dict[str, Any]:
         results: folder or address in which the sweeps are.
 
     Returns:
-        `trial`, its row; the rows of `reports`, `decisions`, `samples` and `incidents`; and
-        `checkpoint`, the path of its newest one, or None.
+        `trial`, its row; its rows of every other table, by the table's name; and `checkpoint`, the
+        path of its newest one, or None.
 
     Raises:
         InputError: there is no such trial, or several begin like that.
@@ -88,7 +89,8 @@ def show(trial_id: str, *, results: str | Path = "results") -> dict[str, Any]:
     folder, row = find_trial(trial_id, open_results(results))
     tables = {
         name: [r for r in read_rows(folder, name) if r["trial_id"] == row["trial_id"]]
-        for name in ("reports", "decisions", "samples", "incidents")
+        for name in TABLES
+        if name != "trials"
     }
     stored = read_checkpoint(folder, row["trial_id"])
     return {"trial": row, **tables, "checkpoint": None if stored is None else str(stored.path)}

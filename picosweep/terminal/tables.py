@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 from rich.text import Text
 
+from picosweep.sweeps.store.tables import ASKED_TABLES
 from picosweep.terminal.console import PlainConsole
 from picosweep.terminal.wording import short
 
 if TYPE_CHECKING:  # both import torch, which a table of sweeps does without
     from picosweep.commands.replay import Replay
     from picosweep.pico.presets import Preset
+
+ANSWERS: Final = tuple(name for name in ASKED_TABLES if name != "samples")
+"""Tables of what a trial was asked that have too many rows for a terminal."""
 
 
 def print_statuses(console: PlainConsole, statuses: list[dict[str, Any]]) -> None:
@@ -79,6 +83,10 @@ def print_trial(console: PlainConsole, found: dict[str, Any]) -> None:
     for sample in found["samples"]:
         console.print(f"{sample['decoder']}:", style="dim", end=" ")
         console.print(repr(sample["prompt"] + sample["text"]))
+    for name in ANSWERS:
+        if found[name]:
+            told = f"{len(found[name]):,} rows, in the report and with --json"
+            console.print(f"{name}: {told}", style="dim")
     for incident in found["incidents"]:
         told = f"{incident['time']:%Y-%m-%d %H:%M:%S} {incident['kind']}: {incident['text']}"
         console.print(told)

@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from picosweep.pico.data.prepared import PreparedData
 from picosweep.pico.probes.kinds import ProbeKind
 from picosweep.sweeps.asking.ask import NOT_APPLICABLE, PROBES
 from picosweep.sweeps.asking.check import read_groups
 from picosweep.sweeps.asking.plan import AskPlan, UserTexts
 from picosweep.sweeps.errors import input_error, unreadable_prompt
 from picosweep.trained.answers import Answered, stored_trials
-from picosweep.trained.stored import StoredTrial
 
 
 def probe(
@@ -48,7 +46,7 @@ def probe(
         if kind == "attention":
             trial.ids(prompt)
         try:
-            found.add(trial, list(PROBES[kind](trial.model, _data(trial, kind), plan)))
+            found.add(trial, list(PROBES[kind](trial.model, trial, plan)))
         except NOT_APPLICABLE as error:
             raise input_error(
                 f"this trial cannot be asked for its {kind}",
@@ -68,17 +66,3 @@ _ALLOWED: dict[ProbeKind, str] = {
     "neurons": "a K-gram, LSTM or transformer, and two groups of eight texts: --groups FILE, or "
     "data from several sources",
 }
-
-
-def _data(trial: StoredTrial, kind: ProbeKind) -> PreparedData:
-    """Return what a probe reads of the data: all of it, or its tokenizer alone."""
-    if kind in {"embedding", "neurons"}:
-        return trial.data
-    return _TokenizerOnly(trial)  # type: ignore[return-value]
-
-
-class _TokenizerOnly:
-    """Stands for data of which only the tokenizer is asked for, which needs no preparation."""
-
-    def __init__(self, trial: StoredTrial) -> None:
-        self.tokenizer = trial.tokenizer

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import numpy as np
 import torch
 
 from picosweep.pico.data.prepared import PreparedData
+from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
 from picosweep.pico.evaluation.registry import put_suite
 from picosweep.pico.evaluation.scores import SuiteResult
 from picosweep.pico.evaluation.text_suite import NamedText
@@ -92,7 +93,7 @@ def ask(plan: AskPlan, checkpoint: bytes, data: PreparedData) -> Answers:
             raise UnansweredError(f"no {name}: {' '.join(answers.remarks) or 'nothing was scored'}")
     for kind in plan.probes:
         try:
-            for table, row in PROBES[kind](model, data, plan):
+            for table, row in PROBES[kind](model, Given(data), plan):
                 answers.add(table, row)
         except NOT_APPLICABLE as error:
             answers.add("evaluations", _refused(kind, str(error)))
@@ -132,7 +133,31 @@ def _refused(kind: str, reason: str) -> Row:
 TableRows = Iterator[tuple[str, Row]]
 
 
-def head_rows(model: LanguageModel, _data: PreparedData, _plan: AskPlan) -> TableRows:
+class TrainedOn(Protocol):
+    """What a model was trained on; preparing all of it may take long, its tokenizer does not."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer."""
+
+    @property
+    def data(self) -> PreparedData:
+        """The prepared data."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Data that lies ready."""
+
+    data: PreparedData
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of the data."""
+        return self.data.tokenizer
+
+
+def head_rows(model: LanguageModel, _source: TrainedOn, _plan: AskPlan) -> TableRows:
     """Yield a row for each head, and one for a head that looks at all tokens alike."""
     found = head_scores(model)
     losses = {"first_half_loss": found.first_half_loss, "second_half_loss": found.second_half_loss}
@@ -142,18 +167,18 @@ def head_rows(model: LanguageModel, _data: PreparedData, _plan: AskPlan) -> Tabl
     yield "probes_heads", {**found.uniform, **alike, **losses}
 
 
-def attention_rows(model: LanguageModel, data: PreparedData, plan: AskPlan) -> TableRows:
+def attention_rows(model: LanguageModel, source: TrainedOn, plan: AskPlan) -> TableRows:
     """Yield a row for each head with its weights over the prompt.
 
     Raises:
         NotApplicableError: the prompt is empty, or longer than what the model reads at once.
     """
-    ids = data.tokenizer.encode(plan.probe_prompt)
+    ids = source.tokenizer.encode(plan.probe_prompt)
     if not 0 < len(ids) <= model.block_size:
         raise NotApplicableError(
             f"a prompt of {len(ids)} tokens; the model reads 1 to {model.block_size} at once"
         )
-    tokens = json.dumps([data.tokenizer.decode([token]) for token in ids])
+    tokens = json.dumps([source.tokenizer.decode([token]) for token in ids])
     ids_BT = torch.tensor([ids], device=model.token_vectors().device)
     for layer, weights_BHTS in enumerate(attention_weights(model, ids_BT)):
         weights_HTS = weights_BHTS[0].cpu()
@@ -184,8 +209,9 @@ def are_distributions(weights_HTS: torch.Tensor) -> bool:
     return bool((weights_HTS >= 0).all() and (weights_HTS.sum(dim=-1) - 1).abs().max() < 1e-3)
 
 
-def embedding_rows(model: LanguageModel, data: PreparedData, _plan: AskPlan) -> TableRows:
+def embedding_rows(model: LanguageModel, source: TrainedOn, _plan: AskPlan) -> TableRows:
     """Yield a row for each component, and one for each of the tokens that are kept."""
+    data = source.data
     counts = token_counts(data.train, data.meta.vocab_size)
     found = embedding_components(model, counts)
     for one in found.components:
@@ -216,9 +242,9 @@ def embedding_rows(model: LanguageModel, data: PreparedData, _plan: AskPlan) -> 
         )
 
 
-def neuron_rows(model: LanguageModel, data: PreparedData, plan: AskPlan) -> TableRows:
+def neuron_rows(model: LanguageModel, source: TrainedOn, plan: AskPlan) -> TableRows:
     """Yield a row for each neuron that was chosen."""
-    groups = text_groups(data, plan.texts.labelled, block_size=model.block_size)
+    groups = text_groups(source.data, plan.texts.labelled, block_size=model.block_size)
     found = neuron_scores(model, groups)
     for one in found.neurons:
         row = asdict(one)
@@ -233,7 +259,7 @@ def neuron_rows(model: LanguageModel, data: PreparedData, plan: AskPlan) -> Tabl
         )
 
 
-PROBES: Final[dict[str, Callable[[LanguageModel, PreparedData, AskPlan], TableRows]]] = {
+PROBES: Final[dict[str, Callable[[LanguageModel, TrainedOn, AskPlan], TableRows]]] = {
     "heads": head_rows,
     "attention": attention_rows,
     "embedding": embedding_rows,

@@ -1,14 +1,15 @@
 """What is asked of a sweep's models, and at which rungs."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from picosweep.pico.evaluation.scores import SuiteName
 from picosweep.pico.probes.kinds import ProbeKind
-from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.spec.schema import Evaluate, Probes, Samples, Spec
 from picosweep.sweeps.store.tables import Row
 
-PROBE_TABLES = {
+PROBE_TABLES: Final[Mapping[ProbeKind, str]] = {
     "heads": "probes_heads",
     "attention": "probes_attention",
     "embedding": "probes_components",
@@ -98,8 +99,8 @@ def ask_plan(spec: Spec, texts: UserTexts = UserTexts()) -> AskPlan:
         texts: what the files hold that it names.
     """
 
-    def rungs(section: object, wanted: Sequence[object]) -> frozenset[int]:
-        return frozenset(section.at(spec.budget.rungs) if wanted else ())  # type: ignore[attr-defined]
+    def rungs(section: Samples | Evaluate | Probes, wanted: Sequence[object]) -> frozenset[int]:
+        return frozenset(section.at(spec.budget.rungs) if wanted else ())
 
     return AskPlan(
         prompts=tuple(spec.samples.prompts),
