@@ -81,7 +81,7 @@ class HeadScores:
 
     @property
     def induction_gap(self) -> float:
-        """Return how far the loss falls where tokens come again: induction lowers it, other things may.
+        """Return how far the loss falls where tokens come again; not by induction alone.
 
         Where training text holds no token twice, a model of one layer knows which are used up.
         """

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from picosweep.sweeps.store.tables import REPORTS, TABLES, TRIALS
+from tests.analysis.asked.rows import every_answer
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&"
 """Markup that must stay text wherever it stands."""
@@ -266,6 +267,12 @@ def write_tables(folder: Path, rows: Rows) -> None:
         "reports": pa.Table.from_pylist(rows.reports, schema=REPORTS),
         "decisions": pa.Table.from_pylist(rows.decisions, schema=TABLES["decisions"]),
         "samples": pa.Table.from_pylist(rows.samples, schema=TABLES["samples"]),
+        **{
+            name: pa.Table.from_pylist(own, schema=TABLES[name])
+            for name, own in every_answer(
+                [row["trial_id"] for row in rows.trials if row["status"] == "completed"][:6]
+            ).items()
+        },
     }
     for name, table in tables.items():
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -12,19 +12,8 @@ import numpy as np
 from picosweep.analysis.asked import attention_maps, heads, neurons, token_table
 from picosweep.analysis.asked.attention_maps import NEGATIVE, POSITIVE, attention_image
 from picosweep.analysis.asked.figures import figures_of, write_answers_page
-from tests.analysis.asked.rows import TRIALS, asked, trial
+from tests.analysis.asked.rows import TRIALS, asked, attention, head, neuron, trial
 from tests.analysis.handmade import EVIL
-
-
-def head(layer: int | None, number: int | None, **changes: Any) -> dict[str, Any]:
-    """A row of `probes_heads` that does nothing in particular."""
-    return {
-        "trial_id": TRIALS[0], "rung": 0, "step": 10, "layer": layer, "head": number,
-        "previous": 0.06, "first": 0.06, "duplicate": 0.02, "induction": 0.02, "entropy": 1.0,
-        "distance": 11.0, "loss_without": 0.0, "first_half_loss": 4.0, "second_half_loss": 1.0,
-        **changes,
-    }  # fmt: skip
-
 
 ALIKE = head(None, None, loss_without=None)
 
@@ -94,15 +83,6 @@ def test_an_image_shows_each_weight_by_how_opaque_it_is() -> None:
     assert shown[0, 1, 3] == 0
 
 
-def attention(**changes: Any) -> dict[str, Any]:
-    """A row of `probes_attention`."""
-    return {
-        "trial_id": TRIALS[0], "rung": 0, "step": 10, "layer": 0, "head": 0, "prompt": "a b",
-        "prompt_tokens": json.dumps(["a", " b"]), "weights": "[[1],[0.25,0.75]]",
-        "is_distribution": True, **changes,
-    }  # fmt: skip
-
-
 def test_exact_weights_stand_beside_the_images() -> None:
     """Every weight of every token; of linear attention it is said what they are not."""
     figure = attention_maps.figure(asked({"probes_attention": [attention(), attention(head=1)]}))
@@ -142,15 +122,6 @@ def test_components_are_held_against_a_table_without_structure() -> None:
     table = figure.panels[0].table
     assert table is not None
     assert table["seen"].to_list() == ["seen", "seen", "never seen"]
-
-
-def neuron(**changes: Any) -> dict[str, Any]:
-    """A row of `probes_neurons`."""
-    return {
-        "trial_id": TRIALS[0], "rung": 0, "step": 10, "layer": 1, "unit": 5, "unit_kind": "cells",
-        "text_group": "prose", "higher": False, "chosen_by": 0.8, "selectivity": 0.6,
-        "chance": 0.3, "p_value": 0.001, "units_looked_at": 64, **changes,
-    }  # fmt: skip
 
 
 def test_neurons_are_named_beyond_chance_alone() -> None:

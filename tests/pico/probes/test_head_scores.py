@@ -3,7 +3,9 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.probes.head_scores import (
     head_scores,
     normalised_entropy,
@@ -92,3 +94,35 @@ def test_every_head_is_scored_and_an_untrained_model_shows_nothing(architecture:
         assert (one.entropy is None) == (architecture == "linear_transformer")
     assert abs(scores.induction_gap) < 0.1
     assert scores == head_scores(model)
+
+
+def trained_on_repetitions(num_layers: int) -> LanguageModel:
+    """A transformer that has read 750 batches of random tokens that come twice."""
+    vocabulary, options = 24, {"num_layers": num_layers, "num_heads": 2, "embed_size": 32}
+    torch.manual_seed(0)
+    model = tiny_models.build("transformer", options, vocabulary, 24)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    draw = torch.Generator().manual_seed(0)
+    for step in range(750):
+        for group in optimizer.param_groups:
+            group["lr"] = 3e-3 * min(1.0, (step + 1) / 50)
+        length = int(torch.randint(4, 13, (1,), generator=draw))
+        order = torch.rand(64, vocabulary, generator=draw).argsort(dim=1)
+        ids = order[:, :length].repeat(1, 2)
+        losses = functional.cross_entropy(model(ids[:, :-1]).mT, ids[:, 1:], reduction="none")
+        optimizer.zero_grad()
+        losses[:, length - 1 :].mean().backward()
+        optimizer.step()
+    return model.eval()
+
+
+@pytest.mark.slow
+def test_induction_is_found_in_two_layers_and_not_in_one() -> None:
+    """Looking for what followed a token needs the layer before to have seen what came before it."""
+    two, one = (head_scores(trained_on_repetitions(layers)) for layers in (2, 1))
+    best = max((head for head in two.heads if head.layer == 1), key=lambda head: head.induction)
+    assert best.induction > 0.5
+    assert best.loss_without > 0.5
+    assert max(head.induction for head in two.heads if head.layer == 0) < 0.2
+    assert max(head.induction for head in one.heads) < 0.2
+    assert one.induction_gap < two.induction_gap - 1
