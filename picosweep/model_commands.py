@@ -103,7 +103,7 @@ def evaluate_command(
     from picosweep.analysis.asked import before_after  # noqa: PLC0415 - imports Altair
     from picosweep.trained import evaluate as evaluating  # noqa: PLC0415 - imports torch
 
-    before = evaluating.read_evaluation(baseline) if baseline is not None else None
+    before = evaluating.read_evaluation(baseline, suite) if baseline is not None else None
     console = PlainConsole(stderr=as_json)
     with console.status("reading the trial") as status:
         found = evaluating.evaluate(
@@ -118,7 +118,7 @@ def evaluate_command(
     changes = []
     if before is not None:
         for trial in found.asked.trials.iter_rows(named=True):
-            rows = evaluating.baseline_of(before, found, trial["trial_id"])
+            rows = evaluating.baseline_of(before, trial["trial_id"])
             after = found.asked.tables["evaluations"].filter(trial_id=trial["trial_id"])
             change = before_after.figure(trial["name"], rows, after)
             changes += [change] if change is not None else []

@@ -20,6 +20,7 @@ from statistics import fmean
 from typing import Any, Final
 
 from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
+from picosweep.pico.errors import FieldError
 from picosweep.pico.evaluation.completion_checks import CHECKS, first_statement
 from picosweep.pico.evaluation.scores import (
     BASELINES,
@@ -108,7 +109,8 @@ def check_fits(tokenizer: Tokenizer) -> None:
         try:
             same = tokenizer.decode(tokenizer.encode(prompt)) == prompt
         except ValueError as error:
-            raise SuiteError(f"the tokenizer cannot write {prompt!r}: {error}") from error
+            problem = error.problem if isinstance(error, FieldError) else str(error)
+            raise SuiteError(f"the tokenizer cannot write {prompt!r}: {problem}") from error
         if not same:
             raise SuiteError(f"the tokenizer gives {prompt!r} back as another text")
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 import polars as pl
 
 from picosweep.analysis.asked.frames import Asked
+from picosweep.pico.errors import FieldError
 from picosweep.pico.evaluation.code_suite import SuiteError, evaluate_code
-from picosweep.pico.evaluation.registry import put_suite
+from picosweep.pico.evaluation.registry import VERSIONS, put_suite
 from picosweep.pico.evaluation.scores import SuiteName, SuiteResult
 from picosweep.pico.evaluation.text_suite import NamedText
 from picosweep.pico.sandbox.runner import Mode
@@ -68,8 +69,9 @@ def evaluate(
                 allowed="--suite text",
             ) from error
         except ValueError as error:
+            problem = error.problem if isinstance(error, FieldError) else str(error)
             raise input_error(
-                f"a text cannot be evaluated: {error}", key=trial.trial_id, found="--text"
+                f"a text cannot be evaluated: {problem}", key=trial.trial_id, found="--text"
             ) from error
         found.add(trial, (("evaluations", row) for row in evaluation_rows(result)))
         found.remarks += result.remarks
@@ -104,11 +106,15 @@ def save_evaluation(found: Answered, path: str | Path) -> None:
     )
 
 
-def read_evaluation(path: str | Path) -> Answered:
+def read_evaluation(path: str | Path, suite: SuiteName) -> Answered:
     """Read what `save_evaluation` wrote.
 
+    Args:
+        path: the file.
+        suite: the suite that it has to be of, in today's version.
+
     Raises:
-        InputError: the file cannot be read, or is none of these.
+        InputError: the file cannot be read, is none of these, or is of another suite or version.
     """
     place = {"where": str(path), "key": "--baseline"}
     text = read_text(Path(path), place["key"])
@@ -122,6 +128,15 @@ def read_evaluation(path: str | Path) -> Answered:
         raise input_error("a saved evaluation that is damaged", **place) from error
     if not known or not rows:
         raise input_error("this is no saved evaluation", **place, hint="--save FILE writes one")
+    suites = {(row["suite"], row["suite_version"]) for row in rows}
+    if suites != {(suite, VERSIONS[suite])}:
+        raise input_error(
+            "the saved evaluation is by another suite, or another version of it: scores of the two "
+            "do not compare",
+            **place,
+            found=", ".join(f"{name} version {version}" for name, version in sorted(suites)),
+            allowed=f"{suite} version {VERSIONS[suite]}",
+        )
     return Answered(trials=trials, rows={"evaluations": rows})
 
 
@@ -129,13 +144,13 @@ def _checked(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in TABLES["evaluations"].names}
 
 
-def baseline_of(baseline: Answered, found: Answered, trial_id: str) -> pl.DataFrame:
+def baseline_of(baseline: Answered, trial_id: str) -> pl.DataFrame:
     """Return the rows of a saved evaluation that one trial is compared with.
 
     These are its own, or those of the only trial that the evaluation is of.
 
     Raises:
-        InputError: it is of several others, or of another suite or version.
+        InputError: it is of several others.
     """
     rows = baseline.asked.tables["evaluations"]
     known = rows["trial_id"].unique().to_list()
@@ -147,22 +162,4 @@ def baseline_of(baseline: Answered, found: Answered, trial_id: str) -> pl.DataFr
             found=", ".join(sorted(known)),
             allowed="an evaluation of one trial, or of the same ones",
         )
-    before = rows.filter(trial_id=chosen)
-    now = found.asked.tables["evaluations"].filter(trial_id=trial_id)
-    suites = [
-        {(row["suite"], row["suite_version"]) for row in one.iter_rows(named=True)}
-        for one in (before, now)
-    ]
-    if suites[0] != suites[1]:
-        raise input_error(
-            "the saved evaluation is by another suite, or another version of it: scores of the two "
-            "do not compare",
-            key="--baseline",
-            found=_named(suites[0]),
-            allowed=_named(suites[1]),
-        )
-    return before
-
-
-def _named(suites: set[tuple[str, int]]) -> str:
-    return ", ".join(f"{suite} version {version}" for suite, version in sorted(suites))
+    return rows.filter(trial_id=chosen)
