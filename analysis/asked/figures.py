@@ -20,6 +20,8 @@ from picosweep.analysis.page.first_screen import Answer, Tile
 from picosweep.analysis.page.page import Section, render
 from picosweep.sweeps.store.atomic_write import replace_file
 
+MOST_NAMED: Final = 3
+"""Trials that a page's headline names."""
 Question = Callable[[Asked], Figure | None]
 
 SCORES: Final[tuple[Question, ...]] = (
@@ -57,8 +59,9 @@ def write_answers_page(path: str | Path, asked: Asked, figures: Sequence[Figure]
     """
     trials = asked.trials.to_dicts()
     names = wording.listing([trial["name"] for trial in trials])
+    asked_of = names if len(trials) <= MOST_NAMED else wording.plural(len(trials), "trial")
     answer = Answer(
-        verdict=f"Asked: {names}",
+        verdict=f"Asked: {asked_of}",
         winner=None,
         sentence="; ".join(figure.title for figure in figures) or "Nothing was answered.",
         tiles=tuple(

@@ -11,6 +11,8 @@ from picosweep.sweeps.store.tables import ASKED_TABLES, TABLES
 
 ANSWERS: Final = tuple(name for name in ASKED_TABLES if name != "samples")
 """The tables that figures of this folder are made from."""
+ALL_SHOWN: Final = 4
+"""Up to so many trials are all shown; of more, the best of each architecture."""
 MAX_TRIALS: Final = 8
 """Most trials that one figure shows."""
 FACTS: Final = (
@@ -81,10 +83,18 @@ class Asked:
         return frame.filter(pl.col("step") == pl.col("step").max().over("trial_id"))
 
     def shown(self, frame: pl.DataFrame) -> list[str]:
-        """Return the trials of a frame that a figure shows: the best of each architecture first."""
+        """Return the trials of a frame that a figure shows, the best first."""
         there = self.trials.filter(pl.col("trial_id").is_in(frame["trial_id"].unique().to_list()))
-        place = pl.int_range(pl.len()).over("architecture")
-        return there.sort(place, maintain_order=True)["trial_id"].to_list()[:MAX_TRIALS]
+        if there.height > ALL_SHOWN:
+            there = there.unique("architecture", keep="first", maintain_order=True)
+        return there["trial_id"].to_list()[:MAX_TRIALS]
+
+    def of_shown(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of a frame that are of the trials shown, the best trial's first."""
+        ranks = {trial_id: rank for rank, trial_id in enumerate(self.shown(frame))}
+        place = pl.col("trial_id").replace_strict(ranks, default=None, return_dtype=pl.Int64)
+        kept = frame.with_columns(place.alias("rank")).filter(pl.col("rank").is_not_null())
+        return kept.sort("rank", maintain_order=True).drop("rank")
 
     def name(self, trial_id: str) -> str:
         """Return a trial's short name."""

@@ -71,9 +71,9 @@ def checkpoints_table(asked: Asked) -> pl.DataFrame:
     Returns:
         name, rung, step, suite, section, score (mean over items with one), items.
     """
-    frame = asked.tables["evaluations"].filter(
-        (pl.col("suite") != "probes")
-        & ~pl.col("section").str.ends_with(OTHER_PROMPTS)
+    evaluations = asked.tables["evaluations"]
+    frame = asked.of_shown(evaluations.filter(pl.col("suite") != "probes")).filter(
+        ~pl.col("section").str.ends_with(OTHER_PROMPTS)
         & ~pl.col("section").str.ends_with(HELD_OUT)
         & pl.col("score").is_not_null()
         & (pl.col("section").is_in([*SECTIONS, IN_TRIES]) | (pl.col("section") == "bits per byte"))
@@ -83,36 +83,40 @@ def checkpoints_table(asked: Asked) -> pl.DataFrame:
         frame.filter(several)
         .group_by("name", "rung", "step", "suite", "section", maintain_order=True)
         .agg(pl.col("score").mean(), items=pl.len())
-        .sort("name", "section", "step")
     )
 
 
-def checkpoints_sentence(table: pl.DataFrame) -> str:
-    """Say at which step each trial had its best headline score."""
+def checkpoints_sentence(name: str, table: pl.DataFrame) -> str:
+    """Say at which step a trial had its best headline score.
+
+    Args:
+        name: the trial's name.
+        table: of `checkpoints_table`, its rows alone.
+    """
     parts = []
-    for name in table["name"].unique(maintain_order=True):
-        for section in HEADLINES:
-            own = table.filter(name=name, section=section)
-            if own.height < 2:
-                continue
-            best = own.sort("score", descending=section == "passes").row(0, named=True)
-            last = own.sort("step").row(-1, named=True)
-            value = wording.percent if section == "passes" else wording.significant
-            text = f"{name} had its best {section} at step {best['step']:,} ({value(best['score'])}"
-            same = best["step"] == last["step"]
-            text += ", its last)" if same else f"; at its last, {value(last['score'])})"
-            parts.append(text)
-    return f"{'; '.join(parts)}." if parts else "Scores by step."
+    for section in HEADLINES:
+        own = table.filter(section=section).sort("step", descending=True)
+        if own["score"].n_unique() < 2:
+            continue
+        last = own.row(0, named=True)
+        ranked = own.sort("score", descending=section == "passes", maintain_order=True)
+        best = ranked.row(0, named=True)
+        value = wording.percent if section == "passes" else wording.significant
+        text = f"its best {section} at step {best['step']:,} ({value(best['score'])}"
+        same = best["step"] == last["step"]
+        parts.append(text + (", its last)" if same else f"; at its last, {value(last['score'])})"))
+    if not parts:
+        return f"{name}: neither passes nor bits per byte changed from step to step."
+    return f"{name} had {wording.listing(parts)}."
 
 
 def checkpoints_chart(table: pl.DataFrame) -> Chart:
-    """Draw each section's mean over the steps."""
-    base = alt.Chart(table.filter(pl.col("section") != "bits per byte")).encode(
+    """Draw the mean of each section of shares over the steps of one trial."""
+    base = alt.Chart(table).encode(
         x=alt.X("step:Q", title="Step", scale=alt.Scale(type="symlog")),
         y=alt.Y("score:Q", title="Share", axis=alt.Axis(format="%")),
         color=alt.Color("section:N", title=None, sort=list(SECTIONS)),
-        detail="name:N",
-        tooltip=["name:N", "section:N", "step:Q", alt.Tooltip("score:Q", format=".1%"), "items:Q"],
+        tooltip=["section:N", "step:Q", alt.Tooltip("score:Q", format=".1%"), "items:Q"],
     )
     return wide(base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=36), height=260)
 
@@ -122,16 +126,21 @@ def checkpoints_figure(asked: Asked) -> Figure | None:
     table = checkpoints_table(asked)
     if table.is_empty():
         return None
-    shares = table.filter(pl.col("section") != "bits per byte")
+    panels = []
+    for name in table["name"].unique(maintain_order=True):
+        own = table.filter(name=name)
+        shares = own.filter(pl.col("section") != "bits per byte")
+        panels.append(
+            Panel(
+                label=name,
+                sentence=checkpoints_sentence(name, own),
+                chart=None if shares.is_empty() else checkpoints_chart(shares),
+                table=own,
+            )
+        )
     return Figure(
         key="checkpoints",
         title="Which step was best?",
-        panels=(
-            Panel(
-                sentence=checkpoints_sentence(table),
-                chart=None if shares.is_empty() else checkpoints_chart(table),
-                table=table,
-            ),
-        ),
+        panels=tuple(panels),
         note="The best of several steps is chosen by the same items that score it, so it flatters.",
     )

@@ -154,8 +154,7 @@ def figure(asked: Asked) -> Figure | None:
 
 def place_figure(asked: Asked) -> Figure | None:
     """Return loss by place, all trials in one chart; None where none was measured."""
-    frame = asked.latest("evaluations").filter(suite="text")
-    shown = frame.filter(pl.col("trial_id").is_in(asked.shown(frame)))
+    shown = asked.of_shown(asked.latest("evaluations").filter(suite="text"))
     table = place_table(shown)
     if table.is_empty():
         return None

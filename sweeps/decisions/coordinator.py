@@ -85,7 +85,7 @@ class Coordinator:
         self._num_failed = 0
         self._known_tokens = 0
         self.busy_seconds = 0.0
-        """Time in training and evaluation that this driver has seen."""
+        """Time in training, evaluation and answers that this driver has seen."""
         self.new_tokens = 0
         self.architectures = {name: self._new_state(name, space) for name, space in spaces.items()}
         self._chooser = TrialChooser(spec, factory, self.architectures)
@@ -300,6 +300,7 @@ class Coordinator:
         *,
         checkpoint: bytes | None = None,
         asked: Mapping[str, Iterable[Row]] = NOTHING,
+        asked_seconds: float = 0.0,
         finished: bool = False,
         node: str = "",
         device: str = "",
@@ -311,6 +312,7 @@ class Coordinator:
             metrics: the columns of `reports` that training measures.
             checkpoint: the training state at this point; None leaves the stored one.
             asked: what the model answered at this point, rows by table.
+            asked_seconds: time that it took, which the trial's own clock leaves out.
             finished: whether the trial ends here by itself (its patience ran out).
             node: name of the host that trained it.
             device: what it was trained on, `cpu` or `cuda`.
@@ -326,7 +328,7 @@ class Coordinator:
         if checkpoint is not None:
             self._store.save_checkpoint(trial_id, metrics["step"], checkpoint)
         before = known[-1] if known else {"seconds": 0.0, "tokens": 0}
-        self.busy_seconds += metrics["seconds"] - before["seconds"]
+        self.busy_seconds += metrics["seconds"] - before["seconds"] + asked_seconds
         self.new_tokens += metrics["tokens"] - before["tokens"]
         by_user = trial_id in self._unwanted
         ended = self._take_report(trial, metrics, asked=asked, finished=finished or by_user)

@@ -8,6 +8,7 @@ import contextlib
 import faulthandler
 import logging
 import platform
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,7 +90,7 @@ class TrialActor(tune.Trainable):
                 rung = self._work.plan.rung_of(metrics, self._before)
                 if self._before is None or report.step > self._before["step"]:
                     self._before = metrics
-                answers = Answers()
+                answers, started = Answers(), time.perf_counter()
                 if not report.diverged:
                     answers = ask(self._work.asked.at(rung), checkpoint, self._work.data.open())
                 for remark in answers.remarks:
@@ -98,6 +99,7 @@ class TrialActor(tune.Trainable):
                     metrics=metrics | answers.scores,
                     checkpoint=checkpoint,
                     asked=answers.rows,
+                    asked_seconds=time.perf_counter() - started,
                     finished=report.finished,
                     node=self._node,
                     device=self._device,

@@ -118,6 +118,7 @@ class _Bridge:
                 delivery.metrics,
                 checkpoint=checkpoint,
                 asked=delivery.asked,
+                asked_seconds=delivery.asked_seconds,
                 finished=delivery.finished,
                 node=delivery.node,
                 device=delivery.device,

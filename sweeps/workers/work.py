@@ -151,6 +151,8 @@ class Delivery:
     checkpoint: bytes | None = field(default=None, repr=False)
     asked: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False)
     """What the model answered, rows by table."""
+    asked_seconds: float = 0.0
+    """Time that asking took: the trial's own clock leaves it out."""
     finished: bool = False
     error: str | None = None
     node: str = ""

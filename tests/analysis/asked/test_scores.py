@@ -133,6 +133,10 @@ def test_the_best_of_several_steps_is_named() -> None:
     assert figure.panels[0].sentence == (
         "transformer aaaa had its best passes at step 5 (25 %; at its last, 12 %)."
     )
+    even = scores({"passes": [0.5]}, step=5) + scores({"passes": [0.5]}, step=10)
+    same = sizes.checkpoints_figure(asked({"evaluations": even}))
+    assert same is not None
+    assert "neither passes nor bits per byte changed" in same.panels[0].sentence
     assert "flatters" in figure.note
     assert sizes.checkpoints_figure(asked({"evaluations": rows[:2]})) is None
 
