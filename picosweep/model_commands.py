@@ -122,9 +122,9 @@ def evaluate_command(
             after = found.asked.tables["evaluations"].filter(trial_id=trial["trial_id"])
             change = before_after.figure(trial["name"], rows, after)
             changes += [change] if change is not None else []
-    if save is not None:
-        evaluating.save_evaluation(found, save)
     _show(console, found, changes, page, as_json=as_json)
+    if save is not None:  # last: whatever becomes of the file, the scores have been told
+        evaluating.save_evaluation(found, save)
 
 
 def probe_command(
@@ -177,8 +177,6 @@ def _show(
     from picosweep.analysis.asked.figures import figures_of, write_answers_page  # noqa: PLC0415
 
     figures = [*more, *figures_of(found.asked)]
-    if page is not None:
-        write_answers_page(page, found.asked, figures)
     for remark in found.remarks:
         say(remark)
     if as_json:
@@ -191,5 +189,6 @@ def _show(
         )
     else:
         print_figures(console, figures)
-        if page is not None:
-            console.print(page, soft_wrap=True)
+    if page is not None:
+        write_answers_page(page, found.asked, figures)
+        console.print(page, soft_wrap=True)

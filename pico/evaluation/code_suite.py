@@ -26,6 +26,7 @@ from picosweep.pico.evaluation.scores import (
     BASELINES,
     GRADES,
     OTHER_PROMPTS,
+    VERSIONS,
     Item,
     Status,
     SuiteResult,
@@ -43,7 +44,6 @@ from picosweep.pico.sandbox.runner import (
     equal,
 )
 
-VERSION: Final = 1
 NUM_SAMPLES: Final = 10
 """Functions written for each problem."""
 TEMPERATURE: Final = 0.8
@@ -74,7 +74,7 @@ class Problem:
 
 @cache
 def _content() -> dict[str, Any]:
-    path = files("picosweep.pico.evaluation").joinpath(f"code-{VERSION}.json")
+    path = files("picosweep.pico.evaluation").joinpath(f"code-{VERSIONS['code']}.json")
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
 
@@ -156,7 +156,7 @@ def evaluate_code(
     ]
     return SuiteResult(
         suite="code",
-        version=VERSION,
+        version=VERSIONS["code"],
         items=tuple(items),
         sandbox=layers,
         remarks=tuple(remarks),

@@ -1,10 +1,8 @@
 """The suites by name, each put to a checkpoint."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
 
 from picosweep.pico.data.prepared import PreparedData
-from picosweep.pico.evaluation import code_suite, text_suite
 from picosweep.pico.evaluation.code_suite import evaluate_code
 from picosweep.pico.evaluation.position_loss import TIMES_LONGER
 from picosweep.pico.evaluation.scores import SuiteName, SuiteResult
@@ -13,12 +11,6 @@ from picosweep.pico.models.registry import MODELS
 from picosweep.pico.sandbox.runner import Mode
 from picosweep.pico.weights.checkpoint import CheckpointError
 from picosweep.pico.weights.restore import TrainedModel, restore_model
-
-VERSIONS: Final[Mapping[SuiteName, int]] = {
-    "code": code_suite.VERSION,
-    "text": text_suite.VERSION,
-}
-"""Versions of the suites: scores of different ones do not compare."""
 
 Progress = Callable[[str, float], None]
 

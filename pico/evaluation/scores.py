@@ -5,12 +5,15 @@ It imports neither Torch nor NumPy, so that a report can read what stands in the
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 SuiteName = Literal["code", "text"]
 Status = Literal["scored", "not executed", "infrastructure", "not applicable"]
+
+VERSIONS: Final[Mapping[SuiteName, int]] = {"code": 1, "text": 1}
+"""Raised whenever a suite would give other scores: those of different versions do not compare."""
 
 CONFIDENCE: Final = 0.95
 

@@ -23,14 +23,13 @@ from picosweep.pico.evaluation.position_loss import (
     loss_by_place,
     training_like_windows,
 )
-from picosweep.pico.evaluation.scores import HELD_OUT, Item, SuiteResult
+from picosweep.pico.evaluation.scores import HELD_OUT, VERSIONS, Item, SuiteResult
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.generate import Job, generate
 from picosweep.pico.targets import IGNORED
 from picosweep.pico.tasks.language_evaluation import Evaluation, evaluate
 
-VERSION: Final = 1
 NUM_TEXTS: Final = 32
 TEXT_TOKENS: Final = 128
 RUN: Final = 8
@@ -104,7 +103,7 @@ def evaluate_text(
     items += _tokenizer(data)
     return SuiteResult(
         suite="text",
-        version=VERSION,
+        version=VERSIONS["text"],
         items=tuple(items),
         objectives={"suite_score": 2.0**-validation.bits_per_byte},
     )

@@ -10,8 +10,8 @@ import polars as pl
 from picosweep.analysis.asked.frames import Asked
 from picosweep.pico.errors import FieldError
 from picosweep.pico.evaluation.code_suite import SuiteError, evaluate_code
-from picosweep.pico.evaluation.registry import VERSIONS, put_suite
-from picosweep.pico.evaluation.scores import SuiteName, SuiteResult
+from picosweep.pico.evaluation.registry import put_suite
+from picosweep.pico.evaluation.scores import VERSIONS, SuiteName, SuiteResult
 from picosweep.pico.evaluation.text_suite import NamedText
 from picosweep.pico.sandbox.runner import Mode
 from picosweep.sweeps.asking.ask import evaluation_rows

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from picosweep.pico.evaluation.scores import SuiteName
+from picosweep.pico.evaluation.scores import VERSIONS, SuiteName
 from picosweep.pico.probes.kinds import ProbeKind
 from picosweep.sweeps.spec.schema import Evaluate, Probes, Samples, Spec
 from picosweep.sweeps.store.tables import Row
@@ -64,7 +64,8 @@ class AskPlan:
         if table == "samples":
             return row["prompt"] in self.prompts
         if table == "evaluations" and row["suite"] != "probes":
-            return row["suite"] in self.suites
+            current = row["suite_version"] == VERSIONS.get(row["suite"])
+            return row["suite"] in self.suites and current
         kinds = [kind for kind, name in PROBE_TABLES.items() if name == table]
         kinds += ["embedding"] if table == "probes_tokens" else []
         kinds += [row["section"]] if table == "evaluations" else []
@@ -77,7 +78,10 @@ class AskPlan:
             known: function that returns the rows of a table that the trial has at this step.
         """
         written = {row["prompt"] for row in known("samples")}
-        scored = {row["suite"] for row in known("evaluations")}
+        scores = [row for row in known("evaluations") if self.wants("evaluations", row)]
+        scored = {row["suite"] for row in scores}
+        if not {name for name, _ in self.texts.named} <= {row["item"] for row in scores}:
+            scored.discard("text")
         refused = {row["section"] for row in known("evaluations") if row["suite"] == "probes"}
         probed = {kind for kind, table in PROBE_TABLES.items() if known(table)}
         looked_at = {row["prompt"] for row in known("probes_attention")}

@@ -1,12 +1,15 @@
 """What a spec asks of its models stands in the tables, or is refused before anything is trained."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from picosweep.pico.evaluation.scores import VERSIONS
 from picosweep.sweeps.asking.check import check_asked
+from picosweep.sweeps.asking.plan import AskPlan, UserTexts
 from picosweep.sweeps.data import prepare_all
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.setup import check_sweep
@@ -148,3 +151,25 @@ def test_what_cannot_be_asked_is_refused_before_training(tmp_path: Path) -> None
     assert "no UTF-8: byte 3" in refused(
         tmp_path, evaluate={"suite": "text", "texts": [str(tmp_path / "latin.txt")]}
     )
+
+
+def test_what_is_answered_is_not_asked_again() -> None:
+    """But scores of an older suite are, and a text that was not among those before."""
+    old = {"suite": "text", "suite_version": 0, "section": "perplexity", "item": "validation"}
+    new = old | {"suite_version": VERSIONS["text"]}
+    refused = {"suite": "probes", "suite_version": None, "section": "heads", "item": ""}
+    plan = AskPlan(suites=("text",), probes=("heads", "neurons"))
+
+    def left(*rows: dict[str, Any], plan: AskPlan = plan) -> AskPlan:
+        return plan.without(lambda table: list(rows) if table == "evaluations" else [])
+
+    assert left(old).suites == ("text",)
+    assert left(new).suites == ()
+    assert left(new, refused).probes == ("neurons",)
+    named = replace(plan, texts=UserTexts(named=(("mine.txt", "text"),)))
+    assert left(new, plan=named).suites == ("text",)
+    assert left(new, new | {"item": "mine.txt"}, plan=named).suites == ()
+    assert not plan.wants("evaluations", old)
+    assert plan.wants("evaluations", new)
+    assert plan.wants("evaluations", refused)
+    assert not plan.wants("probes_components", {})
