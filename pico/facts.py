@@ -22,6 +22,11 @@ OPTIMIZER_COPIES: Final[Mapping[str, int]] = {"adamw": 2, "adam": 2, "muon": 2, 
 rest, and is counted as two."""
 
 
+FORWARD_PASSES: Final[Mapping[str, float]] = {"preference": 4.0}
+"""What a training step costs in forward passes, by task; 3 where nothing else is said: a backward
+pass is two."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What a model of one configuration costs."""
@@ -29,7 +34,7 @@ class Facts:
     num_params: int
     """Trained numbers; a tied head counts once."""
     flops_per_token: float
-    """FLOPs per token in training, forward and backward: three times the forward pass."""
+    """FLOPs per token in training: three times the forward pass, four with a reference."""
     memory_bytes: int
     """Estimate for one training step: weights, gradients, optimizer state and activations."""
 
@@ -43,6 +48,7 @@ def compute_facts(
     block_size: int,
     batch_size: int,
     optimizer: str = "adamw",
+    task: str = "language_modeling",
 ) -> Facts:
     """Return the facts of a model without making its weights.
 
@@ -53,6 +59,7 @@ def compute_facts(
         block_size: tokens in a training window.
         batch_size: windows in one forward pass.
         optimizer: name of the optimizer, which keeps numbers of its own for each weight.
+        task: name of the task: `preference` has a forward pass of the reference as well.
 
     Raises:
         ValueError: the architecture or the optimizer is unknown.
@@ -68,7 +75,7 @@ def compute_facts(
     num_numbers += round(a_token * batch_size * block_size)
     return Facts(
         num_params=num_params,
-        flops_per_token=3.0 * found.flops_per_token(*sizes),
+        flops_per_token=FORWARD_PASSES.get(task, 3.0) * found.flops_per_token(*sizes),
         memory_bytes=BYTES_PER_NUMBER * num_numbers,
     )
 

@@ -9,6 +9,7 @@ from picosweep.pico.errors import FieldError, nearest
 from picosweep.pico.field_checks import Count, check_fields
 from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import find_architecture
+from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.training_config import TrainingConfig
 from picosweep.pico.value_types import is_real
 
@@ -46,6 +47,9 @@ class TrialConfig:
     seed: int = 0
     """Seed of the weights, the order of the data, and dropout."""
 
+    preference: PreferenceConfig | None = None
+    """Loss and pairs of the task `preference`, and of no other."""
+
     horizon_steps: int | None = None
     """Total steps where, and only where, the schedule looks at the end; None otherwise, so that a
     larger budget continues the same trial instead of being another."""
@@ -58,6 +62,12 @@ class TrialConfig:
         check_fields(self)
         if isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
             raise FieldError(field="seed", found=self.seed, allowed="an integer in [0, 2^63)")
+        if (self.task == "preference") != (self.preference is not None):
+            raise FieldError(
+                field="preference",
+                found=self.preference,
+                allowed="settings, with the task preference and no other",
+            )
         if self.training.needs_horizon != (self.horizon_steps is not None):
             steps = "the total steps" if self.training.needs_horizon else "None"
             raise FieldError(
@@ -78,7 +88,12 @@ class TrialConfig:
     def to_dict(self) -> dict[str, object]:
         """Return plain JSON types with every default filled in: what a trial's hash is made of."""
         values: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return values | {"model": dict(vars(self.model)), "training": dict(vars(self.training))}
+        values |= {"model": dict(vars(self.model)), "training": dict(vars(self.training))}
+        if self.preference is None:
+            # Another task's settings are no part of this one: its trials keep their identity.
+            del values["preference"]
+            return values
+        return values | {"preference": dict(vars(self.preference))}
 
     def equals(self, stored: Mapping[str, object]) -> bool:
         """Return whether a stored configuration is this one.
@@ -103,7 +118,10 @@ class TrialConfig:
         config_class = find_architecture(architecture).config_class
         model = build_config(config_class, _mapping(parts, "model"))
         training = build_config(TrainingConfig, _mapping(parts, "training"))
-        return build_config(cls, parts | {"model": model, "training": training})
+        parts |= {"model": model, "training": training}
+        if parts.get("preference") is not None:
+            parts["preference"] = build_config(PreferenceConfig, _mapping(parts, "preference"))
+        return build_config(cls, parts)
 
 
 def resolve(

@@ -37,8 +37,14 @@ class LanguageModeling:
     columns: Final = ("val_loss", "val_accuracy", "val_perplexity", "bits_per_byte")
 
     def __init__(
-        self, trial: TrialConfig, data: PreparedData, model: LanguageModel, device: torch.device
+        self,
+        trial: TrialConfig,
+        data: PreparedData,
+        model: LanguageModel,
+        device: torch.device,
+        initial: bytes | None = None,
     ) -> None:
+        del initial  # the model has those weights already
         config = trial.training
         self._config, self._device, self._model = config, device, model
         self._loss = TrainingLoss(

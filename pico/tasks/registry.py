@@ -5,9 +5,13 @@ from typing import Final
 
 from picosweep.pico.errors import FieldError, nearest
 from picosweep.pico.tasks.language_modeling import LanguageModeling
+from picosweep.pico.tasks.preference import Preference
 from picosweep.pico.tasks.task import MakeTask
 
-TASKS: Final[Mapping[str, MakeTask]] = {"language_modeling": LanguageModeling}
+TASKS: Final[Mapping[str, MakeTask]] = {
+    "language_modeling": LanguageModeling,
+    "preference": Preference,
+}
 
 
 def find_task(name: str) -> MakeTask:

@@ -55,5 +55,8 @@ class Task(Protocol):
         """
 
 
-MakeTask: TypeAlias = Callable[[TrialConfig, PreparedData, LanguageModel, torch.device], Task]
-"""Function that makes a trial's task; it raises `ValueError` where the data does not suit it."""
+MakeTask: TypeAlias = Callable[
+    [TrialConfig, PreparedData, LanguageModel, torch.device, bytes | None], Task
+]
+"""Function that makes a trial's task, the checkpoint that the trial starts from given last; it
+raises `ValueError` where the data or the settings do not suit it."""

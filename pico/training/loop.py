@@ -79,7 +79,7 @@ class TrainingLoop:
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._optimizers = build_optimizers(self.model, config, vocab_size=vocab_size)
         self._precision = Precision.named(config.precision, self.device)
-        self._task = find_task(trial.task)(trial, data, self.model, self.device)
+        self._task = find_task(trial.task)(trial, data, self.model, self.device, initial)
         self._flops_per_step = trial.tokens_per_step * _flops_per_token(trial, vocab_size)
         self._gradient: GradientSize | None = None
         self._unseen_losses: list[Tensor] = []
@@ -248,4 +248,5 @@ def _flops_per_token(trial: TrialConfig, vocab_size: int) -> float:
         block_size=trial.block_size,
         batch_size=trial.training.batch_size // trial.training.accumulation,
         optimizer=trial.training.optimizer,
+        task=trial.task,
     ).flops_per_token

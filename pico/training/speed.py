@@ -53,7 +53,7 @@ def _step_of(trial: TrialConfig, data: PreparedData, initial: bytes | None) -> C
     meta = data.meta
     torch.manual_seed(trial.seed)
     model = starting_model(trial, meta.vocab_size, meta.tokenizer_fingerprint, initial)
-    task = find_task(trial.task)(trial, data, model, torch.device("cpu"))
+    task = find_task(trial.task)(trial, data, model, torch.device("cpu"), initial)
     update = _Update([p for p in model.parameters() if p.requires_grad], trial.training)
     num_steps = 0
 
