@@ -79,7 +79,7 @@ def _flat(config: str | None) -> dict[str, Any]:
     """Return the hyperparameters of a stored configuration."""
     try:
         stored = json.loads(config or "")
-        return {**stored["model"], **stored["training"]}
+        return {**stored["model"], **stored["training"], **(stored.get("preference") or {})}
     except (ValueError, KeyError, TypeError):
         return {}
 

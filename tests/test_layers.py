@@ -60,16 +60,17 @@ ROOMS: Mapping[str, str] = {
     "pico.trial sweeps.asking sweeps.data sweeps.decisions sweeps.errors sweeps.search "
     "sweeps.spec sweeps.store",
     "sweeps.decisions": "sweeps.asking sweeps.search sweeps.spec sweeps.store",
-    "sweeps.asking": "pico.data.prepared pico.evaluation pico.models pico.probes pico.sandbox "
-    "pico.weights sweeps.errors sweeps.spec sweeps.store",
+    "sweeps.asking": "pico.data.prepared pico.data.tokenizers pico.evaluation pico.models "
+    "pico.probes pico.sandbox pico.weights sweeps.errors sweeps.spec sweeps.store",
     "sweeps.data": "pico.data.config pico.data.preparation pico.data.prepared "
     "pico.data.tokenizer_quality sweeps.errors sweeps.search sweeps.spec "
     "sweeps.store",
     "sweeps.initial_weights": "pico.trial pico.weights sweeps.errors sweeps.spec sweeps.store",
-    "sweeps.search": "pico.facts pico.models pico.training_config pico.trial sweeps.errors "
-    "sweeps.spec sweeps.store",
+    "sweeps.search": "pico.facts pico.models pico.preference_config pico.training_config "
+    "pico.trial sweeps.errors sweeps.spec sweeps.store",
     "sweeps.spec": "pico.data.config pico.evaluation pico.facts pico.field_checks pico.models "
-    "pico.presets pico.probes pico.training_config pico.value_types sweeps.errors sweeps.store",
+    "pico.preference_config pico.presets pico.probes pico.training_config pico.value_types "
+    "sweeps.errors sweeps.store",
     "sweeps.store": "sweeps.errors sweeps.store.schema",
     "sweeps.store.schema": "",
     "sweeps.errors": "",
@@ -78,16 +79,18 @@ ROOMS: Mapping[str, str] = {
     "pico.training_config pico.trial pico.weights",
     "pico.weights": "pico.field_checks pico.models pico.trial",
     "pico.tasks": "pico.data.batching pico.data.prepared pico.models pico.models.layers "
-    "pico.training_config pico.trial",
+    "pico.preference_config pico.training_config pico.trial pico.weights",
     "pico.evaluation": "pico.data.batching pico.data.prepared pico.data.tokenizer_quality "
     "pico.data.tokenizers pico.models pico.probes pico.sandbox pico.tasks pico.weights",
     "pico.probes": "pico.data.prepared pico.data.tokenizers pico.field_checks pico.models "
     "pico.models.layers",
-    "pico.trial": "pico.field_checks pico.models pico.training_config pico.value_types",
+    "pico.trial": "pico.field_checks pico.models pico.preference_config pico.training_config "
+    "pico.value_types",
     "pico.facts": "pico.models",
     "pico.presets": "pico.models",
     "pico.models": "pico.field_checks pico.models.layers pico.training_config pico.value_types",
     "pico.models.layers": "",
+    "pico.preference_config": "pico.field_checks",
     "pico.training_config": "pico.field_checks",
     "pico.data.preparation": "pico.data.config pico.data.prepared pico.data.sources "
     "pico.data.tokenizers",

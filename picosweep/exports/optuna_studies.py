@@ -137,6 +137,6 @@ def _searchable(trial: Row) -> dict[str, Any]:
     config = json.loads(trial["config"])
     of_data = {"block_size": config.get("block_size"), "vocab_size": trial.get("vocab_size")}
     settings = {name: value for name, value in of_data.items() if value is not None}
-    settings |= config["model"] | config["training"]
+    settings |= config["model"] | config["training"] | (config.get("preference") or {})
     plain = (bool, int, float, str, type(None))
     return {name: value for name, value in settings.items() if isinstance(value, plain)}

@@ -36,6 +36,7 @@ class SweepRows:
         config = json.loads(trial["config"])
         told: dict[str, Any] = {"architecture": trial["architecture"], "cohort": trial["cohort"]}
         told |= {"seed": trial["seed"]} | config["model"] | config["training"]
+        told |= config.get("preference") or {}
         return told | {name: trial[name] for name in OF_DATA if trial.get(name) is not None}
 
 

@@ -55,7 +55,9 @@ def print_trial(console: PlainConsole, found: dict[str, Any]) -> None:
     of = f"(sweep {row['sweep']}, {row['cohort']}, seed {row['seed']})"
     told = f"  {row['architecture']}  {row['status']}  {of}"
     console.print(Text.assemble((row["trial_id"], "bold"), told))
-    for part in ("model", "training"):
+    for part in ("model", "training", "preference"):
+        if not hyperparameters.get(part):
+            continue
         told = " ".join(f"{name}={short(value)}" for name, value in hyperparameters[part].items())
         console.print(f"{part}: {told}")
     console.print(

@@ -15,8 +15,9 @@ from picosweep.pico.errors import FieldError
 from picosweep.pico.facts import Facts, compute_facts
 from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import MODELS
+from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.training_config import PrecisionName, TrainingConfig
-from picosweep.pico.trial import TRAINING_VERSION, TrialConfig, resolve
+from picosweep.pico.trial import TRAINING_VERSION, TrialConfig, build_config, resolve
 from picosweep.sweeps.spec.architectures import NamedArchitecture
 from picosweep.sweeps.spec.expressions import Expression
 from picosweep.sweeps.spec.hyperparameters import NO_LAST_STEP, DataSettings
@@ -49,7 +50,9 @@ class Candidate:
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """Every hyperparameter with its default filled in, by column name."""
-        return vars(self.trial.model) | vars(self.trial.training) | vars(self.data)
+        trial = self.trial
+        of_task = {} if trial.preference is None else vars(trial.preference)
+        return vars(trial.model) | vars(trial.training) | vars(self.data) | of_task
 
     @property
     def predicted_flops(self) -> float:
@@ -133,9 +136,10 @@ class CandidateFactory:
         """Complete a configuration; return the reason instead where it cannot be trained."""
         try:
             named = self._architectures[architecture]
-            model, training, data = self._resolve(named, chosen)
+            model, training, data, preference = self._resolve(named, chosen)
             facts = self._facts(named.model, model, training, data)
             values = vars(model) | vars(training) | vars(data) | vars(facts)
+            values |= {} if preference is None else vars(preference)
             for constraint in self._constraints:
                 if constraint.names <= values.keys() and not constraint(values):
                     return Rejection(reason=constraint.text)
@@ -148,6 +152,7 @@ class CandidateFactory:
                 model=model,
                 training=training,
                 task=self._spec.task,
+                preference=preference,
                 block_size=data.block_size,
                 validation_tokens=self._spec.evaluation.tokens,
                 seed=seed,
@@ -192,6 +197,7 @@ class CandidateFactory:
         except (ValueError, KeyError, StopIteration):
             return None
         settings = vars(trial.model) | vars(trial.training) | vars(data)
+        settings |= {} if trial.preference is None else vars(trial.preference)
         chosen = spaces[named.name].extract(settings | {"vocab_size": asked})
         if "precision" in chosen and chosen["precision"] == self._precisions.get(named.name):
             chosen = spaces[named.name].with_auto(chosen, "precision")
@@ -200,16 +206,22 @@ class CandidateFactory:
 
     def _resolve(
         self, named: NamedArchitecture, chosen: Mapping[str, Value]
-    ) -> tuple[ModelConfig, TrainingConfig, DataSettings]:
+    ) -> tuple[ModelConfig, TrainingConfig, DataSettings, PreferenceConfig | None]:
         of_data = {field.name for field in dataclass_fields(DataSettings)}
-        own = {name: value for name, value in chosen.items() if name not in of_data}
+        of_task: dict[str, Value] = {}
+        preference = None
+        if self._spec.task == "preference":
+            names = {field.name for field in dataclass_fields(PreferenceConfig)}
+            of_task = {name: value for name, value in chosen.items() if name in names}
+            preference = build_config(PreferenceConfig, of_task)
+        own = {n: value for n, value in chosen.items() if n not in of_data | of_task.keys()}
         model, training = resolve(named.model, own)
         if training.precision == "auto" and named.name in self._precisions:
             training = replace(training, precision=self._precisions[named.name])
         block_size = chosen.get("block_size", self._spec.data_config.block_size)
         assert isinstance(block_size, int)
         data = DataSettings(block_size=block_size, vocab_size=self._identity(chosen).vocab_size)
-        return model, training, data
+        return model, training, data, preference
 
     def _identity(self, chosen: Mapping[str, Value]) -> DataIdentity:
         asked = chosen.get("vocab_size", self._spec.data_config.tokenizer.vocab_size)
@@ -226,6 +238,7 @@ class CandidateFactory:
             block_size=data.block_size,
             batch_size=training.batch_size // training.accumulation,
             optimizer=training.optimizer,
+            task=self._spec.task,
         )
 
     def _candidate(

@@ -51,7 +51,7 @@ class CheckedSweep:
 
     def column_types(self) -> Declared:
         """Return the hyperparameters that have a column in `trials` in any case."""
-        return column_types(self.architectures)
+        return column_types(self.architectures, self.spec.task)
 
     def code_hashes(self) -> dict[str, str]:
         """Return the hash of each of the user's own classes, by import path."""

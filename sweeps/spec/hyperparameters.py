@@ -9,6 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from picosweep.pico.facts import Facts
+from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.training_config import TrainingConfig
 from picosweep.sweeps.spec.architectures import NamedArchitecture
 
@@ -33,12 +34,18 @@ class DataSettings:
     came of it, which is less where the text has too few different pairs."""
 
 
+def parts_of_task(task: str) -> tuple[type[Any], ...]:
+    """Return the configurations that every architecture's trials have under a task."""
+    of_task = (PreferenceConfig,) if task == "preference" else ()
+    return (TrainingConfig, DataSettings, *of_task)
+
+
 def column_types(
-    architectures: Mapping[str, NamedArchitecture],
+    architectures: Mapping[str, NamedArchitecture], task: str
 ) -> Iterator[tuple[str, str, pa.DataType]]:
     """Yield architecture, name and Arrow type of each hyperparameter whose type is certain."""
     own = {name: found.config_class for name, found in architectures.items()}
-    shared = [(name, part) for part in (TrainingConfig, DataSettings) for name in architectures]
+    shared = [(name, part) for part in parts_of_task(task) for name in architectures]
     for architecture, config_class in [*own.items(), *shared]:
         hints = typing.get_type_hints(config_class)
         for field in dataclass_fields(config_class):
@@ -59,10 +66,10 @@ def _arrow_type(hint: Any) -> pa.DataType | None:
     return pa.string() if all(isinstance(option, str) for option in options) else None
 
 
-def hyperparameter_types(architecture: NamedArchitecture) -> dict[str, Any]:
-    """Return the type of each of an architecture's hyperparameters: model, training, data."""
+def hyperparameter_types(architecture: NamedArchitecture, task: str) -> dict[str, Any]:
+    """Return the type of each of an architecture's hyperparameters: model, training, data, task."""
     types: dict[str, Any] = {}
-    for config_class in (architecture.config_class, TrainingConfig, DataSettings):
+    for config_class in (architecture.config_class, *parts_of_task(task)):
         hints = typing.get_type_hints(config_class)
         types |= {field.name: hints[field.name] for field in dataclasses.fields(config_class)}
     return types

@@ -25,7 +25,13 @@ from picosweep.sweeps.spec.document import (
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.columns import ALL
 from picosweep.sweeps.store.folder import SweepFolder
-from picosweep.sweeps.store.tables import ASKED_FOR, KNOWN_BEFORE_TRAINING, OBJECTIVES, whole_text
+from picosweep.sweeps.store.tables import (
+    ASKED_FOR,
+    KNOWN_BEFORE_TRAINING,
+    OBJECTIVES,
+    OF_PREFERENCE,
+    whole_text,
+)
 
 
 def load_spec(path: str | Path) -> tuple[Spec, Document]:
@@ -57,6 +63,7 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
         raise InputError(*problems)
     try:
         spec = Spec.model_validate(_without_empty(content, Spec))
+        _check_task(spec)
         _check_objectives(spec)
         _check_rungs(spec)
         _check_budget(spec)
@@ -148,6 +155,43 @@ def load_stored_spec(folder: Path) -> tuple[Spec, Document]:
     except (OSError, ValueError, AttributeError) as error:
         raise input_error("cannot be read", where=str(path)) from error
     return spec, Document(path=path, content=content, lines={})
+
+
+def _check_task(spec: Spec) -> None:
+    """Hold what a spec says of preferences to its task."""
+    if spec.task != "preference":
+        if spec.preference:
+            raise FieldError(
+                "settings of another task",
+                field="preference",
+                found=f"task {spec.task}",
+                allowed="task: preference",
+            )
+        of_pairs = [one.metric for one in spec.objectives if one.metric in OF_PREFERENCE]
+        if of_pairs:
+            raise FieldError(
+                "a metric of another task",
+                field="objectives",
+                found=of_pairs[0],
+                allowed="task: preference",
+            )
+        return
+    if spec.init_from is None:
+        raise FieldError(
+            "preference training starts from a trained trial, which is its reference, too",
+            field="init_from",
+            found="none",
+            allowed="a trial's id",
+        )
+    losses = [one.metric for one in spec.objectives if one.metric in ("val_loss", "train_loss")]
+    if losses:
+        raise FieldError(
+            "a preference loss picks beta and the kind of loss, not models: at the start it is "
+            "ln 2 for every beta of dpo, and 1 / (4 beta^2) for ipo",
+            field="objectives",
+            found=losses[0],
+            allowed="preference_accuracy, and reference_kl beside it",
+        )
 
 
 def _check_objectives(spec: Spec) -> None:

@@ -260,8 +260,10 @@ class Spec(_Section):
     """A whole sweep, as written in YAML."""
 
     name: _Name = Field(description="Names the results' folder: letters, digits, `.`, `_`, `-`.")
-    task: Literal["language_modeling"] = Field(
-        default="language_modeling", description="What models are trained to do."
+    task: Literal["language_modeling", "preference"] = Field(
+        default="language_modeling",
+        description="What models are trained to do: predict text, or prefer one of two "
+        "continuations, starting from `init_from`.",
     )
     seed: int = Field(default=0, ge=0, description="Training seed of every searched trial.")
     init_from: str | None = Field(
@@ -287,6 +289,11 @@ class Spec(_Section):
         default_factory=dict,
         description="Hyperparameters of every architecture that has them; its own entry overrides.",
     )
+    preference: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Hyperparameters of the task `preference`, for every architecture: `loss`, "
+        "`beta`, `gamma`, `label_flip`, `corruption`, `prompt_tokens`.",
+    )
     architectures: dict[str, dict[str, Any]] = Field(
         min_length=1,
         description="By name: the space of each, and, where it is not one of the four, its "
@@ -296,6 +303,17 @@ class Spec(_Section):
         default_factory=list,
         description="Expressions over hyperparameters and facts that hold for every trial.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _objectives_of_task(cls, written: Any) -> Any:
+        """Fill in what preference training is for, where no objective is written."""
+        if not isinstance(written, Mapping) or written.get("task") != "preference":
+            return written
+        if written.get("objectives"):
+            return written
+        metrics = ("preference_accuracy", "reference_kl")
+        return {**written, "objectives": [{"metric": metric} for metric in metrics]}
 
     @functools.cached_property
     def data_config(self) -> DataConfig:

@@ -24,6 +24,8 @@ from picosweep.sweeps.spec.hyperparameters import (
 from picosweep.sweeps.spec.parameters import KINDS, Parameter, Space, Value, parse_parameter
 from picosweep.sweeps.spec.schema import Spec
 
+SHORT: Final[Mapping[KeyPath, str]] = {("preference", "loss"): "preference_loss"}
+"""Hyperparameters that have a shorter name in a section of their own."""
 _SCHEDULES_WITHOUT_END: Final = sorted(set(typing.get_args(ScheduleName)) - SCHEDULES_WITH_HORIZON)
 
 
@@ -36,7 +38,7 @@ def build_spaces(
         InputError: with one problem for each thing that is wrong.
     """
     problems: list[Problem] = []
-    types = {name: hyperparameter_types(found) for name, found in architectures.items()}
+    types = {name: hyperparameter_types(found, spec.task) for name, found in architectures.items()}
     spaces = {
         name: _build_space(spec, found, types, document, problems)
         for name, found in architectures.items()
@@ -61,11 +63,12 @@ def _build_space(
     sections: list[tuple[KeyPath, Mapping[str, Any]]] = [
         (("architectures", architecture.name, "preset"), architecture.preset),
         (("common",), spec.common),
+        (("preference",), spec.preference),
         (("architectures", architecture.name), own),
     ]
     for section, values in sections:
         merged |= {
-            name: ((*section, name), value)
+            SHORT.get((*section, name), name): ((*section, name), value)
             for name, value in values.items()
             if name not in SOURCE_KEYS
         }

@@ -78,6 +78,9 @@ OF_MACHINE: Final = frozenset(c.name for c in COLUMNS["reports"] if c.of_machine
 ASKED_FOR: Final = frozenset(n for n, column in ALL.items() if column.asked)
 """Objectives that are measured only where the spec asks for a suite."""
 
+OF_PREFERENCE: Final = frozenset(n for n, column in ALL.items() if column.of_preference)
+"""Columns that only preference training measures."""
+
 PER_TOKEN: Final = frozenset(name for name, column in ALL.items() if column.per_token)
 """Columns that mean another thing under another tokenizer."""
 

@@ -29,6 +29,8 @@ class Column:
     """Whether it depends on the machine and the moment, so that a replay may differ in it."""
     asked: bool = False
     """Whether it is measured only at rungs at which the spec asks for it."""
+    of_preference: bool = False
+    """Whether only preference training measures it."""
     per_token: bool = False
     """Whether it means another thing under another tokenizer."""
     goal: Literal["minimize", "maximize"] | None = None
