@@ -12,6 +12,7 @@ from picosweep.analysis.curves import fit_quality, norms, ribbons, scaling
 from picosweep.analysis.equal_cost import best_so_far, expected_best, improvement, learning_curves
 from picosweep.analysis.fronts import front_membership, hypervolume, pareto
 from picosweep.analysis.page.figure import Figure, Panel
+from picosweep.analysis.preference import preferences
 from picosweep.analysis.results import Results
 from picosweep.analysis.shapes import box_plots, density, heatmap, parallel_coordinates, slices
 from picosweep.analysis.stopping import decisions, rank_agreement, savings
@@ -79,6 +80,12 @@ CHAPTERS: Final = (
         title="Pareto fronts",
         lead="What a lower loss costs in parameters, compute, time and memory.",
         questions=(pareto.figure, hypervolume.figure, front_membership.figure),
+    ),
+    Chapter(
+        key="preference",
+        title="Preferences",
+        lead="How often the chosen continuation is preferred, and what that did to the model.",
+        questions=(preferences.figure,),
     ),
     Chapter(
         key="mattered",

@@ -18,7 +18,7 @@ NONE: Final = "none"
 
 _NAMES: Final = """
     adjusted admitted against at axis b before best bin clear code correlation cost count
-    density diagnosis doomed doublings draw end estimate example final fit fitted gain gap
+    density diagnosis doomed doublings draw end estimate example final fit fitted front gain gap
     happened height high label last least level light line loss losses low mean measure median
     membership minutes most on_front order p_value place plot q10 q25 q75 q90 rank ratio raw
     reach reached reached_after reports residual rise saved scaled sd seeds set setting share

@@ -41,8 +41,8 @@ ROOMS: Mapping[str, str] = {
     "analysis.report": "analysis.answer analysis.chapters analysis.page analysis.results "
     "sweeps.store",
     "analysis.chapters": "analysis.answer analysis.asked analysis.curves analysis.equal_cost "
-    "analysis.fronts analysis.page analysis.results analysis.shapes analysis.stopping "
-    "analysis.trials analysis.what_mattered",
+    "analysis.fronts analysis.page analysis.preference analysis.results analysis.shapes "
+    "analysis.stopping analysis.trials analysis.what_mattered",
     "analysis.answer": "analysis.page analysis.results analysis.statistics sweeps.store",
     "analysis.curves": "analysis.page analysis.results analysis.statistics",
     "analysis.equal_cost": "analysis.page analysis.results analysis.statistics",
@@ -106,6 +106,7 @@ ROOMS: Mapping[str, str] = {
     "pico.sandbox": "",
     "picosweep.model_commands": "analysis.asked analysis.page picosweep.terminal picosweep.trained",
     "analysis.asked": "analysis.page pico.evaluation sweeps.store",
+    "analysis.preference": "analysis.page analysis.results",
     "pico.optional_libraries": "",
     "pico.value_types": "",
 }

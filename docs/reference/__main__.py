@@ -20,6 +20,7 @@ from picosweep.pico.data.config import DataConfig, NumbersConfig, TokenizerConfi
 from picosweep.pico.facts import Facts
 from picosweep.pico.field_checks import Range, meanings_of, ranges_of
 from picosweep.pico.models.registry import MODELS, find_architecture
+from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.training_config import TrainingConfig
 from picosweep.sweeps.spec.hyperparameters import DataSettings
 from picosweep.sweeps.spec.schema import Spec
@@ -131,6 +132,8 @@ def _hyperparameters_page() -> str:
         " A class of your own has its constructor's arguments instead of an architecture's.\n",
         "## Training, for every architecture\n",
         _fields_table(TrainingConfig),
+        "## Preferences, with `task: preference`\n",
+        _fields_table(PreferenceConfig),
         "## Data, for every architecture\n",
         _fields_table(DataSettings),
     ]

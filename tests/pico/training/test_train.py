@@ -11,7 +11,7 @@ from picosweep.pico.tasks import language_modeling
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.train import train
 from picosweep.pico.weights.checkpoint import Checkpoint
-from picosweep.sweeps.store.tables import REPORTS
+from picosweep.sweeps.store.tables import ASKED_FOR, OF_PREFERENCE, REPORTS
 from tests.pico.tiny_trials import numbers, tiny_trial
 
 
@@ -64,9 +64,11 @@ def test_training_learns(architecture, tiny_data):
 
 
 def test_a_report_has_the_columns_of_the_table(tiny_data):
-    """A report is a row of the `reports` table but for what the sweep adds."""
+    """A report is a row of `reports` but for what the sweep adds or asks, and other tasks have."""
     (report,) = train(tiny_trial(), tiny_data, report_steps=[2])
-    assert set(report.metrics()) == set(REPORTS.names) - {"trial_id", "rung", "time"}
+    assert set(report.metrics()) == set(REPORTS.names) - {
+        "trial_id", "rung", "time", *ASKED_FOR, *OF_PREFERENCE,
+    }  # fmt: skip
     assert all(type(value) in (int, float) for value in report.metrics().values())
 
 
