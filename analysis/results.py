@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from picosweep.analysis.asked.frames import Asked
-from picosweep.analysis.settings import named_settings, setting_names
+from picosweep.analysis.settings import COMPLEMENTS, named_settings, setting_names
 from picosweep.sweeps.store.columns import ALL
 from picosweep.sweeps.store.folder import SweepFolder, read_json
 from picosweep.sweeps.store.tables import (
@@ -60,10 +60,10 @@ class Metric:
         label = f"{column.noun.capitalize()}{unit}"
         if goal == "minimize":
             return cls(column=name, label=label, noun=column.noun)
-        if name == "val_accuracy":
-            error = 1 - pl.col(name)
-            label = "Validation error (1 - accuracy)"
-            return cls(column="val_error", label=label, noun="validation error", values=error)
+        if name in COMPLEMENTS:
+            error, noun = COMPLEMENTS[name]
+            label = f"{noun.capitalize()} (1 - {column.noun})"
+            return cls(column=error, label=label, noun=noun, values=1 - pl.col(name))
         return cls(
             column=f"negative_{name}",
             label=f"Negative {column.noun}{unit}",

@@ -6,7 +6,7 @@ stored tables: `mine/mean`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -25,7 +25,16 @@ _NAMES: Final = """
     span spent spread std_error stopped t term text top training trials twin used validation
     value values what worst x x2 x_order y y2 y_order
 """
-DERIVED: Final = frozenset({"val_error", *(f"negative_{name}" for name in OBJECTIVES)})
+COMPLEMENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "val_accuracy": ("val_error", "validation error"),
+    "preference_accuracy": ("preference_error", "preference error"),
+    "suite_score": ("suite_shortfall", "suite shortfall"),
+    "code_pass": ("code_failure", "share of functions that fail"),
+}
+"""For shares that are to be large: the column that is small then, and what a sentence calls it."""
+DERIVED: Final = frozenset(
+    {*(column for column, _ in COMPLEMENTS.values()), *(f"negative_{name}" for name in OBJECTIVES)}
+)
 """Columns of a trial that follow from stored ones."""
 
 RESERVED: Final = frozenset(_NAMES.split()) | DERIVED

@@ -173,6 +173,8 @@ def _report(
         "flops": tokens * row["flops_per_token"], "seconds": seconds,
         "train_loss": loss - 0.05, "val_loss": loss,
         "val_accuracy": 0.75 - 0.09 * loss + 0.004 * rng.standard_normal(),
+        "suite_score": math.exp(-loss), "code_pass": math.exp(-2 * loss),
+        "preference_accuracy": 1 - loss / 10, "reference_kl": loss / 20,
         "val_perplexity": math.exp(loss) if math.isfinite(loss) else math.nan,
         "bits_per_byte": loss / 2.1, "learning_rate": row["learning_rate"],
         "grad_norm": 1.5 * tokens**-0.1 * math.exp(0.2 * rng.standard_normal()),
