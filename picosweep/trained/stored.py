@@ -10,10 +10,8 @@ from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.probes.generate import prompt_ids
 from picosweep.pico.weights.restore import restore_model
-from picosweep.sweeps.data import data_of_trial
 from picosweep.sweeps.errors import input_error, unreadable_prompt
 from picosweep.sweeps.search.own_code import has_changed
-from picosweep.sweeps.spec.load import load_stored_spec
 from picosweep.sweeps.store.checkpoints import read_checkpoint
 from picosweep.sweeps.store.find import find_trial
 from picosweep.sweeps.store.folder import SweepFolder
@@ -83,6 +81,10 @@ class StoredTrial:
         Raises:
             InputError: the data cannot be read, or is not what it was.
         """
+        # Imported late: they bring the search along, which a model that writes does without.
+        from picosweep.sweeps.data import data_of_trial  # noqa: PLC0415
+        from picosweep.sweeps.spec.load import load_stored_spec  # noqa: PLC0415
+
         return data_of_trial(self.row, *load_stored_spec(self.folder), self._results)
 
     def ids(self, prompt: str) -> list[int]:
