@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from picosweep.pico.data.config import DataConfig, TokenizerConfig
+from picosweep.pico.data.pairs import read_pairs, with_pairs
 from picosweep.pico.data.preparation.prepare import check_long_enough, prepare
 from picosweep.pico.data.prepared import Meta, PreparedData
 from picosweep.pico.data.tokenizer_quality import check_prepared
@@ -54,7 +55,11 @@ class SweepData:
     def reading(self) -> list[str]:
         """Say of each source which files were left out, or taken for the validation part."""
         files = self.own.meta.files.items()
-        return [one.told(name) for name, one in files if one.left_out or one.validation]
+        told = [one.told(name) for name, one in files if one.left_out or one.validation]
+        dropped = 0 if self.own.pairs is None else self.own.pairs.num_dropped
+        if dropped:
+            told.append(f"{dropped} of the pairs left out: a completion without tokens")
+        return told
 
     def describe(self) -> dict[str, Any]:
         """Return the content of a sweep's `data.json`: the first data, and other tokenizers."""
@@ -94,11 +99,29 @@ def prepare_all(
     for size, key in _vocab_sizes(spec, document, spaces).items():
         config = replace(spec.data_config, tokenizer=_tokenizer_with(spec, size, document, key))
         prepared[size] = prepare_data(config, document, results, say)
-    data = SweepData(by_vocab_size=prepared)
+    data = SweepData(by_vocab_size=_with_pairs(prepared, spec, document))
     _check_comparable(spec, document, data)
     _check_block_sizes(document, spaces, data)
     _check_prompts(spec, document, data)
     return data
+
+
+def _with_pairs(
+    prepared: Mapping[int, PreparedData], spec: Spec, document: Document
+) -> Mapping[int, PreparedData]:
+    """Return the data with the user's own pairs beside it, where the spec names a file of them."""
+    path = spec.preference.get("pairs")
+    if path is None:
+        return prepared
+    try:
+        if not isinstance(path, str):
+            allowed = "a JSONL or Parquet file"
+            raise FieldError(field="preference.pairs", found=path, allowed=allowed)
+        pairs = read_pairs(Path(path).expanduser())
+        fraction = spec.data_config.validation_fraction
+        return {size: with_pairs(data, pairs, fraction) for size, data in prepared.items()}
+    except FieldError as error:
+        raise InputError(problem_of(error, document, ("preference", "pairs"))) from error
 
 
 def _check_prompts(spec: Spec, document: Document, data: SweepData) -> None:
@@ -149,10 +172,12 @@ def data_of_trial(
     """
     config = spec.data_config
     data = prepare_data(config, document, results)
+    (data,) = _with_pairs({0: data}, spec, document).values()
     if data.meta.fingerprint != row["data_fingerprint"] and config.tokenizer.kind == "bpe":
         # One of several vocabularies that the sweep searched.
         tokenizer = replace(config.tokenizer, vocab_size=row["vocab_size"])
         data = prepare_data(replace(config, tokenizer=tokenizer), document, results)
+        (data,) = _with_pairs({0: data}, spec, document).values()
     if data.meta.fingerprint != row["data_fingerprint"]:
         raise input_error(
             "the data is no longer what this trial was trained on",

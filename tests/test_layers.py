@@ -62,9 +62,8 @@ ROOMS: Mapping[str, str] = {
     "sweeps.decisions": "sweeps.asking sweeps.search sweeps.spec sweeps.store",
     "sweeps.asking": "pico.data.prepared pico.data.tokenizers pico.evaluation pico.models "
     "pico.probes pico.sandbox pico.weights sweeps.errors sweeps.spec sweeps.store",
-    "sweeps.data": "pico.data.config pico.data.preparation pico.data.prepared "
-    "pico.data.tokenizer_quality sweeps.errors sweeps.search sweeps.spec "
-    "sweeps.store",
+    "sweeps.data": "pico.data.config pico.data.pairs pico.data.preparation pico.data.prepared "
+    "pico.data.tokenizer_quality sweeps.errors sweeps.search sweeps.spec sweeps.store",
     "sweeps.initial_weights": "pico.trial pico.weights sweeps.errors sweeps.spec sweeps.store",
     "sweeps.search": "pico.facts pico.models pico.preference_config pico.training_config "
     "pico.trial sweeps.errors sweeps.spec sweeps.store",
@@ -107,6 +106,7 @@ ROOMS: Mapping[str, str] = {
     "picosweep.model_commands": "analysis.asked analysis.page picosweep.terminal picosweep.trained",
     "analysis.asked": "analysis.page pico.evaluation sweeps.store",
     "analysis.preference": "analysis.page analysis.results",
+    "pico.data.pairs": "pico.data.prepared pico.data.sources pico.data.tokenizers",
     "pico.optional_libraries": "",
     "pico.value_types": "",
 }

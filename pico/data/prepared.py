@@ -132,6 +132,27 @@ class Meta:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PairSide:
+    """Preference pairs of one side of the split: prompt, chosen, rejected, and so on."""
+
+    tokens: npt.NDArray[np.int32]
+    """All of them, one after another."""
+
+    ends: IntArray
+    """Index after the last token of each, three a pair."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredPairs:
+    """The user's own preference pairs."""
+
+    train: PairSide
+    validation: PairSide
+    num_dropped: int
+    """Pairs of which a completion has no token."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PreparedData:
     """Training and validation tokens with what is needed to use them.
 
@@ -159,6 +180,9 @@ class PreparedData:
 
     folder: Path | None = None
     """Where it lies on this machine's disk, for other processes to open."""
+
+    pairs: StoredPairs | None = None
+    """The user's own preference pairs; None where there are none."""
 
     @cached_property
     def tokenizer(self) -> Tokenizer:

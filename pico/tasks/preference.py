@@ -22,7 +22,7 @@ from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.targets import IGNORED
 from picosweep.pico.tasks.preference_losses import LOSSES, PairScores
-from picosweep.pico.tasks.preference_pairs import PairBatch, PreferencePairs
+from picosweep.pico.tasks.preference_pairs import CorruptedPairs, OwnPairs, PairBatch, Pairs
 from picosweep.pico.trial import TrialConfig
 from picosweep.pico.weights.restore import restore_model
 
@@ -77,9 +77,8 @@ class Preference:
         self._pairs_per_step = trial.training.batch_size // 2
         self._reference = restore_model(initial, block_size=trial.block_size).model.to(device)
         self._reference.requires_grad_(False)
-        make = (self._config, trial.block_size)
-        self._train = PreferencePairs(data.train, data.train_starts, *make)
-        validation = PreferencePairs(data.validation, data.validation_starts, *make)
+        self._train = self._pairs(data, trial.block_size, validates=False)
+        validation = self._pairs(data, trial.block_size, validates=True)
         number = min(len(validation), max(1, trial.validation_tokens // (2 * trial.block_size)))
         chosen = np.linspace(0, len(validation) - 1, number).astype(np.int64)
         self._validation = [
@@ -87,6 +86,16 @@ class Preference:
             for start in range(0, number, PAIRS_AT_ONCE)
         ]
         self._token_bytes_V = torch.as_tensor(data.token_bytes).to(device)
+
+    def _pairs(self, data: PreparedData, block_size: int, *, validates: bool) -> Pairs:
+        if data.pairs is not None:
+            side = data.pairs.validation if validates else data.pairs.train
+            return OwnPairs(side, block_size)
+        if validates:
+            documents = (data.validation, data.validation_starts)
+        else:
+            documents = (data.train, data.train_starts)
+        return CorruptedPairs(*documents, self._config, block_size)
 
     def batches(self, step: int) -> list[MicroBatch]:
         """Return the pairs of one optimizer step: each once an epoch, in a new order."""

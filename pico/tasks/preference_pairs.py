@@ -7,16 +7,17 @@ one document, cut between two of them, so no text is ever tokenised across the s
 Shape suffixes: P pairs, T positions.
 """
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from picosweep.pico.data.prepared import TokenArray
+from picosweep.pico.data.prepared import PairSide, TokenArray
 from picosweep.pico.errors import FieldError
 from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.targets import IGNORED
@@ -44,8 +45,86 @@ class PairBatch:
         return len(self.x) // 2
 
 
-class PreferencePairs:
-    """The pairs of one side of the split.
+class Pairs(Protocol):
+    """Pairs of one side of the split, by number."""
+
+    num_dropped: int
+    """Of those that were given, how many make no pair."""
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+
+    def batch(self, numbers: IntArray) -> PairBatch:
+        """Return some pairs by their numbers."""
+
+
+class OwnPairs:
+    """The user's own pairs of one side of the split.
+
+    A member that is longer than a block is cut at its end.
+
+    Args:
+        side: the pairs.
+        block_size: most tokens that a member has, prompt included.
+
+    Raises:
+        FieldError: every prompt fills the block.
+    """
+
+    def __init__(self, side: PairSide, block_size: int) -> None:
+        self._side, self._block_size = side, block_size
+        begins = np.concatenate([[0], side.ends[:-1]])
+        prompt_lengths = (side.ends - begins)[::3]
+        kept = prompt_lengths <= block_size
+        self._numbers = np.flatnonzero(kept)
+        self.num_dropped = int(np.count_nonzero(~kept))
+        if not len(self):
+            raise FieldError(
+                "every prompt fills the block: no completion is left",
+                field="block_size",
+                found=block_size,
+                allowed=f"at least {int(prompt_lengths.min())}, the shortest prompt's tokens",
+            )
+
+    def __len__(self) -> int:
+        """Return the number of pairs whose prompt leaves room."""
+        return len(self._numbers)
+
+    def batch(self, numbers: IntArray) -> PairBatch:
+        """Return some pairs by their numbers."""
+        found = [self._pair(int(self._numbers[number])) for number in numbers]
+        rows = [(p, chosen) for p, chosen, _ in found] + [(p, other) for p, _, other in found]
+        cut = [np.concatenate(row)[: self._block_size + 1] for row in rows]
+        return batch_of(cut, [len(prompt) for prompt, _ in rows], self._block_size)
+
+    def _pair(self, number: int) -> tuple[IntArray, IntArray, IntArray]:
+        begin = 0 if number == 0 else int(self._side.ends[3 * number - 1])
+        ends = self._side.ends[3 * number : 3 * number + 3]
+        prompt, chosen, rejected = (
+            self._side.tokens[start:end].astype(np.int64)
+            for start, end in itertools.pairwise([begin, *ends.tolist()])
+        )
+        return prompt, chosen, rejected
+
+
+def batch_of(rows: Sequence[IntArray], prompts: Sequence[int], block_size: int) -> PairBatch:
+    """Return members as tensors: chosen ones first, targets on completions alone.
+
+    Args:
+        rows: tokens of each member, prompt included.
+        prompts: tokens of each member's prompt.
+        block_size: tokens in a row of the tensors.
+    """
+    x_BT = np.zeros((len(rows), block_size), dtype=np.int64)
+    y_BT = np.full((len(rows), block_size), IGNORED, dtype=np.int64)
+    for place, (row, prompt) in enumerate(zip(rows, prompts, strict=True)):
+        x_BT[place, : len(row) - 1] = row[:-1]
+        y_BT[place, prompt - 1 : len(row) - 1] = row[prompt:]
+    return PairBatch(x=torch.from_numpy(x_BT), y=torch.from_numpy(y_BT))
+
+
+class CorruptedPairs:
+    """Pairs of one side of the split, made of its documents.
 
     Args:
         tokens: its tokens.
@@ -91,13 +170,7 @@ class PreferencePairs:
         """Return some pairs by their numbers."""
         members = [self._pair(int(number)) for number in numbers]
         rows = [pair[0] for pair in members] + [pair[1] for pair in members]
-        x_BT = np.zeros((len(rows), self._block_size), dtype=np.int64)
-        y_BT = np.full((len(rows), self._block_size), IGNORED, dtype=np.int64)
-        before = self._config.prompt_tokens - 1
-        for place, row in enumerate(rows):
-            x_BT[place, : len(row) - 1] = row[:-1]
-            y_BT[place, before : len(row) - 1] = row[before + 1 :]
-        return PairBatch(x=torch.from_numpy(x_BT), y=torch.from_numpy(y_BT))
+        return batch_of(rows, [self._config.prompt_tokens] * len(rows), self._block_size)
 
     def _pair(self, number: int) -> tuple[IntArray, IntArray]:
         """Return the tokens of a pair's chosen and rejected member."""
@@ -137,11 +210,11 @@ class PreferencePairs:
         return np.resize(half, len(completion))
 
 
-_Corruption = Callable[[PreferencePairs, int, IntArray, np.random.Generator], IntArray]
+_Corruption = Callable[[CorruptedPairs, int, IntArray, np.random.Generator], IntArray]
 CORRUPTIONS: Final[Mapping[str, _Corruption]] = {
-    "shuffled": PreferencePairs._shuffled,
-    "other_document": PreferencePairs._other_document,
-    "token_noise": PreferencePairs._token_noise,
-    "repeated": PreferencePairs._repeated,
+    "shuffled": CorruptedPairs._shuffled,
+    "other_document": CorruptedPairs._other_document,
+    "token_noise": CorruptedPairs._token_noise,
+    "repeated": CorruptedPairs._repeated,
 }
 """What makes a rejected completion of a chosen one, by name."""

@@ -183,6 +183,14 @@ def _check_task(spec: Spec) -> None:
             found="none",
             allowed="a trial's id",
         )
+    made = {"corruption", "prompt_tokens"} & spec.preference.keys()
+    if "pairs" in spec.preference and made:
+        raise FieldError(
+            "pairs of your own are not made by a corruption",
+            field=f"preference.{min(made)}",
+            found=str(spec.preference[min(made)]),
+            allowed="no such key beside pairs",
+        )
     losses = [one.metric for one in spec.objectives if one.metric in ("val_loss", "train_loss")]
     if losses:
         raise FieldError(

@@ -292,7 +292,8 @@ class Spec(_Section):
     preference: dict[str, Any] = Field(
         default_factory=dict,
         description="Hyperparameters of the task `preference`, for every architecture: `loss`, "
-        "`beta`, `gamma`, `label_flip`, `corruption`, `prompt_tokens`.",
+        "`beta`, `gamma`, `label_flip`, `corruption`, `prompt_tokens`; and in place of the last "
+        "two `pairs`, a file of your own with `prompt`, `chosen` and `rejected`.",
     )
     architectures: dict[str, dict[str, Any]] = Field(
         min_length=1,

@@ -63,7 +63,7 @@ def _build_space(
     sections: list[tuple[KeyPath, Mapping[str, Any]]] = [
         (("architectures", architecture.name, "preset"), architecture.preset),
         (("common",), spec.common),
-        (("preference",), spec.preference),
+        (("preference",), {n: v for n, v in spec.preference.items() if n != "pairs"}),
         (("architectures", architecture.name), own),
     ]
     for section, values in sections:

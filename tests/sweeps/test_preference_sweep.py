@@ -1,5 +1,6 @@
 """Preference training as a task of a sweep: from the spec to the rows, and what is refused."""
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,6 +101,42 @@ def test_a_trial_learns_its_pairs_and_comes_again(trained: tuple[Path, str]) -> 
     table = preference_table(load(trained[0] / "results" / "learns").full_budget)
     assert table.height == 2
     assert table["front"][0]
+
+
+def test_pairs_of_ones_own_are_learnt(trained: tuple[Path, str]) -> None:
+    """To accuracy 1, and flipped ones to 0 by the same measure; other pairs are other trials."""
+    rows = [
+        {"prompt": f"line {number}", "chosen": " says 1", "rejected": " says 2"}
+        for number in range(200)
+    ]
+    path = trained[0] / "pairs.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    written = preference(
+        trained,
+        name="own",
+        preference={"loss": "dpo", "pairs": str(path)},
+        search={"trials_per_architecture": 1, "sampler": "grid"},
+        common={"batch_size": 8, "learning_rate": 1e-2},
+        budget={"unit": "steps", "min": 60, "factor": 2, "rungs": 1, "reports_per_rung": 1},
+    )
+    results = trained[0] / "results"
+    ((first, row),) = train_sweep(written, results).items()
+    assert row["preference_accuracy"] == 1.0
+    assert row["chosen_change"] > row["rejected_change"] + 5
+    assert replay(first, results=results).same
+    swapped = [row | {"chosen": row["rejected"], "rejected": row["chosen"]} for row in rows]
+    path.write_text("\n".join(map(json.dumps, swapped)))
+    ((second, flipped),) = train_sweep(written | {"name": "flipped"}, results).items()
+    assert first != second
+    assert flipped["preference_accuracy"] == 1.0
+    assert flipped["chosen_change"] > flipped["rejected_change"] + 5
+    with pytest.raises(InputError, match="no longer what this trial was trained on"):
+        replay(first, results=results)
+    path.write_text('{"prompt": "line 1"}')
+    with pytest.raises(InputError, match=r"preference\.pairs: a row that is no pair"):
+        train_sweep(written | {"name": "bad"}, results)
+    said = refused(preference(trained, preference={"pairs": str(path), "corruption": "shuffled"}))
+    assert "pairs of your own are not made by a corruption" in said
 
 
 def refused(written: Mapping[str, Any]) -> str:

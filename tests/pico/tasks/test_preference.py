@@ -15,7 +15,7 @@ from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.targets import IGNORED
 from picosweep.pico.tasks.preference import Preference, _log_probabilities
 from picosweep.pico.tasks.preference_losses import LOSSES, PairScores
-from picosweep.pico.tasks.preference_pairs import CORRUPTIONS, PairBatch, PreferencePairs
+from picosweep.pico.tasks.preference_pairs import CORRUPTIONS, CorruptedPairs, PairBatch
 from picosweep.pico.training.train import train
 from picosweep.pico.trial import TrialConfig
 from picosweep.pico.weights.restore import starting_model, weights_fingerprint
@@ -105,12 +105,12 @@ def test_what_a_loss_would_ignore_is_refused(options: dict[str, Any]) -> None:
         PreferenceConfig(**options)
 
 
-def pairs_of(corruption: str, tokens: list[list[int]], block_size: int = 12) -> PreferencePairs:
+def pairs_of(corruption: str, tokens: list[list[int]], block_size: int = 12) -> CorruptedPairs:
     """Pairs of documents of which 0 is the mark."""
     flat = [0, *itertools.chain.from_iterable([*document, 0] for document in tokens)]
     starts = [0, *np.cumsum([len(document) + 1 for document in tokens])]
     config = PreferenceConfig(corruption=corruption, prompt_tokens=3)  # type: ignore[arg-type]
-    return PreferencePairs(np.array(flat, dtype="<u2"), np.array(starts), config, block_size)
+    return CorruptedPairs(np.array(flat, dtype="<u2"), np.array(starts), config, block_size)
 
 
 DOCUMENTS = [list(range(1, 10)), list(range(11, 31)), [40, 41], list(range(50, 56))]
