@@ -14,6 +14,31 @@ from .analysis.answer.sweep_comparison import (
     sweeps_chart as sweeps_chart,
     sweeps_table as sweeps_table,
 )
+from .analysis.asked.attention_maps import attention_table as attention_table
+from .analysis.asked.before_after import (
+    change_chart as change_chart,
+    change_table as change_table,
+)
+from .analysis.asked.code_scores import code_chart as code_chart, code_table as code_table
+from .analysis.asked.heads import heads_chart as heads_chart, heads_table as heads_table
+from .analysis.asked.neurons import (
+    neurons_chart as neurons_chart,
+    neurons_table as neurons_table,
+)
+from .analysis.asked.sizes import (
+    checkpoints_chart as checkpoints_chart,
+    checkpoints_table as checkpoints_table,
+    sizes_table as sizes_table,
+)
+from .analysis.asked.text_scores import (
+    place_chart as place_chart,
+    place_table as place_table,
+    text_table as text_table,
+)
+from .analysis.asked.token_table import (
+    tokens_chart as tokens_chart,
+    tokens_table as tokens_table,
+)
 from .analysis.curves.fit_quality import (
     fit_quality_chart as fit_quality_chart,
     fit_quality_table as fit_quality_table,
@@ -52,6 +77,12 @@ from .analysis.fronts.prices import PRICES as PRICES
 from .analysis.images import write_images as write_images
 from .analysis.next_steps import NextStep as NextStep, next_steps as next_steps
 from .analysis.page.style import use_theme as use_theme
+from .analysis.preference.preferences import (
+    preference_beta_chart as preference_beta_chart,
+    preference_change_chart as preference_change_chart,
+    preference_front_chart as preference_front_chart,
+    preference_table as preference_table,
+)
 from .analysis.report import write_report as write_report
 from .analysis.results import Results as Results, load as load
 from .analysis.shapes.box_plots import (

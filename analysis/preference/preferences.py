@@ -80,7 +80,7 @@ def beta_sentence(table: pl.DataFrame) -> str:
     return f"{'; '.join(parts)}."
 
 
-def front_chart(table: pl.DataFrame) -> Chart:
+def preference_front_chart(table: pl.DataFrame) -> Chart:
     """Draw accuracy against the distance from the reference, the front as a line."""
     base = alt.Chart(table).encode(
         x=alt.X("reference_kl:Q", title="KL from the reference (nats per token)",
@@ -92,7 +92,7 @@ def front_chart(table: pl.DataFrame) -> Chart:
     return wide(line.encode(color=alt.value("#8a94a0")), _points(base), height=300)
 
 
-def beta_chart(table: pl.DataFrame) -> Chart:
+def preference_beta_chart(table: pl.DataFrame) -> Chart:
     """Draw the distance from the reference against beta."""
     base = alt.Chart(table).encode(
         x=alt.X("beta:Q", title="beta", scale=alt.Scale(type="log")),
@@ -102,7 +102,7 @@ def beta_chart(table: pl.DataFrame) -> Chart:
     return wide(_points(base), height=300)
 
 
-def displacement_chart(table: pl.DataFrame) -> Chart:
+def preference_change_chart(table: pl.DataFrame) -> Chart:
     """Draw how the log-probabilities of both members have changed."""
     base = alt.Chart(table).encode(
         x=alt.X("chosen_change:Q", title="Change of the chosen one (nats)",
@@ -143,19 +143,19 @@ def figure(results: Results) -> Figure | None:
             Panel(
                 label="Accuracy and distance",
                 sentence=front_sentence(table),
-                chart=front_chart(table),
+                chart=preference_front_chart(table),
                 table=table,
             ),
             Panel(
                 label="Chosen and rejected",
                 sentence=displacement_sentence(table),
-                chart=displacement_chart(table),
+                chart=preference_change_chart(table),
                 table=table,
             ),
             Panel(
                 label="What beta did",
                 sentence=beta_sentence(table),
-                chart=beta_chart(table),
+                chart=preference_beta_chart(table),
                 table=table,
             ),
         ),

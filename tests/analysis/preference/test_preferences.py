@@ -6,12 +6,12 @@ import polars as pl
 
 from picosweep.analysis.page.page_data import Payload
 from picosweep.analysis.preference.preferences import (
-    beta_chart,
     beta_sentence,
-    displacement_chart,
     displacement_sentence,
-    front_chart,
     front_sentence,
+    preference_beta_chart,
+    preference_change_chart,
+    preference_front_chart,
     preference_table,
 )
 
@@ -62,7 +62,7 @@ def test_betas_stand_beside_distances_by_loss() -> None:
 def test_charts_are_of_columns_that_there_are() -> None:
     """And other sweeps have none of this."""
     table = preference_table(trials())
-    for chart in (front_chart, beta_chart, displacement_chart):
+    for chart in (preference_front_chart, preference_beta_chart, preference_change_chart):
         payload = Payload()
         payload.add_chart("chart", chart(table))
         assert json.dumps(payload.charts["chart"])
