@@ -24,7 +24,8 @@ from picosweep.pico.targets import IGNORED
 from picosweep.pico.tasks.preference_losses import LOSSES, PairScores
 from picosweep.pico.tasks.preference_pairs import CorruptedPairs, OwnPairs, PairBatch, Pairs
 from picosweep.pico.trial import TrialConfig
-from picosweep.pico.weights.restore import restore_model
+from picosweep.pico.weights.checkpoint import CheckpointError
+from picosweep.pico.weights.restore import restore_model, weights_fingerprint
 
 PAIRS_AT_ONCE: Final = 8
 """Pairs in one batch of an evaluation: not the trial's batch size, see language modelling."""
@@ -37,6 +38,7 @@ class Preference:
     """Preference pairs of a prompt's continuations: see `pico.tasks.task.Task`.
 
     Raises:
+        CheckpointError: the weights given are not those that the trial starts from.
         ValueError: the trial does not say what it starts from, no pair can be made, or a setting
             makes no sense for pairs.
     """
@@ -70,6 +72,8 @@ class Preference:
                 found=trial.init_from,
                 allowed="a trained trial",
             )
+        if weights_fingerprint(initial) != trial.init_from:
+            raise CheckpointError("the reference is not the model that the trial started from")
         _check_settings(trial)
         self._config: PreferenceConfig = trial.preference
         self._model, self._device, self._seed = model, device, trial.seed

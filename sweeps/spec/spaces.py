@@ -1,7 +1,8 @@
 """Turns a spec's architectures into search spaces, and parses its constraints."""
 
+import dataclasses
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from optuna.distributions import (
@@ -10,6 +11,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.training_config import SCHEDULES_WITH_HORIZON, ScheduleName
 from picosweep.pico.value_types import fits, name_of
 from picosweep.sweeps.errors import InputError, Problem, did_you_mean
@@ -43,10 +45,30 @@ def build_spaces(
         name: _build_space(spec, found, types, document, problems)
         for name, found in architectures.items()
     }
+    for found in architectures.values():
+        problems += _taken_by_task(spec, found, document)
     constraints = _parse_constraints(spec, types, document, problems)
     if problems:
         raise InputError(*dict.fromkeys(problems))  # `common` is read for each architecture
     return spaces, constraints
+
+
+def _taken_by_task(
+    spec: Spec, architecture: NamedArchitecture, document: Document
+) -> Iterator[Problem]:
+    """Yield a problem for each argument of a class that the task has a setting of that name for."""
+    if spec.task != "preference":
+        return
+    own = {field.name for field in dataclasses.fields(architecture.config_class)}
+    for name in sorted(own & {field.name for field in dataclasses.fields(PreferenceConfig)}):
+        key: KeyPath = ("architectures", architecture.name)
+        yield Problem(
+            message="an argument of the class is called like a setting of preference training",
+            where=document.where(key),
+            key=dotted(key),
+            found=name,
+            allowed="another name in the class",
+        )
 
 
 def _build_space(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import Tensor, nn
 
 from picosweep.analysis.preference.preferences import preference_table
 from picosweep.analysis.results import load
@@ -139,6 +140,19 @@ def test_pairs_of_ones_own_are_learnt(trained: tuple[Path, str]) -> None:
     assert "pairs of your own are not made by a corruption" in said
 
 
+class WithBeta(nn.Module):
+    """A model whose argument the task has a setting for."""
+
+    def __init__(self, vocab_size: int, block_size: int, beta: float = 1.0) -> None:
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Logits `[B, T, V]`."""
+        found: Tensor = self.table(ids)
+        return found
+
+
 def refused(written: Mapping[str, Any]) -> str:
     """The message that a spec is refused with."""
     with pytest.raises(InputError) as error:
@@ -158,5 +172,7 @@ def test_what_makes_no_sense_is_refused(trained: tuple[Path, str]) -> None:
     assert "a metric of another task" in said
     said = refused(preference(trained, preference={"betta": 0.1}))
     assert "did you mean beta" in said
+    taken = {"mine": {"model": "tests.sweeps.test_preference_sweep:WithBeta"}}
+    assert "called like a setting" in refused(preference(trained, architectures=taken))
     said = refused(preference(trained, preference={"loss": "dppo"}))
     assert "preference.loss" in said

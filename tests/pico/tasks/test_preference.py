@@ -18,6 +18,7 @@ from picosweep.pico.tasks.preference_losses import LOSSES, PairScores
 from picosweep.pico.tasks.preference_pairs import CORRUPTIONS, CorruptedPairs, PairBatch
 from picosweep.pico.training.train import train
 from picosweep.pico.trial import TrialConfig
+from picosweep.pico.weights.checkpoint import CheckpointError
 from picosweep.pico.weights.restore import starting_model, weights_fingerprint
 from tests.pico.tiny_trials import SMALL, numbers, tiny_trial
 
@@ -303,6 +304,15 @@ def test_settings_that_mean_nothing_for_pairs_are_refused(padded_data: Any) -> N
         next(iter(train(replace(trial, init_from=None), padded_data, report_steps=[1])))
     with pytest.raises(FieldError, match="preference"):
         replace(trial, preference=None)
+
+
+def test_another_reference_is_refused(padded_data: Any) -> None:
+    """Also where training goes on from a checkpoint, which holds the policy alone."""
+    trial, first = started(padded_data, block_size=160)
+    (report,) = train(trial, padded_data, report_steps=[1], initial=first)
+    other = report.checkpoint()
+    with pytest.raises(CheckpointError, match="not the model that the trial started from"):
+        next(train(trial, padded_data, report_steps=[1, 2], initial=other, checkpoint=other))
 
 
 def test_trials_of_other_tasks_keep_their_identity(padded_data: Any) -> None:
