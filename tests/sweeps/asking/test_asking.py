@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from picosweep.pico.evaluation import code_suite
 from picosweep.pico.evaluation.scores import VERSIONS
 from picosweep.sweeps.asking.check import check_asked
 from picosweep.sweeps.asking.plan import AskPlan, UserTexts
@@ -43,7 +44,15 @@ def test_answers_stand_in_the_tables_with_their_rung_and_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Suites at every rung, probes at the last; what a model lacks is a row with the reason."""
-    monkeypatch.setattr("picosweep.pico.evaluation.code_suite.NUM_SAMPLES", 1)
+    content = code_suite._content()
+    by_section: dict[str, list[dict[str, Any]]] = {}
+    for item in content["completions"]:
+        by_section.setdefault(item["section"], []).append(item)
+    few = {
+        "completions": [item for items in by_section.values() for item in items[:2]],
+        "problems": content["problems"][:3],
+    }
+    monkeypatch.setattr(code_suite, "_content", lambda: few)
     (tmp_path / "mine.txt").write_text("line 3 says 21 and 3.")
     labelled = [
         {"label": label, "text": f"{word} {number} {word}"}
