@@ -146,7 +146,7 @@ def test_looking_at_a_sweep(reference: tuple[Path, str]) -> None:
 
 
 def _evaluate(results: Path, trial_id: str, other: str) -> None:
-    """Put two trials to suites: printed, saved, compared, as a page; and what is refused."""
+    """Put two trials to a suite: printed, saved, compared, as a page."""
     saved, page = results / "saved.json", results / "page.html"
     said = picosweep("evaluate", trial_id, other, "--results", results, "--save", saved)
     assert "bits per byte" in said
@@ -155,11 +155,6 @@ def _evaluate(results: Path, trial_id: str, other: str) -> None:
     assert {row["suite"] for row in scored["evaluations"]} == {"text"}
     assert scored["sentences"][0].startswith("Bits per byte on unseen text: ")
     assert page.stat().st_size > 100_000
-    saved.write_text(saved.read_text().replace('"suite_version": 1', '"suite_version": 0'))
-    assert "another version" in picosweep(*after, expect=2)
-    saved.write_text("{}")
-    assert "no saved evaluation" in picosweep(*after, expect=2)
-    assert "cannot be read" in picosweep(*after[:-1], results / "none.json", expect=2)
 
 
 @contextlib.contextmanager

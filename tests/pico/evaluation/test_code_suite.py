@@ -36,6 +36,13 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first eight problems: enough where it is not the problems that are tried."""
+    content = code_suite._content() | {"problems": code_suite._content()["problems"][:8]}
+    monkeypatch.setattr(code_suite, "_content", lambda: content)
+
+
+@pytest.fixture
 def put(monkeypatch: pytest.MonkeyPatch, tokenizer: Any) -> Callable[..., SuiteResult]:
     """Put the suite to a writer: a function of the prompt and the seed."""
 
@@ -91,6 +98,7 @@ def test_a_perfect_writer_passes_everything_and_a_mute_one_nothing(
     assert means(mute)["right type"] < 0.1  # type: ignore[operator]
 
 
+@pytest.mark.usefixtures("few")
 def test_grades_need_the_one_before(put: Callable[..., SuiteResult]) -> None:
     """Half of the samples do not parse, others raise, have another type, or a wrong value."""
     texts = [" (", " )", " 1 /", " :", " =", " 1 / 0", " undefined", " object()", " 'x'", " 0"]
@@ -106,6 +114,7 @@ def test_grades_need_the_one_before(put: Callable[..., SuiteResult]) -> None:
     assert "failed 5" in add.detail
 
 
+@pytest.mark.usefixtures("few")
 def test_completions_are_held_against_other_prompts(put: Callable[..., SuiteResult]) -> None:
     """A writer that always says the same scores no better than what other prompts make of it."""
     found = put(lambda _prompt, _seed: " in x:")
@@ -123,6 +132,7 @@ def test_completions_are_held_against_other_prompts(put: Callable[..., SuiteResu
     assert set(CHECKS) == set(COMPLETIONS) <= set(scores)
 
 
+@pytest.mark.usefixtures("few")
 def test_without_confinement_nothing_is_executed_and_nothing_is_zero(
     put: Callable[..., SuiteResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +153,7 @@ def test_without_confinement_nothing_is_executed_and_nothing_is_zero(
     assert openly.objectives["code_pass"] is not None
 
 
+@pytest.mark.usefixtures("few")
 def test_an_infrastructure_that_fails_is_no_score(
     put: Callable[..., SuiteResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +173,7 @@ def test_an_infrastructure_that_fails_is_no_score(
     assert found.objectives["code_pass"] == pytest.approx(fmean(others))  # type: ignore[type-var]
 
 
+@pytest.mark.usefixtures("few")
 def test_endless_programs_are_timed_out_and_told(put: Callable[..., SuiteResult]) -> None:
     """Two runs each, once for all samples alike."""
     forever = {problems()[0].prompt: " [a for a in iter(int, 1)]"}
