@@ -2,15 +2,18 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn import functional
 
+from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.tasks import registry
 from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.train import train
 from picosweep.pico.weights.checkpoint import Checkpoint
+from picosweep.pico.weights.restore import weights_fingerprint
 from picosweep.sweeps.store.tables import REPORTS
 from tests.pico.tiny_trials import tiny_trial
 
@@ -20,7 +23,7 @@ class Copying:
 
     columns = ("val_loss", "val_accuracy")
 
-    def __init__(self, trial, data, model, device):
+    def __init__(self, trial, data, model, device, initial):
         self._model, self._vocab_size = model, data.meta.vocab_size
         self._shape = (trial.training.batch_size, trial.block_size)
         self._seed = trial.seed
@@ -80,8 +83,14 @@ def test_a_task_that_diverges_says_so_in_its_own_columns(copying, tiny_data):
 @pytest.mark.parametrize("name", sorted(registry.TASKS))
 def test_every_task_fills_columns_that_the_tables_have(name, tiny_data):
     """What a task measures has a column, and it measures all that it promises."""
-    trial = tiny_trial(task=name)
-    (report,) = train(trial, tiny_data, report_steps=[1])
+    trial, initial = tiny_trial(), None
+    if name == "preference":
+        (before,) = train(trial, tiny_data, report_steps=[1])
+        initial = before.checkpoint()
+        settings = PreferenceConfig(prompt_tokens=4)
+        start = {"init_from": weights_fingerprint(initial), "preference": settings}
+        trial = replace(trial, task=name, **start)
+    (report,) = train(trial, tiny_data, report_steps=[1], initial=initial)
     task = registry.find_task(name)
     assert set(report.evaluation) == set(task.columns) <= set(REPORTS.names)
     assert "val_loss" in task.columns
