@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +24,7 @@ PROGRAMS = 50
 def main() -> None:
     """Print both; end with 1 where a hostile program was not stopped."""
     console = Console()
-    with Sandbox() as sandbox:
+    with closing(Sandbox()) as sandbox:
         console.print(f"sandbox: {sandbox.layers}")
         table = Table("program", "stopped by", "status", "detail", "as it should be")
         stopped = True

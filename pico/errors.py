@@ -52,6 +52,11 @@ def _rebuild(parts: dict[str, object]) -> FieldError:
     return FieldError(**parts)  # type: ignore[arg-type] # what `__init__` has set
 
 
+def problem_in(error: ValueError) -> str:
+    """Return what is wrong, without the setting's name where the error is of one."""
+    return error.problem if isinstance(error, FieldError) else str(error)
+
+
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """Return the known name that is nearest to a misspelt one; None where none is near."""
     close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.6)

@@ -100,7 +100,6 @@ def evaluate_command(
     as_json: JsonOption = False,
 ) -> None:
     """Say what trained models can do: suites of scored items, beside what knows nothing."""
-    from picosweep.analysis.asked import before_after  # noqa: PLC0415 - imports Altair
     from picosweep.trained import evaluate as evaluating  # noqa: PLC0415 - imports torch
 
     before = evaluating.read_evaluation(baseline, suite) if baseline is not None else None
@@ -115,13 +114,7 @@ def evaluate_command(
             results=results,
             progress=status.update,
         )
-    changes = []
-    if before is not None:
-        for trial in found.asked.trials.iter_rows(named=True):
-            rows = evaluating.baseline_of(before, trial["trial_id"])
-            after = found.asked.tables["evaluations"].filter(trial_id=trial["trial_id"])
-            change = before_after.figure(trial["name"], rows, after)
-            changes += [change] if change is not None else []
+    changes = [] if before is None else evaluating.score_changes(before, found)
     _show(console, found, changes, page, as_json=as_json)
     if save is not None:  # last: whatever becomes of the file, the scores have been told
         evaluating.save_evaluation(found, save)
@@ -176,7 +169,8 @@ def _show(
     """Print answers, and write them as a page where one is asked for."""
     from picosweep.analysis.asked.figures import figures_of, write_answers_page  # noqa: PLC0415
 
-    figures = [*more, *figures_of(found.asked)]
+    asked = found.asked
+    figures = [*more, *figures_of(asked)]
     for remark in found.remarks:
         say(remark)
     if as_json:
@@ -190,5 +184,5 @@ def _show(
     else:
         print_figures(console, figures)
     if page is not None:
-        write_answers_page(page, found.asked, figures)
+        write_answers_page(page, asked, figures)
         console.print(page, soft_wrap=True)

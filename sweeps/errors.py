@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from picosweep.pico.errors import FieldError, nearest
+from picosweep.pico.errors import nearest, problem_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,6 @@ def unreadable_prompt(prompt: str, error: ValueError, **place: str) -> InputErro
     """
     if isinstance(error, UnicodeError):
         return input_error("this prompt is no text", found=ascii(prompt), **place)
-    problem = error.problem if isinstance(error, FieldError) else str(error)
     return input_error(
-        f"the tokenizer cannot read this prompt: {problem}", found=repr(prompt), **place
+        f"the tokenizer cannot read this prompt: {problem_in(error)}", found=repr(prompt), **place
     )

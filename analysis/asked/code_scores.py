@@ -14,7 +14,9 @@ from picosweep.pico.evaluation.scores import (
     BASELINES,
     COMPLETIONS,
     GRADES,
+    NUM_SAMPLES,
     OTHER_PROMPTS,
+    TEMPERATURE,
     Item,
     mean_share,
     paired_change,
@@ -22,8 +24,7 @@ from picosweep.pico.evaluation.scores import (
 )
 
 SECTIONS: Final = (*COMPLETIONS, *GRADES)
-TRIES: Final = 10
-IN_TRIES: Final = f"passes in {TRIES} tries"
+IN_TRIES: Final = f"passes in {NUM_SAMPLES} tries"
 
 
 def items_of(frame: pl.DataFrame, section: str) -> list[Item]:
@@ -74,9 +75,9 @@ def code_table(frame: pl.DataFrame) -> pl.DataFrame:
             }
         )
     tries = [
-        pass_at_k(item.samples, round(item.score * item.samples), TRIES)
+        pass_at_k(item.samples, round(item.score * item.samples), NUM_SAMPLES)
         for item in items_of(frame, "passes")
-        if item.score is not None and item.samples >= TRIES
+        if item.score is not None and item.samples >= NUM_SAMPLES
     ]
     if tries:
         share = mean_share(tries)
@@ -196,6 +197,6 @@ def figure(asked: Asked) -> Figure | None:
             "same completions judged for other prompts; under passes, the best of three functions "
             "that know nothing of their problem (always one constant, their first argument, what "
             "the model writes most often). Differences are paired by item. Completions are greedy; "
-            f"functions are written {TRIES} times at temperature 0.8 and run.{ran}"
+            f"functions are written {NUM_SAMPLES} times at temperature {TEMPERATURE} and run.{ran}"
         ),
     )

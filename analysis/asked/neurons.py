@@ -94,7 +94,7 @@ def figure(asked: Asked) -> Figure | None:
         note=(
             "Share of a unit's variance over texts that lies between their groups. Chosen by one "
             "half of the texts (rings), measured on the other (points). Orange: what the best of "
-            "the chosen ones has where the labels are dealt anew, 95th percentile of 1,999 "
-            "dealings; p counts those in which the best does as well."
+            "the chosen ones has where the labels are dealt anew, 95th percentile of the "
+            "dealings; p is the share of them in which the best does as well."
         ),
     )

@@ -3,12 +3,11 @@
 import altair as alt
 import polars as pl
 
-from picosweep.analysis.asked.code_scores import IN_TRIES, SECTIONS
+from picosweep.analysis.asked.code_scores import SECTIONS
 from picosweep.analysis.asked.frames import FACTS, Asked
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import wide
-from picosweep.pico.evaluation.scores import HELD_OUT, OTHER_PROMPTS
 
 HEADLINES = ("passes", "bits per byte")
 """Sections whose best step is told: a share, which is to be high, and bits, to be low."""
@@ -73,10 +72,7 @@ def checkpoints_table(asked: Asked) -> pl.DataFrame:
     """
     evaluations = asked.tables["evaluations"]
     frame = asked.of_shown(evaluations.filter(pl.col("suite") != "probes")).filter(
-        ~pl.col("section").str.ends_with(OTHER_PROMPTS)
-        & ~pl.col("section").str.ends_with(HELD_OUT)
-        & pl.col("score").is_not_null()
-        & (pl.col("section").is_in([*SECTIONS, IN_TRIES]) | (pl.col("section") == "bits per byte"))
+        pl.col("score").is_not_null() & (pl.col("section").is_in([*SECTIONS, "bits per byte"]))
     )
     several = pl.col("step").n_unique().over("trial_id") > 1
     return (

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from picosweep.pico.data.prepared import PairSide, PreparedData, StoredPairs
 from picosweep.pico.data.sources.formats import open_text
 from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
-from picosweep.pico.errors import FieldError
+from picosweep.pico.errors import FieldError, problem_in
 
 FIELDS: Final = ("prompt", "chosen", "rejected")
 _FIELD: Final = "preference.pairs"
@@ -139,9 +139,10 @@ def _members(tokenizer: Tokenizer, pair: TextPair) -> list[npt.NDArray[np.int32]
             tokenizer.encode(text) for text in (pair.prompt, pair.chosen, pair.rejected)
         )
     except ValueError as error:
-        problem = error.problem if isinstance(error, FieldError) else str(error)
         raise FieldError(
-            f"the tokenizer cannot write a pair: {problem}", field=_FIELD, found=repr(pair.prompt)
+            f"the tokenizer cannot write a pair: {problem_in(error)}",
+            field=_FIELD,
+            found=repr(pair.prompt),
         ) from error
     if not chosen or not rejected:
         return None

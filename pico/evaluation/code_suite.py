@@ -13,6 +13,7 @@ import json
 import re
 from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -20,14 +21,17 @@ from statistics import fmean
 from typing import Any, Final
 
 from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
-from picosweep.pico.errors import FieldError
+from picosweep.pico.errors import problem_in
 from picosweep.pico.evaluation.completion_checks import CHECKS, first_statement
 from picosweep.pico.evaluation.scores import (
     BASELINES,
     GRADES,
+    NUM_SAMPLES,
     OTHER_PROMPTS,
+    TEMPERATURE,
     VERSIONS,
     Item,
+    Progress,
     Status,
     SuiteResult,
 )
@@ -44,16 +48,11 @@ from picosweep.pico.sandbox.runner import (
     equal,
 )
 
-NUM_SAMPLES: Final = 10
-"""Functions written for each problem."""
-TEMPERATURE: Final = 0.8
 NUM_TOKENS: Final = 48
 """Most tokens of a completion."""
 CONSTANTS: Final = ("None", "True", "False", "0", "1", "''", "[]")
 LEAST_SECONDS: Final = 1.0
 TIMES_REFERENCE: Final = 10
-
-Progress = Callable[[str, float], None]
 
 
 class SuiteError(ValueError):
@@ -109,8 +108,8 @@ def check_fits(tokenizer: Tokenizer) -> None:
         try:
             same = tokenizer.decode(tokenizer.encode(prompt)) == prompt
         except ValueError as error:
-            problem = error.problem if isinstance(error, FieldError) else str(error)
-            raise SuiteError(f"the tokenizer cannot write {prompt!r}: {problem}") from error
+            said = f"the tokenizer cannot write {prompt!r}: {problem_in(error)}"
+            raise SuiteError(said) from error
         if not same:
             raise SuiteError(f"the tokenizer gives {prompt!r} back as another text")
 
@@ -139,10 +138,10 @@ def evaluate_code(
     completed = _complete(model, tokenizer, progress)
     written = _write(model, tokenizer, seed, progress)
     remarks = []
-    with Sandbox("none") as parser:  # it parses here and runs nothing
+    with closing(Sandbox("none")) as parser:  # it parses here and runs nothing
         items = _judge_completions(completed, parser)
     try:
-        with Sandbox(sandbox) as confined:
+        with closing(Sandbox(sandbox)) as confined:
             layers = confined.layers
             items += _execute(written, confined, progress)
     except SandboxUnavailableError as error:

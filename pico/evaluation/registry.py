@@ -1,18 +1,16 @@
 """The suites by name, each put to a checkpoint."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from picosweep.pico.data.prepared import PreparedData
 from picosweep.pico.evaluation.code_suite import evaluate_code
 from picosweep.pico.evaluation.position_loss import TIMES_LONGER
-from picosweep.pico.evaluation.scores import SuiteName, SuiteResult
+from picosweep.pico.evaluation.scores import Progress, SuiteName, SuiteResult
 from picosweep.pico.evaluation.text_suite import Longer, NamedText, evaluate_text
 from picosweep.pico.models.registry import MODELS
 from picosweep.pico.sandbox.runner import Mode
 from picosweep.pico.weights.checkpoint import CheckpointError
 from picosweep.pico.weights.restore import TrainedModel, restore_model
-
-Progress = Callable[[str, float], None]
 
 
 def put_suite(

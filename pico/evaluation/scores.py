@@ -5,10 +5,12 @@ It imports neither Torch nor NumPy, so that a report can read what stands in the
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+Progress = Callable[[str, float], None]
+"""Called with a stage and the share of it that is done."""
 SuiteName = Literal["code", "text"]
 Status = Literal["scored", "not executed", "infrastructure", "not applicable"]
 
@@ -16,6 +18,11 @@ VERSIONS: Final[Mapping[SuiteName, int]] = {"code": 1, "text": 1}
 """Raised whenever a suite would give other scores: those of different versions do not compare."""
 
 CONFIDENCE: Final = 0.95
+
+NUM_SAMPLES: Final = 10
+"""Functions that the code suite has written for each problem."""
+TEMPERATURE: Final = 0.8
+"""Of the draws in which they are written."""
 
 COMPLETIONS: Final = ("brackets", "keywords", "indentation", "function", "docstring")
 """Sections of the code suite whose completions are judged as they are."""

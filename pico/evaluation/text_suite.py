@@ -23,7 +23,7 @@ from picosweep.pico.evaluation.position_loss import (
     loss_by_place,
     training_like_windows,
 )
-from picosweep.pico.evaluation.scores import HELD_OUT, VERSIONS, Item, SuiteResult
+from picosweep.pico.evaluation.scores import HELD_OUT, VERSIONS, Item, Progress, SuiteResult
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.generate import Job, generate
@@ -42,8 +42,6 @@ BANDS: Final = (
 )
 COMPARABLE_VOCABULARIES: Final = range(4_000, 100_001)
 """Sizes of vocabularies of word pieces in which the usual bands of perplexity were made."""
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +140,7 @@ def _perplexity_of(model: LanguageModel, data: PreparedData, text: NamedText) ->
     for start in range(0, len(ids) - 1, block):
         x = torch.tensor([ids[start : start + block]], device=device)
         y = torch.tensor([ids[start + 1 : start + block + 1]], device=device)
-        batches.append((x[:, : y.shape[1]], y.clone()))
+        batches.append((x[:, : y.shape[1]], y))
     if not data.meta.predict_end:
         batches[-1][1][0, -1] = IGNORED
     return evaluate(model, batches, token_bytes_V=torch.as_tensor(data.token_bytes).to(device))

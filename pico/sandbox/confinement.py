@@ -91,7 +91,7 @@ def confine(*, seconds: float, memory_bytes: int, readable: list[str]) -> dict[s
         raise LayerMissingError(f"{platform.system()} has neither Landlock nor seccomp")
     _check("prctl", libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     version = _restrict_files(libc, readable)
-    _filter_calls(libc)
+    install_filter(filter_program(platform.machine()))
     return {"rlimits": "", "landlock": str(version), "seccomp": ""}
 
 
@@ -144,11 +144,17 @@ def _restrict_files(libc: ctypes.CDLL, readable: list[str]) -> int:
     return version
 
 
-def _filter_calls(libc: ctypes.CDLL) -> None:
-    program = filter_program(platform.machine())
+def install_filter(program: bytes) -> None:
+    """Put a seccomp filter on this process and all that it makes, for good.
+
+    Raises:
+        LayerMissingError: the kernel refuses it.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
     content = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: a count of 8-byte instructions, and where they are.
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(content))
+    _check("prctl", libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     _check("seccomp (prctl)", libc.prctl(_SET_SECCOMP, _FILTER, header, 0, 0))
 
 
@@ -175,22 +181,6 @@ def filter_program(machine: str) -> bytes:
     ]
     steps += [(_RETURN, 0, 0, _REFUSE), (_RETURN, 0, 0, _ALLOW)]
     return b"".join(struct.pack("=HBBI", *step) for step in steps)
-
-
-def refuse_call(number: int, error: int) -> None:
-    """Have one system call fail with an error from now on, as on a kernel that lacks it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    _check("prctl", libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
-    steps = [
-        (_LOAD, 0, 0, 0),
-        (_JUMP_IF_EQUAL, 0, 1, number),
-        (_RETURN, 0, 0, 0x00050000 | error),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
-    program = b"".join(struct.pack("=HBBI", *step) for step in steps)
-    content = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(content))
-    _check("seccomp (prctl)", libc.prctl(_SET_SECCOMP, _FILTER, header, 0, 0))
 
 
 def _check(what: str, result: int) -> int:

@@ -17,8 +17,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from types import TracebackType
-from typing import IO, Any, Final, Literal, Self, cast
+from typing import IO, Any, Final, Literal, cast
 
 Mode = Literal["auto", "none"]
 Ended = Literal[
@@ -83,19 +82,6 @@ class Sandbox:
         self.mode: Mode = mode
         self._process: subprocess.Popen[bytes] | None = None
         self.layers = "none" if mode == "none" else self._try_layers()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        """End the helper process."""
-        self.close()
 
     def close(self) -> None:
         """End the helper process and what it runs."""
@@ -235,13 +221,10 @@ def _outcome(answer: Mapping[str, Any], num_calls: int) -> Outcome:
     if not answer["reply"]:
         return _without_reply(answer["ended"], seconds)
     reply = _reply(answer)
-    try:
-        if reply is None:
-            raise ValueError
-        return _outcome_of_reply(reply, num_calls, seconds)
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
-        detail = "wrote into the pipe of the values"
-        return Outcome(ended="forged", detail=detail, seconds=seconds)
+    with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        if reply is not None:
+            return _outcome_of_reply(reply, num_calls, seconds)
+    return Outcome(ended="forged", detail="wrote into the pipe of the values", seconds=seconds)
 
 
 def _without_reply(ended: int | None, seconds: float) -> Outcome:

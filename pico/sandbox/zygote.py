@@ -192,9 +192,9 @@ def _confine(request: Request) -> dict[str, str]:
 def _parse(request: Request) -> dict[str, Any]:
     """Say whether a text is Python; it is not run, so limits on resources are enough."""
     limit_resources(seconds=request["seconds"], memory_bytes=request["memory_bytes"])
-    _compiled_or_error = _compile(request["code"])
-    if isinstance(_compiled_or_error, str):
-        return {"stage": "parse", "error": _compiled_or_error}
+    compiled = _compile(request["code"])
+    if isinstance(compiled, str):
+        return {"stage": "parse", "error": compiled}
     return {"stage": "parsed"}
 
 

@@ -3,15 +3,13 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, Final
 
 from picosweep.analysis.asked.frames import Asked
-from picosweep.pico.errors import FieldError
+from picosweep.pico.errors import problem_in
 from picosweep.pico.evaluation.code_suite import SuiteError, evaluate_code
 from picosweep.pico.evaluation.registry import put_suite
-from picosweep.pico.evaluation.scores import VERSIONS, SuiteName, SuiteResult
+from picosweep.pico.evaluation.scores import VERSIONS, Progress, SuiteName, SuiteResult
 from picosweep.pico.evaluation.text_suite import NamedText
 from picosweep.pico.sandbox.runner import Mode
 from picosweep.sweeps.asking.ask import evaluation_rows
@@ -21,6 +19,9 @@ from picosweep.sweeps.store.atomic_write import write_json
 from picosweep.sweeps.store.tables import TABLES
 from picosweep.trained.answers import Answered, stored_trials
 from picosweep.trained.stored import StoredTrial
+
+if TYPE_CHECKING:
+    from picosweep.analysis.page.figure import Figure
 
 FORMAT: Final = "picosweep evaluation 1"
 """First line of a saved evaluation."""
@@ -69,9 +70,10 @@ def evaluate(
                 allowed="--suite text",
             ) from error
         except ValueError as error:
-            problem = error.problem if isinstance(error, FieldError) else str(error)
             raise input_error(
-                f"a text cannot be evaluated: {problem}", key=trial.trial_id, found="--text"
+                f"a text cannot be evaluated: {problem_in(error)}",
+                key=trial.trial_id,
+                found="--text",
             ) from error
         found.add(trial, (("evaluations", row) for row in evaluation_rows(result)))
         found.remarks += result.remarks
@@ -84,7 +86,7 @@ def _put(
     texts: list[NamedText],
     sandbox: Mode,
     seed: int,
-    note: Callable[[str, float], None],
+    note: Progress,
 ) -> SuiteResult:
     if suite == "code":  # which needs the tokenizer alone, and no preparation of the data
         return evaluate_code(
@@ -144,22 +146,29 @@ def _checked(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in TABLES["evaluations"].names}
 
 
-def baseline_of(baseline: Answered, trial_id: str) -> pl.DataFrame:
-    """Return the rows of a saved evaluation that one trial is compared with.
+def score_changes(before: Answered, after: Answered) -> "list[Figure]":
+    """Return what has changed from a saved evaluation, a figure for each trial.
 
-    These are its own, or those of the only trial that the evaluation is of.
+    A trial is compared with its own rows there, or with those of the only trial that there is.
 
     Raises:
-        InputError: it is of several others.
+        InputError: the saved evaluation is of several trials, and one is not among them.
     """
-    rows = baseline.asked.tables["evaluations"]
-    known = rows["trial_id"].unique().to_list()
-    chosen = trial_id if trial_id in known else known[0] if len(known) == 1 else None
-    if chosen is None:
-        raise input_error(
-            "the saved evaluation is of several trials, and this one is not among them",
-            key=trial_id,
-            found=", ".join(sorted(known)),
-            allowed="an evaluation of one trial, or of the same ones",
-        )
-    return rows.filter(trial_id=chosen)
+    from picosweep.analysis.asked import before_after  # noqa: PLC0415 - imports Altair
+
+    old, new = before.asked.tables["evaluations"], after.asked
+    known = old["trial_id"].unique().to_list()
+    changes = []
+    for trial_id, name in new.trials.select("trial_id", "name").iter_rows():
+        chosen = trial_id if trial_id in known else known[0] if len(known) == 1 else None
+        if chosen is None:
+            raise input_error(
+                "the saved evaluation is of several trials, and this one is not among them",
+                key=trial_id,
+                found=", ".join(sorted(known)),
+                allowed="an evaluation of one trial, or of the same ones",
+            )
+        rows = new.tables["evaluations"].filter(trial_id=trial_id)
+        change = before_after.figure(name, old.filter(trial_id=chosen), rows)
+        changes += [change] if change is not None else []
+    return changes

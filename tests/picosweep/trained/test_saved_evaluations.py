@@ -9,7 +9,7 @@ from picosweep.pico.evaluation.scores import VERSIONS
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.store.tables import TABLES
 from picosweep.trained.answers import Answered
-from picosweep.trained.evaluate import baseline_of, read_evaluation, save_evaluation
+from picosweep.trained.evaluate import read_evaluation, save_evaluation, score_changes
 from tests.analysis.asked.rows import TRIALS, scores, trial
 
 
@@ -18,7 +18,7 @@ def saved(path: Path, *trial_ids: str) -> Answered:
     rows = [
         dict.fromkeys(TABLES["evaluations"].names) | row
         for trial_id in trial_ids
-        for row in scores({"passes": [0.5, None]}, trial_id=trial_id)
+        for row in scores({"passes": [0.5, 0.0, None]}, trial_id=trial_id)
     ]
     found = Answered(trials=[trial(one) for one in trial_ids], rows={"evaluations": rows})
     save_evaluation(found, path)
@@ -31,11 +31,15 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     found = saved(path, *TRIALS)
     again = read_evaluation(path, "code")
     assert again.rows == found.rows
-    assert baseline_of(again, TRIALS[0])["trial_id"].unique().to_list() == [TRIALS[0]]
+    assert [figure.title for figure in score_changes(again, found)] == [
+        "Before and after: transformer aaaa", "Before and after: transformer bbbb",
+    ]  # fmt: skip
+    other = saved(tmp_path / "other.json", "cccc3333")
     with pytest.raises(InputError, match="of several trials, and this one is not among them"):
-        baseline_of(again, "cccc3333")
+        score_changes(again, other)
     saved(path, TRIALS[1])
-    assert baseline_of(read_evaluation(path, "code"), "cccc3333").height == 2
+    (figure,) = score_changes(read_evaluation(path, "code"), other)
+    assert figure.panels[0].sentence.startswith("No section has changed")
 
 
 @pytest.mark.parametrize(
