@@ -27,9 +27,9 @@ ROOMS: Mapping[str, str] = {
     "analysis.results analysis.summary analysis.watch pico.training pico.trial pico.weights "
     "picosweep.exports sweeps.asking sweeps.data sweeps.decisions sweeps.errors "
     "sweeps.initial_weights sweeps.search sweeps.spec sweeps.store sweeps.workers",
-    "picosweep.trained": "analysis.asked pico.data.prepared pico.data.tokenizers pico.evaluation "
-    "pico.models pico.probes pico.sandbox pico.weights sweeps.asking sweeps.data sweeps.errors "
-    "sweeps.search sweeps.spec sweeps.store",
+    "picosweep.trained": "analysis.asked analysis.page pico.data.prepared pico.data.tokenizers "
+    "pico.evaluation pico.models pico.probes pico.sandbox pico.weights sweeps.asking sweeps.data "
+    "sweeps.errors sweeps.search sweeps.spec sweeps.store",
     "picosweep.exports": "pico.optional_libraries sweeps.errors sweeps.search sweeps.spec "
     "sweeps.store",
     # What it means: of a sweep, the tables alone

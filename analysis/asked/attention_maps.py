@@ -110,28 +110,25 @@ def images(frame: pl.DataFrame) -> tuple[Image, ...]:
     )
 
 
+def _panel(name: str, frame: pl.DataFrame) -> Panel:
+    own = frame.filter(pl.col("prompt") == frame["prompt"].last())
+    return Panel(
+        label=name,
+        sentence=attention_sentence(name, own),
+        images=images(own),
+        table=attention_table(own),
+    )
+
+
 def figure(asked: Asked) -> Figure | None:
     """Return a panel for each trial whose attention was looked at; None for none."""
-    frame = asked.latest("probes_attention")
-    panels = []
-    for trial_id in asked.shown(frame):
-        every = frame.filter(trial_id=trial_id)
-        own = every.filter(pl.col("prompt") == every["prompt"].last())
-        name = asked.name(trial_id)
-        panels.append(
-            Panel(
-                label=name,
-                sentence=attention_sentence(name, own),
-                images=images(own),
-                table=attention_table(own),
-            )
-        )
+    panels = asked.panels(asked.latest("probes_attention"), _panel)
     if not panels:
         return None
     return Figure(
         key="attention",
         title="What each head looks at",
-        panels=tuple(panels),
+        panels=panels,
         note=(
             "Weights are recomputed from the queries and keys that the model made; times the "
             "values they are what its attention returned. That a head looks somewhere does not "

@@ -168,22 +168,20 @@ def code_chart(table: pl.DataFrame) -> Chart:
     return wide(spans, controls, points, height=rows(table.height, 26))
 
 
+def _panel(name: str, frame: pl.DataFrame) -> Panel:
+    table = code_table(frame)
+    return Panel(
+        label=name,
+        sentence=code_sentence(name, table, frame),
+        chart=None if table["mean"].is_null().all() else code_chart(table),
+        table=table,
+    )
+
+
 def figure(asked: Asked) -> Figure | None:
     """Return a panel for each trial that was put to the code suite; None for none."""
     frame = asked.latest("evaluations").filter(suite="code")
-    panels = []
-    for trial_id in asked.shown(frame):
-        own = frame.filter(trial_id=trial_id)
-        table = code_table(own)
-        name = asked.name(trial_id)
-        panels.append(
-            Panel(
-                label=name,
-                sentence=code_sentence(name, table, own),
-                chart=None if table["mean"].is_null().all() else code_chart(table),
-                table=table,
-            )
-        )
+    panels = asked.panels(frame, _panel)
     if not panels:
         return None
     layers = frame["sandbox"].drop_nulls().unique().sort().to_list()
@@ -191,7 +189,7 @@ def figure(asked: Asked) -> Figure | None:
     return Figure(
         key="code-scores",
         title="What it completes, and what the functions do that it writes",
-        panels=tuple(panels),
+        panels=panels,
         note=(
             "Points with 95 % intervals over the items (Clopper and Pearson). Orange ticks: the "
             "same completions judged for other prompts; under passes, the best of three functions "

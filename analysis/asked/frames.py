@@ -1,12 +1,13 @@
 """What trained models answered, and which of them a figure shows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
 import pyarrow as pa
 
+from picosweep.analysis.page.figure import Panel
 from picosweep.sweeps.store.tables import ASKED_TABLES, TABLES
 
 ANSWERS: Final = tuple(name for name in ASKED_TABLES if name != "samples")
@@ -96,12 +97,17 @@ class Asked:
         kept = frame.with_columns(place.alias("rank")).filter(pl.col("rank").is_not_null())
         return kept.sort("rank", maintain_order=True).drop("rank")
 
-    def name(self, trial_id: str) -> str:
-        """Return a trial's short name."""
-        found: str = self.trials.row(by_predicate=pl.col("trial_id") == trial_id, named=True)[
-            "name"
-        ]
-        return found
+    def panels(
+        self, frame: pl.DataFrame, panel_of: Callable[[str, pl.DataFrame], Panel]
+    ) -> tuple[Panel, ...]:
+        """Return a panel for each trial that a figure shows.
+
+        Args:
+            frame: rows of the figure's table.
+            panel_of: function that makes it of a trial's name and rows.
+        """
+        shown = self.of_shown(frame).partition_by("trial_id", maintain_order=True)
+        return tuple(panel_of(own["name"][0], own) for own in shown if not own.is_empty())
 
     @property
     def is_empty(self) -> bool:

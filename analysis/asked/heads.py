@@ -81,21 +81,22 @@ def heads_sentence(name: str, table: pl.DataFrame, frame: pl.DataFrame, control:
     return text
 
 
-def one_layer_control(asked: Asked, frame: pl.DataFrame, trial_id: str) -> str:
+def one_layer_control(frame: pl.DataFrame, own: pl.DataFrame) -> str:
     """Return the best induction score where a head cannot know what came before a token.
 
-    That is the first layer of this model, and the best of other trials with one layer.
+    Args:
+        frame: the heads of all trials, of which those with one layer are a control.
+        own: the heads of one trial, whose first layer is another.
     """
-    heads = frame.filter(pl.col("layer").is_not_null())
-    own = heads.filter(trial_id=trial_id)
-    if own["layer"].n_unique() < 2:
+    if own["layer"].drop_nulls().n_unique() < 2:
         return ", and a model of one layer cannot do more by looking for it"
     first: Any = own.filter(layer=0)["induction"].max()
     text = f", the first layer, which cannot look for it, at most {first:.2f}"
+    heads = frame.filter(pl.col("layer").is_not_null())
     single = heads.filter(pl.col("layer").max().over("trial_id") == 0)
     if not single.is_empty():
         best = single.sort("induction", descending=True).row(0, named=True)
-        text += f", {asked.name(best['trial_id'])} of one layer at most {best['induction']:.2f}"
+        text += f", {best['name']} of one layer at most {best['induction']:.2f}"
     return text
 
 
@@ -126,27 +127,25 @@ def heads_chart(table: pl.DataFrame) -> Chart:
 def figure(asked: Asked) -> Figure | None:
     """Return a panel for each trial whose heads were scored; None for none."""
     frame = asked.latest("probes_heads")
-    panels = []
-    for trial_id in asked.shown(frame):
-        own = frame.filter(trial_id=trial_id)
+
+    def panel(name: str, own: pl.DataFrame) -> Panel:
         table = heads_table(own)
-        name = asked.name(trial_id)
-        control = one_layer_control(asked, frame, trial_id)
-        panels.append(
-            Panel(
-                label=name,
-                sentence=heads_sentence(name, table, own, control),
-                chart=heads_chart(table),
-                table=table,
-                show_table=True,
-            )
+        control = one_layer_control(frame, own)
+        return Panel(
+            label=name,
+            sentence=heads_sentence(name, table, own, control),
+            chart=heads_chart(table),
+            table=table,
+            show_table=True,
         )
+
+    panels = asked.panels(frame, panel)
     if not panels:
         return None
     return Figure(
         key="heads",
         title="What each head does, and what it is worth",
-        panels=tuple(panels),
+        panels=panels,
         note=(
             "Random tokens, drawn without replacement, that come twice, at three lengths. previous "
             "and first: weight on the token before and on the first one. duplicate and induction: "

@@ -69,28 +69,25 @@ def neurons_chart(table: pl.DataFrame) -> Chart:
     return wide(chance, chosen, points, height=rows(table.height, 24))
 
 
+def _panel(name: str, frame: pl.DataFrame) -> Panel:
+    table = neurons_table(frame)
+    return Panel(
+        label=name,
+        sentence=neurons_sentence(name, table, frame),
+        chart=neurons_chart(table),
+        table=table,
+    )
+
+
 def figure(asked: Asked) -> Figure | None:
     """Return a panel for each trial whose neurons were looked at; None for none."""
-    frame = asked.latest("probes_neurons")
-    panels = []
-    for trial_id in asked.shown(frame):
-        own = frame.filter(trial_id=trial_id)
-        table = neurons_table(own)
-        name = asked.name(trial_id)
-        panels.append(
-            Panel(
-                label=name,
-                sentence=neurons_sentence(name, table, own),
-                chart=neurons_chart(table),
-                table=table,
-            )
-        )
+    panels = asked.panels(asked.latest("probes_neurons"), _panel)
     if not panels:
         return None
     return Figure(
         key="neurons",
         title="Which neurons tell texts apart",
-        panels=tuple(panels),
+        panels=panels,
         note=(
             "Share of a unit's variance over texts that lies between their groups. Chosen by one "
             "half of the texts (rings), measured on the other (points). Orange: what the best of "

@@ -129,21 +129,20 @@ def place_chart(table: pl.DataFrame) -> Chart:
     return wide(base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=36), height=280)
 
 
+def _panel(name: str, frame: pl.DataFrame) -> Panel:
+    table = text_table(frame)
+    return Panel(label=name, sentence=text_sentence(name, table), table=table, show_table=True)
+
+
 def figure(asked: Asked) -> Figure | None:
     """Return a panel for each trial that was put to the text suite; None for none."""
-    frame = asked.latest("evaluations").filter(suite="text")
-    panels = []
-    for trial_id in asked.shown(frame):
-        table = text_table(frame.filter(trial_id=trial_id))
-        name = asked.name(trial_id)
-        sentence = text_sentence(name, table)
-        panels.append(Panel(label=name, sentence=sentence, table=table, show_table=True))
+    panels = asked.panels(asked.latest("evaluations").filter(suite="text"), _panel)
     if not panels:
         return None
     return Figure(
         key="text-scores",
         title="How it predicts, writes and remembers",
-        panels=tuple(panels),
+        panels=panels,
         note=(
             "What it writes is drawn from its own distribution, from the start of a document. "
             "Held-out text is as much validation text: what is common to all text of this kind "

@@ -78,26 +78,24 @@ def tokens_chart(table: pl.DataFrame) -> Chart:
 
 def figure(asked: Asked) -> Figure | None:
     """Return a panel for each trial whose token table was looked at; None for none."""
-    tokens, components = asked.latest("probes_tokens"), asked.latest("probes_components")
-    panels = []
-    for trial_id in asked.shown(components):
-        table = tokens_table(tokens.filter(trial_id=trial_id))
-        name = asked.name(trial_id)
-        own = components.filter(trial_id=trial_id)
-        panels.append(
-            Panel(
-                label=name,
-                sentence=components_sentence(name, own),
-                chart=tokens_chart(table),
-                table=table,
-            )
+    tokens = asked.latest("probes_tokens")
+
+    def panel(name: str, components: pl.DataFrame) -> Panel:
+        table = tokens_table(tokens.filter(trial_id=components["trial_id"][0]))
+        return Panel(
+            label=name,
+            sentence=components_sentence(name, components),
+            chart=tokens_chart(table),
+            table=table,
         )
+
+    panels = asked.panels(asked.latest("probes_components"), panel)
     if not panels:
         return None
     return Figure(
         key="token-vectors",
         title="What tokens are to it",
-        panels=tuple(panels),
+        panels=panels,
         note=(
             "Principal components of the centred token vectors; signs are fixed by the largest "
             "weight. The table without structure has the same numbers, each column dealt anew. "

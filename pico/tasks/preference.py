@@ -21,7 +21,7 @@ from picosweep.pico.errors import FieldError
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.targets import IGNORED
-from picosweep.pico.tasks.preference_losses import LOSSES, PairScores
+from picosweep.pico.tasks.preference_losses import LOSSES, PREFERENCES, PairScores
 from picosweep.pico.tasks.preference_pairs import CorruptedPairs, OwnPairs, PairBatch, Pairs
 from picosweep.pico.trial import TrialConfig
 from picosweep.pico.weights.checkpoint import CheckpointError
@@ -169,7 +169,7 @@ class Preference:
     ) -> dict[str, float]:
         nats = -float(scores.chosen.double().sum())
         losses_P = LOSSES[self._config.preference_loss](scores, self._config).double()
-        difference_P = self._preferences(scores)
+        difference_P = PREFERENCES[self._config.preference_loss](scores)
         wins_P = (difference_P > 0).double() + 0.5 * (difference_P == 0).double()
         change = {
             "chosen_change": scores.chosen - scores.chosen_reference,
@@ -187,15 +187,6 @@ class Preference:
             "reference_kl": max(0.0, kl / counted),
             **{name: float(values_P.double().mean()) for name, values_P in change.items()},
         }
-
-    def _preferences(self, scores: PairScores) -> Tensor:
-        """Return by how much each pair's chosen member is preferred, as the loss sees it."""
-        match self._config.preference_loss:
-            case "simpo":
-                return scores.mean_difference
-            case "ipo" | "dpo_length_normalised":
-                return scores.mean_margin
-        return scores.margin
 
     def _on_device(self, pairs: PairBatch) -> PairBatch:
         return PairBatch(x=pairs.x.to(self._device), y=pairs.y.to(self._device))

@@ -84,6 +84,15 @@ def simpo(scores: PairScores, config: PreferenceConfig) -> Tensor:
     return -functional.logsigmoid(config.beta * scores.mean_difference - config.gamma)
 
 
+PREFERENCES: Final[Mapping[str, Callable[[PairScores], Tensor]]] = {
+    "dpo": lambda scores: scores.margin,
+    "cdpo": lambda scores: scores.margin,
+    "ipo": lambda scores: scores.mean_margin,
+    "dpo_length_normalised": lambda scores: scores.mean_margin,
+    "simpo": lambda scores: scores.mean_difference,
+}
+"""By how much each loss sees a pair's chosen member preferred, `[P]`."""
+
 LOSSES: Final[Mapping[str, Callable[[PairScores, PreferenceConfig], Tensor]]] = {
     "dpo": dpo,
     "cdpo": cdpo,

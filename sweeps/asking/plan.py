@@ -9,13 +9,13 @@ from picosweep.pico.probes.kinds import ProbeKind
 from picosweep.sweeps.spec.schema import Evaluate, Probes, Samples, Spec
 from picosweep.sweeps.store.tables import Row
 
-PROBE_TABLES: Final[Mapping[ProbeKind, str]] = {
-    "heads": "probes_heads",
-    "attention": "probes_attention",
-    "embedding": "probes_components",
-    "neurons": "probes_neurons",
+PROBE_TABLES: Final[Mapping[ProbeKind, tuple[str, ...]]] = {
+    "heads": ("probes_heads",),
+    "attention": ("probes_attention",),
+    "embedding": ("probes_components", "probes_tokens"),
+    "neurons": ("probes_neurons",),
 }
-"""A table that a probe has filled where it was made."""
+"""The tables that each probe fills."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,17 +59,23 @@ class AskPlan:
         """Whether nothing is asked."""
         return not (self.prompts or self.suites or self.probes)
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that answers to this plan stand in."""
+        probed = [table for kind in self.probes for table in PROBE_TABLES[kind]]
+        scored = ["evaluations"] if self.suites or self.probes else []
+        return (*(["samples"] if self.prompts else []), *scored, *probed)
+
     def wants(self, table: str, row: Row) -> bool:
-        """Return whether a row that another sweep has answers what this one asks."""
+        """Return whether a row of one of `tables` that another sweep has answers this plan."""
         if table == "samples":
             return row["prompt"] in self.prompts
-        if table == "evaluations" and row["suite"] != "probes":
+        if table == "evaluations" and row["suite"] == "probes":
+            return row["section"] in self.probes
+        if table == "evaluations":
             current = row["suite_version"] == VERSIONS.get(row["suite"])
             return row["suite"] in self.suites and current
-        kinds = [kind for kind, name in PROBE_TABLES.items() if name == table]
-        kinds += ["embedding"] if table == "probes_tokens" else []
-        kinds += [row["section"]] if table == "evaluations" else []
-        return bool(set(kinds) & set(self.probes))
+        return table in self.tables
 
     def without(self, known: Callable[[str], Collection[Row]]) -> "AskPlan":
         """Return what is asked and not answered.
@@ -83,7 +89,7 @@ class AskPlan:
         if not {name for name, _ in self.texts.named} <= {row["item"] for row in scores}:
             scored.discard("text")
         refused = {row["section"] for row in known("evaluations") if row["suite"] == "probes"}
-        probed = {kind for kind, table in PROBE_TABLES.items() if known(table)}
+        probed = {kind for kind, (table, *_) in PROBE_TABLES.items() if known(table)}
         looked_at = {row["prompt"] for row in known("probes_attention")}
         if self.probe_prompt not in looked_at:
             probed.discard("attention")

@@ -33,7 +33,7 @@ from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.journal import Entry
 from picosweep.sweeps.store.reader import OtherSweeps
 from picosweep.sweeps.store.store import Store
-from picosweep.sweeps.store.tables import ASKED_FOR, ASKED_TABLES, REPORTS, SET_BY_DRIVER, Row
+from picosweep.sweeps.store.tables import ASKED_FOR, REPORTS, SET_BY_DRIVER, Row
 
 NOTHING: Final[Mapping[str, Iterable[Row]]] = {}
 BY_USER: Final = "stopped by the user"
@@ -272,7 +272,7 @@ class Coordinator:
         """Take a trial's rows from another sweep, and its checkpoint where they do not suffice."""
         trial.row["source_sweep"] = folder.name
         reports = self._others.rows(trial.trial_id, "reports")
-        asked = {table: self._others.rows(trial.trial_id, table) for table in ASKED_TABLES}
+        asked = {table: self._others.rows(trial.trial_id, table) for table in self._asked.tables}
         for report in reports:
             # An older version's rows lack columns of today.
             metrics = {n: report.get(n) for n in REPORTS.names if n not in SET_BY_DRIVER}
