@@ -46,6 +46,9 @@ bench: $(INSTALLED) ## measure speed and memory against peers
 	$(BIN)/python -m benchmarks.driver_scale
 	$(BIN)/python -m benchmarks.tune_scale --reports-per-rung 10
 	$(BIN)/python -m benchmarks.report_scale
+	$(BIN)/python -m benchmarks.sandbox
+	$(BIN)/python -m benchmarks.evaluation
+	$(BIN)/python -m benchmarks.preference
 
 reference: $(INSTALLED) ## write docs/reference/ from the code
 	$(BIN)/python -m docs.reference

@@ -63,7 +63,8 @@ def write_answers_page(path: str | Path, asked: Asked, figures: Sequence[Figure]
     answer = Answer(
         verdict=f"Asked: {asked_of}",
         winner=None,
-        sentence="; ".join(figure.title for figure in figures) or "Nothing was answered.",
+        sentence="; ".join(figure.title.rstrip("?") for figure in figures)
+        or "Nothing was answered.",
         tiles=tuple(
             Tile(
                 label=trial["name"],

@@ -64,7 +64,7 @@ def neurons_chart(table: pl.DataFrame) -> Chart:
     x = alt.X("selectivity:Q", title="Share of variance between groups", axis=alt.Axis(format="%"),
               scale=alt.Scale(domain=[0, 1]))  # fmt: skip
     points = base.mark_point(filled=True, size=80, opacity=1).encode(x=x)
-    chosen = base.mark_point(size=50, opacity=0.6).encode(x=alt.X("chosen_by:Q"))
+    chosen = base.mark_point(filled=False, size=50, opacity=0.8).encode(x=alt.X("chosen_by:Q"))
     chance = base.mark_tick(thickness=3, size=16, color="#d1603d").encode(x=alt.X("chance:Q"))
     return wide(chance, chosen, points, height=rows(table.height, 24))
 

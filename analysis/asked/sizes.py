@@ -8,6 +8,7 @@ from picosweep.analysis.asked.frames import FACTS, Asked
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import wide
+from picosweep.pico.evaluation.scores import GRADES
 
 HEADLINES = ("passes", "bits per byte")
 """Sections whose best step is told: a share, which is to be high, and bits, to be low."""
@@ -114,7 +115,10 @@ def checkpoints_chart(table: pl.DataFrame) -> Chart:
         color=alt.Color("section:N", title=None, sort=list(SECTIONS)),
         tooltip=["section:N", "step:Q", alt.Tooltip("score:Q", format=".1%"), "items:Q"],
     )
-    return wide(base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=36), height=260)
+    run = alt.FieldOneOfPredicate("section", list(GRADES))  # more sections than colours
+    dash = alt.condition(run, alt.value([5, 3]), alt.value([1, 0]))
+    lines = base.mark_line(strokeWidth=2).encode(strokeDash=dash)
+    return wide(lines, base.mark_point(filled=True, size=36), height=260)
 
 
 def checkpoints_figure(asked: Asked) -> Figure | None:
@@ -138,5 +142,8 @@ def checkpoints_figure(asked: Asked) -> Figure | None:
         key="checkpoints",
         title="Which step was best?",
         panels=tuple(panels),
-        note="The best of several steps is chosen by the same items that score it, so it flatters.",
+        note=(
+            "Dashed: how far written functions come. The best of several steps is chosen by the "
+            "same items that score it, so it flatters."
+        ),
     )

@@ -1,6 +1,7 @@
 """How often is the chosen one preferred, and how far is the model from its reference then?"""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import altair as alt
 import polars as pl
@@ -16,6 +17,16 @@ COLUMNS: Final = (
 )  # fmt: skip
 TOLERANCE: Final = 0.005
 """Accuracies that are this near to the best count as as good: one pair in two hundred."""
+
+_DISTANCE: Final[Mapping[str, Any]] = {
+    "title": "KL from the reference (nats per token)",
+    "scale": alt.Scale(type="symlog", constant=0.01),
+    "axis": alt.Axis(values=[0, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]),
+}
+_CHANGE: Final[Mapping[str, Any]] = {
+    "scale": alt.Scale(type="symlog"),
+    "axis": alt.Axis(values=[-1000, -300, -100, -30, -10, -3, -1, 0, 1, 3, 10, 30]),
+}
 
 
 def preference_table(trials: pl.DataFrame) -> pl.DataFrame:
@@ -83,8 +94,7 @@ def beta_sentence(table: pl.DataFrame) -> str:
 def preference_front_chart(table: pl.DataFrame) -> Chart:
     """Draw accuracy against the distance from the reference, the front as a line."""
     base = alt.Chart(table).encode(
-        x=alt.X("reference_kl:Q", title="KL from the reference (nats per token)",
-                scale=alt.Scale(type="symlog", constant=0.01)),
+        x=alt.X("reference_kl:Q", **_DISTANCE),
         y=alt.Y("preference_accuracy:Q", title="Pairs preferred", axis=alt.Axis(format="%"),
                 scale=alt.Scale(zero=False)),
     )  # fmt: skip
@@ -95,9 +105,8 @@ def preference_front_chart(table: pl.DataFrame) -> Chart:
 def preference_beta_chart(table: pl.DataFrame) -> Chart:
     """Draw the distance from the reference against beta."""
     base = alt.Chart(table).encode(
-        x=alt.X("beta:Q", title="beta", scale=alt.Scale(type="log")),
-        y=alt.Y("reference_kl:Q", title="KL from the reference (nats per token)",
-                scale=alt.Scale(type="symlog", constant=0.01)),
+        x=alt.X("beta:Q", title="beta", scale=alt.Scale(type="log", nice=False)),
+        y=alt.Y("reference_kl:Q", **_DISTANCE),
     )  # fmt: skip
     return wide(_points(base), height=300)
 
@@ -105,10 +114,8 @@ def preference_beta_chart(table: pl.DataFrame) -> Chart:
 def preference_change_chart(table: pl.DataFrame) -> Chart:
     """Draw how the log-probabilities of both members have changed."""
     base = alt.Chart(table).encode(
-        x=alt.X("chosen_change:Q", title="Change of the chosen one (nats)",
-                scale=alt.Scale(type="symlog")),
-        y=alt.Y("rejected_change:Q", title="Change of the rejected one (nats)",
-                scale=alt.Scale(type="symlog")),
+        x=alt.X("chosen_change:Q", title="Change of the chosen one (nats)", **_CHANGE),
+        y=alt.Y("rejected_change:Q", title="Change of the rejected one (nats)", **_CHANGE),
     )  # fmt: skip
     zero = alt.Chart(pl.DataFrame({"at": [0.0]})).mark_rule(strokeDash=[3, 3]).encode(x="at:Q")
     return wide(zero, _points(base), height=300)
