@@ -53,6 +53,14 @@ class Regressor:
         """Number of coefficients."""
         return max(1, len(self.levels) - 1)
 
+    @property
+    def columns(self) -> list[np.ndarray]:
+        """What the coefficients stand at."""
+        if not self.levels:
+            return [self.values.to_numpy()]
+        codes = sorted(self.values.unique())
+        return [(self.values == code).cast(pl.Float64).to_numpy() for code in codes[1:]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
@@ -69,6 +77,8 @@ class Fit:
     """The same after allowing for the number of terms; may be negative."""
     left_out: tuple[str, ...]
     """Settings for which there were too few trials."""
+    determined: tuple[str, ...]
+    """Settings that vary only with others, so that no effect of their own can be told."""
     num_candidates: int
     """Coefficients that were fitted or might have been, among which the strongest were chosen."""
 
@@ -116,7 +126,7 @@ def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
     known = frame.drop_nulls(["loss", *settings])
     usable = [name for name in settings if known[name].n_unique() > 1]
     candidates = [regressor(f"s{i}", known[name]) for i, name in enumerate(usable)]
-    parts = _affordable(candidates, known)
+    parts, determined = _affordable(candidates, known)
     losses = known["loss"].to_numpy()
     if not parts or np.ptp(losses) <= SAME * np.abs(losses).max():
         return None
@@ -149,7 +159,8 @@ def fit_regression(frame: pl.DataFrame, settings: Sequence[str]) -> Fit | None:
         ),
         r_squared=float(model.rsquared),
         adjusted=float(model.rsquared_adj),
-        left_out=tuple(name for name in usable if name not in names),
+        left_out=tuple(name for name in usable if name not in {*names, *determined}),
+        determined=tuple(determined),
         num_candidates=table.height
         - 1
         + sum(part.num_terms for part in candidates if part.name not in names),
@@ -162,21 +173,41 @@ def _terms(parts: Sequence[Regressor], num_trials: int) -> list[tuple[Regressor,
     if len(parts) > 1:
         first, second = sorted(parts, key=lambda part: -part.strength)[:2]
         spent = 1 + sum(part.num_terms for part in parts)
-        if TRIALS_PER_INTERACTION * (spent + first.num_terms * second.num_terms) <= num_trials:
+        together = [one * other for one in first.columns for other in second.columns]
+        columns = [column for part in parts for column in part.columns]
+        if TRIALS_PER_INTERACTION * (spent + len(together)) <= num_trials and _is_full_rank(
+            [np.ones(num_trials), *columns, *together]
+        ):
             terms.append(tuple(part for part in parts if part in {first, second}))
     return terms
 
 
-def _affordable(parts: Sequence[Regressor], frame: pl.DataFrame) -> list[Regressor]:
-    """Return the regressors most correlated with the loss, as many as there are trials for."""
+def _affordable(
+    parts: Sequence[Regressor], frame: pl.DataFrame
+) -> tuple[list[Regressor], list[str]]:
+    """Return the regressors most correlated with the loss, as many as there are trials for.
+
+    Those that the ones before them determine are returned apart, by name.
+    """
     loss = frame["loss"].to_numpy()
     measured = [replace(part, strength=_strength(part, loss)) for part in parts]
-    chosen, terms = set(), 1
+    chosen: set[str] = set()
+    determined = []
+    columns = [np.ones(frame.height)]
     for part in sorted(measured, key=lambda part: -part.strength):
-        if TRIALS_PER_TERM * (terms + part.num_terms) <= frame.height:
+        wider = [*columns, *part.columns]
+        if TRIALS_PER_TERM * len(wider) > frame.height:
+            continue
+        if _is_full_rank(wider):
             chosen.add(part.key)
-            terms += part.num_terms
-    return [part for part in measured if part.key in chosen]
+            columns = wider
+        else:
+            determined.append(part.name)
+    return [part for part in measured if part.key in chosen], determined
+
+
+def _is_full_rank(columns: Sequence[np.ndarray]) -> bool:
+    return int(np.linalg.matrix_rank(np.column_stack(columns))) == len(columns)
 
 
 def by_strength(frame: pl.DataFrame, settings: Sequence[str]) -> list[str]:

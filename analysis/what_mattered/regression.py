@@ -78,6 +78,12 @@ def figure(results: Results) -> Figure | None:
         )
         if fit.left_out:
             sentence += f" Left out for lack of trials: {wording.listing(fit.left_out)}."
+        if fit.determined:
+            one = len(fit.determined) == 1
+            sentence += (
+                f" {wording.listing(fit.determined)} {'varies' if one else 'vary'} only with other "
+                f"settings, so no effect of {'its' if one else 'their'} own can be told."
+            )
         panels.append(
             Panel(
                 label=name,

@@ -1,4 +1,5 @@
 import json
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -67,6 +68,22 @@ def test_regression_recovers_what_made_the_data() -> None:
     assert rows["log10(x)"]["low"] < slope < rows["log10(x)"]["high"]
     assert rows["kind b vs a"]["estimate"] == pytest.approx(0.5, abs=0.01)
     assert fit.formula == "loss ~ log10(x) + kind + log10(x) × kind"
+
+
+def test_a_setting_that_follows_another_has_no_effect_of_its_own() -> None:
+    """Its coefficient would be any number; it is named apart, and no design is singular."""
+    frame = trials().with_columns(
+        smoothing=pl.when(pl.col("activation") == "relu").then(0.1).otherwise(0.0)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = fit_regression(frame, ["rate", "activation", "smoothing"])
+    assert fit is not None
+    assert len({*fit.determined} & {"activation", "smoothing"}) == 1
+    assert fit.left_out == ()
+    alone = fit_regression(frame, ["rate", *({"activation", "smoothing"} - {*fit.determined})])
+    assert alone is not None
+    assert fit.table.equals(alone.table)
 
 
 def test_regression_agrees_with_the_formula_interface() -> None:
