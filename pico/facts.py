@@ -9,8 +9,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from picosweep.pico.errors import FieldError
-from picosweep.pico.models.interface import Architecture, ModelConfig
+from picosweep.pico.models.interface import Architecture, LanguageModel, ModelConfig
 from picosweep.pico.models.registry import find_architecture
+from picosweep.pico.preference_config import PreferenceConfig
 
 BYTES_PER_NUMBER: Final = 4
 _SHALLOW: Final = 3
@@ -22,9 +23,8 @@ OPTIMIZER_COPIES: Final[Mapping[str, int]] = {"adamw": 2, "adam": 2, "muon": 2, 
 rest, and is counted as two."""
 
 
-FORWARD_PASSES: Final[Mapping[str, float]] = {"preference": 4.0}
-"""What a training step costs in forward passes, by task; 3 where nothing else is said: a backward
-pass is two."""
+FORWARD_PASSES: Final = 3.0
+"""What a training step costs in forward passes of its model: a backward pass is two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,16 @@ class Facts:
     """Estimate for one training step: weights, gradients, optimizer state and activations."""
 
 
+def forward_passes(preference: PreferenceConfig | None) -> float:
+    """Return what a training step costs in forward passes, that of a reference included.
+
+    The reference's pass counts whether or not it was computed before: a trial's FLOPs do not depend
+    on which trials ran before it.
+    """
+    has_reference = preference is not None and preference.has_reference
+    return FORWARD_PASSES + has_reference
+
+
 @lru_cache(maxsize=4096)
 def compute_facts(
     architecture: str,
@@ -48,7 +58,7 @@ def compute_facts(
     block_size: int,
     batch_size: int,
     optimizer: str = "adamw",
-    task: str = "language_modeling",
+    forward_passes: float = FORWARD_PASSES,
 ) -> Facts:
     """Return the facts of a model without making its weights.
 
@@ -59,7 +69,7 @@ def compute_facts(
         block_size: tokens in a training window.
         batch_size: windows in one forward pass.
         optimizer: name of the optimizer, which keeps numbers of its own for each weight.
-        task: name of the task: `preference` has a forward pass of the reference as well.
+        forward_passes: what a step costs in forward passes: a reference has one of its own.
 
     Raises:
         ValueError: the architecture or the optimizer is unknown.
@@ -75,7 +85,7 @@ def compute_facts(
     num_numbers += round(a_token * batch_size * block_size)
     return Facts(
         num_params=num_params,
-        flops_per_token=FORWARD_PASSES.get(task, 3.0) * found.flops_per_token(*sizes),
+        flops_per_token=forward_passes * found.flops_per_token(*sizes),
         memory_bytes=BYTES_PER_NUMBER * num_numbers,
     )
 
@@ -97,15 +107,22 @@ def _count_params(
 def _count_built(
     found: Architecture, model_config: ModelConfig, vocab_size: int, block_size: int
 ) -> int:
+    model = built_without_weights(found, model_config, vocab_size, block_size)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def built_without_weights(
+    found: Architecture, model_config: ModelConfig, vocab_size: int, block_size: int
+) -> LanguageModel:
+    """Return a model on the meta device, or with weights where a user's class needs numbers."""
     try:
         with torch.device("meta"), _NoRandomNumbers():
-            model = found.build(model_config, vocab_size, block_size)
+            return found.build(model_config, vocab_size, block_size)
     except (NotImplementedError, RuntimeError, TypeError):
         # A user's constructor may look at numbers, and on the meta device there are none. What is
         # wrong with it otherwise is raised again.
         with torch.random.fork_rng(devices=[]):
-            model = found.build(model_config, vocab_size, block_size)
-    return sum(parameter.numel() for parameter in model.parameters())
+            return found.build(model_config, vocab_size, block_size)
 
 
 class _NoRandomNumbers(TorchFunctionMode):

@@ -40,6 +40,11 @@ class PreferenceConfig:
     prompt_tokens: Count = 16
     """Tokens at the beginning of a document that are its pair's prompt, its mark among them."""
 
+    @property
+    def has_reference(self) -> bool:
+        """Whether the loss looks at the reference; the evaluation does so in any case."""
+        return self.preference_loss != "simpo"
+
     def __post_init__(self) -> None:
         """Check every field, and that the loss has what is set."""
         check_fields(self)

@@ -9,6 +9,7 @@ Shape suffixes: B members (chosen ones first), P pairs, T positions, V vocabular
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -22,7 +23,8 @@ from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.targets import IGNORED
 from picosweep.pico.tasks.preference_losses import LOSSES, PREFERENCES, PairScores
-from picosweep.pico.tasks.preference_pairs import CorruptedPairs, OwnPairs, PairBatch, Pairs
+from picosweep.pico.tasks.preference_pairs import PairBatch, pairs_of
+from picosweep.pico.tasks.reference_scores import ReferenceScores, kept_in
 from picosweep.pico.trial import TrialConfig
 from picosweep.pico.weights.checkpoint import CheckpointError
 from picosweep.pico.weights.restore import restore_model, weights_fingerprint
@@ -74,15 +76,15 @@ class Preference:
             )
         if weights_fingerprint(initial) != trial.init_from:
             raise CheckpointError("the reference is not the model that the trial started from")
-        _check_settings(trial)
         self._config: PreferenceConfig = trial.preference
         self._model, self._device, self._seed = model, device, trial.seed
         self._accumulation = trial.training.accumulation
         self._pairs_per_step = trial.training.batch_size // 2
         self._reference = restore_model(initial, block_size=trial.block_size).model.to(device)
         self._reference.requires_grad_(False)
-        self._train = self._pairs(data, trial.block_size, validates=False)
-        validation = self._pairs(data, trial.block_size, validates=True)
+        self._train = pairs_of(data, self._config, trial.block_size, validates=False)
+        self._references = self._reference_scores(trial, data)
+        validation = pairs_of(data, self._config, trial.block_size, validates=True)
         number = min(len(validation), max(1, trial.validation_tokens // (2 * trial.block_size)))
         chosen = np.linspace(0, len(validation) - 1, number).astype(np.int64)
         self._validation = [
@@ -91,15 +93,15 @@ class Preference:
         ]
         self._token_bytes_V = torch.as_tensor(data.token_bytes).to(device)
 
-    def _pairs(self, data: PreparedData, block_size: int, *, validates: bool) -> Pairs:
-        if data.pairs is not None:
-            side = data.pairs.validation if validates else data.pairs.train
-            return OwnPairs(side, block_size)
-        if validates:
-            documents = (data.validation, data.validation_starts)
-        else:
-            documents = (data.train, data.train_starts)
-        return CorruptedPairs(*documents, self._config, block_size)
+    def _reference_scores(self, trial: TrialConfig, data: PreparedData) -> ReferenceScores:
+        micro_batch = self._pairs_per_step // self._accumulation
+        file = kept_in(trial, data, len(self._train), micro_batch, self._device)
+
+        @torch.no_grad()
+        def compute(pairs: PairBatch) -> Tensor:
+            return _log_probabilities(self._reference, pairs)[0]
+
+        return ReferenceScores(compute, len(self._train), file)
 
     def batches(self, step: int) -> list[MicroBatch]:
         """Return the pairs of one optimizer step: each once an epoch, in a new order."""
@@ -114,13 +116,13 @@ class Preference:
     def objective(self, batch: MicroBatch) -> tuple[Tensor, Tensor]:
         """Return the mean loss over pairs twice: with a gradient, and without."""
         pairs, share = batch
-        with torch.no_grad():
-            reference_B, _ = _log_probabilities(self._reference, pairs)
         was_training = self._model.training
         self._model.eval()
         policy_B, tokens_B = _log_probabilities(self._model, pairs)
         self._model.train(was_training)
-        scores = _scores(policy_B, reference_B, tokens_B)
+        # What has no reference in its loss is compared with itself: no gradient, no cost.
+        reference_B = self._references.of(pairs) if self._config.has_reference else policy_B
+        scores = _scores(policy_B, reference_B.detach(), tokens_B)
         loss = LOSSES[self._config.preference_loss](scores, self._config).mean() * share
         return loss, loss.detach()
 
@@ -144,7 +146,7 @@ class Preference:
             own_BTV = logits_BTV.float().log_softmax(-1)
             other_BTV = reference_BTV.float().log_softmax(-1)
             counted_BT = pairs.y != IGNORED
-            kl_BT = (own_BTV.exp() * (own_BTV - other_BTV)).sum(-1)
+            kl_BT = _kl(own_BTV, other_BTV).masked_fill(~counted_BT, 0)
             found_B, tokens_B = _of_targets(own_BTV, pairs.y)
             reference_B, _ = _of_targets(other_BTV, pairs.y)
             scores.append(_scores(found_B, reference_B, tokens_B))
@@ -152,7 +154,7 @@ class Preference:
             y_CT = pairs.y[:half]
             right_CT = (own_BTV[:half].argmax(-1) == y_CT) & counted_BT[:half]
             num_bytes = (self._token_bytes_V[y_CT.clamp(min=0)] * counted_BT[:half]).sum()
-            values = ((kl_BT * counted_BT).sum(), counted_BT.sum(), right_CT.sum(),
+            values = (kl_BT.sum(), counted_BT.sum(), right_CT.sum(),
                       tokens_B[:half].sum(), num_bytes)  # fmt: skip
             totals += torch.stack([value.double().cpu() for value in values])
         self._model.train(was_training)
@@ -189,24 +191,7 @@ class Preference:
         }
 
     def _on_device(self, pairs: PairBatch) -> PairBatch:
-        return PairBatch(x=pairs.x.to(self._device), y=pairs.y.to(self._device))
-
-
-def _check_settings(trial: TrialConfig) -> None:
-    """Refuse settings that would be ignored, or that make a step's pairs uneven."""
-    training = trial.training
-    for name in ("label_smoothing", "token_dropout"):
-        if getattr(training, name):
-            raise FieldError(
-                field=name, found=getattr(training, name), allowed="0 in preference training"
-            )
-    if training.batch_size % (2 * training.accumulation):
-        raise FieldError(
-            field="batch_size",
-            found=training.batch_size,
-            allowed=f"an even number of members for each of {training.accumulation} micro-batches",
-            involved=("accumulation",),
-        )
+        return replace(pairs, x=pairs.x.to(self._device), y=pairs.y.to(self._device))
 
 
 def _log_probabilities(model: LanguageModel, pairs: PairBatch) -> tuple[Tensor, Tensor]:
@@ -214,11 +199,19 @@ def _log_probabilities(model: LanguageModel, pairs: PairBatch) -> tuple[Tensor, 
     return _of_targets(model(pairs.x).float().log_softmax(-1), pairs.y)
 
 
+def _kl(own_BTV: Tensor, other_BTV: Tensor) -> Tensor:
+    """Return the KL divergence of log-probabilities from others, exact: over the vocabulary."""
+    own_p_BTV = own_BTV.exp()
+    # What has no probability adds nothing, also where the other gives it none either.
+    return (own_p_BTV * (own_BTV - other_BTV)).masked_fill(own_p_BTV == 0, 0).sum(-1)
+
+
 def _of_targets(log_probs_BTV: Tensor, y_BT: Tensor) -> tuple[Tensor, Tensor]:
     counted_BT = y_BT != IGNORED
     target_BT1 = y_BT.clamp(min=0).unsqueeze(-1)
     found_BT = log_probs_BTV.gather(-1, target_BT1).squeeze(-1)
-    return (found_BT * counted_BT).sum(-1), counted_BT.sum(-1)
+    # Not multiplied: where a model rules a token out, its log-probability is minus infinity.
+    return found_BT.masked_fill(~counted_BT, 0).sum(-1), counted_BT.sum(-1)
 
 
 def _scores(policy_B: Tensor, reference_B: Tensor, tokens_B: Tensor) -> PairScores:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from picosweep.pico.data.prepared import PairSide, TokenArray
+from picosweep.pico.data.prepared import PairSide, PreparedData, TokenArray
 from picosweep.pico.errors import FieldError
 from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.targets import IGNORED
@@ -38,6 +38,8 @@ class PairBatch:
     """Tokens that are read, `[2P, T]`."""
     y: Tensor
     """Tokens to predict; `IGNORED` on the prompt and behind the end."""
+    numbers: IntArray
+    """Which pairs they are."""
 
     @property
     def num_pairs(self) -> int:
@@ -56,6 +58,23 @@ class Pairs(Protocol):
 
     def batch(self, numbers: IntArray) -> PairBatch:
         """Return some pairs by their numbers."""
+
+
+def pairs_of(
+    data: PreparedData, config: PreferenceConfig, block_size: int, *, validates: bool
+) -> Pairs:
+    """Return the pairs of one side of the split: the user's own, or made of its documents.
+
+    Raises:
+        FieldError: there is none.
+    """
+    if data.pairs is not None:
+        return OwnPairs(data.pairs.validation if validates else data.pairs.train, block_size)
+    if validates:
+        documents = (data.validation, data.validation_starts)
+    else:
+        documents = (data.train, data.train_starts)
+    return CorruptedPairs(*documents, config, block_size)
 
 
 class OwnPairs:
@@ -95,7 +114,7 @@ class OwnPairs:
         found = [self._pair(int(self._numbers[number])) for number in numbers]
         rows = [(p, chosen) for p, chosen, _ in found] + [(p, other) for p, _, other in found]
         cut = [np.concatenate(row)[: self._block_size + 1] for row in rows]
-        return batch_of(cut, [len(prompt) for prompt, _ in rows], self._block_size)
+        return batch_of(numbers, cut, [len(prompt) for prompt, _ in rows], self._block_size)
 
     def _pair(self, number: int) -> tuple[IntArray, IntArray, IntArray]:
         begin = 0 if number == 0 else int(self._side.ends[3 * number - 1])
@@ -107,10 +126,13 @@ class OwnPairs:
         return prompt, chosen, rejected
 
 
-def batch_of(rows: Sequence[IntArray], prompts: Sequence[int], block_size: int) -> PairBatch:
+def batch_of(
+    numbers: IntArray, rows: Sequence[IntArray], prompts: Sequence[int], block_size: int
+) -> PairBatch:
     """Return members as tensors: chosen ones first, targets on completions alone.
 
     Args:
+        numbers: which pairs they are.
         rows: tokens of each member, prompt included.
         prompts: tokens of each member's prompt.
         block_size: tokens in a row of the tensors.
@@ -120,7 +142,7 @@ def batch_of(rows: Sequence[IntArray], prompts: Sequence[int], block_size: int) 
     for place, (row, prompt) in enumerate(zip(rows, prompts, strict=True)):
         x_BT[place, : len(row) - 1] = row[:-1]
         y_BT[place, prompt - 1 : len(row) - 1] = row[prompt:]
-    return PairBatch(x=torch.from_numpy(x_BT), y=torch.from_numpy(y_BT))
+    return PairBatch(x=torch.from_numpy(x_BT), y=torch.from_numpy(y_BT), numbers=numbers)
 
 
 class CorruptedPairs:
@@ -170,7 +192,8 @@ class CorruptedPairs:
         """Return some pairs by their numbers."""
         members = [self._pair(int(number)) for number in numbers]
         rows = [pair[0] for pair in members] + [pair[1] for pair in members]
-        return batch_of(rows, [self._config.prompt_tokens] * len(rows), self._block_size)
+        prompts = [self._config.prompt_tokens] * len(rows)
+        return batch_of(numbers, rows, prompts, self._block_size)
 
     def _pair(self, number: int) -> tuple[IntArray, IntArray]:
         """Return the tokens of a pair's chosen and rejected member."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from picosweep.pico.data.prepared import PreparedData
-from picosweep.pico.facts import compute_facts
+from picosweep.pico.facts import compute_facts, forward_passes
 from picosweep.pico.models.interface import LanguageModel
 from picosweep.pico.models.registry import find_architecture
 from picosweep.pico.tasks.registry import find_task
@@ -248,5 +248,5 @@ def _flops_per_token(trial: TrialConfig, vocab_size: int) -> float:
         block_size=trial.block_size,
         batch_size=trial.training.batch_size // trial.training.accumulation,
         optimizer=trial.training.optimizer,
-        task=trial.task,
+        forward_passes=forward_passes(trial.preference),
     ).flops_per_token

@@ -3,19 +3,22 @@
 import itertools
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies
+from torch import nn
 
+from picosweep.pico.data.prepared import PairSide, StoredPairs
 from picosweep.pico.errors import FieldError
 from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.targets import IGNORED
-from picosweep.pico.tasks.preference import Preference, _log_probabilities
+from picosweep.pico.tasks.preference import Preference, _kl, _log_probabilities, _scores
 from picosweep.pico.tasks.preference_losses import LOSSES, PairScores
-from picosweep.pico.tasks.preference_pairs import CORRUPTIONS, CorruptedPairs, PairBatch
+from picosweep.pico.tasks.preference_pairs import CORRUPTIONS, CorruptedPairs, batch_of
 from picosweep.pico.training.train import train
 from picosweep.pico.trial import TrialConfig
 from picosweep.pico.weights.checkpoint import CheckpointError
@@ -240,7 +243,8 @@ def test_padding_prompts_and_companions_change_no_log_probability(padded_data: A
     together, tokens = _log_probabilities(task._reference, batch)
     for row in range(len(batch.x)):
         end = int((batch.y[row] != IGNORED).nonzero().max()) + 1
-        alone = PairBatch(x=batch.x[row : row + 1, :end], y=batch.y[row : row + 1, :end])
+        one = slice(row, row + 1)
+        alone = replace(batch, x=batch.x[one, :end], y=batch.y[one, :end])
         found, count = _log_probabilities(task._reference, alone)
         assert found.item() == pytest.approx(together[row].item(), abs=1e-4)
         assert count.item() == tokens[row].item()
@@ -262,6 +266,48 @@ def test_accumulated_gradients_are_those_of_the_whole_step(padded_data: Any) -> 
         assert torch.allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.parametrize("architecture", list(SMALL))
+def test_what_is_kept_of_the_reference_is_what_would_be_computed(
+    padded_data: Any, architecture: str, tmp_path: Path
+) -> None:
+    """To the same bits: in another order, by another process, and in a second epoch."""
+    data = replace(padded_data, folder=tmp_path)
+    trial, first = started(data, architecture, block_size=160)
+    task = task_of(trial, data, first)
+    size, count = task._pairs_per_step, len(task._train)
+    order = np.random.default_rng(1).permutation(count)
+    for some in (np.arange(count)[:size], order[:size], order[-size:]):
+        batch = task._train.batch(some)
+        with torch.no_grad():
+            fresh, _ = _log_probabilities(task._reference, batch)
+        assert torch.equal(task._references.of(batch), fresh)
+        again = task_of(trial, data, first)
+        again._references._compute = None  # type: ignore[assignment]
+        assert torch.equal(again._references.of(batch), fresh)
+    (file,) = (tmp_path / "reference").iterdir()
+    file.write_bytes(b"cut off")
+    assert torch.equal(task_of(trial, data, first)._references.of(batch), fresh)
+    assert trial.preference is not None
+    repeated = replace(trial, preference=replace(trial.preference, corruption="repeated"))
+    sharp = replace(trial, preference=replace(trial.preference, beta=0.5))
+    for other in (replace(trial, block_size=150), repeated, sharp, replace(trial, seed=1)):
+        task_of(other, data, first)
+    # Other rows, or others rejected; neither beta nor the seed changes what the reference says.
+    assert len(list((tmp_path / "reference").iterdir())) == 3
+
+
+def test_a_trial_with_kept_scores_is_the_trial_without(padded_data: Any, tmp_path: Path) -> None:
+    """Every number of it, to the last bit; what lies beside the data may not be writable."""
+    trial, first = started(padded_data, block_size=160, learning_rate=3e-3)
+    found = []
+    (tmp_path / "in_the_way").mkdir()
+    (tmp_path / "in_the_way" / "reference").write_text("no folder")
+    for folder in (None, tmp_path, tmp_path, tmp_path / "in_the_way"):
+        data = replace(padded_data, folder=folder)
+        found.append([numbers(r) for r in train(trial, data, report_steps=[1, 30], initial=first)])
+    assert found[0] == found[1] == found[2] == found[3]
+
+
 @pytest.mark.parametrize("name", list(LOSSES))
 def test_every_loss_is_the_one_that_the_trial_names(padded_data: Any, name: str) -> None:
     """A training step's loss at the start is its own, for the trial's beta."""
@@ -276,6 +322,62 @@ def test_every_loss_is_the_one_that_the_trial_names(padded_data: Any, name: str)
     simpo = torch.log1p(torch.exp(-(2.0 * (means[0] - means[1]) - 1.0))).mean().item()
     known = {"ipo": 25.0, "simpo": simpo}.get(name, math.log(2))
     assert found == pytest.approx(known, rel=1e-4)
+
+
+class Bigram(nn.Module):
+    """A table of the next token's probabilities, for what can be worked out by hand."""
+
+    def __init__(self, probabilities: list[list[float]]) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.tensor(probabilities).log())
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Logits `[B, T, V]`."""
+        return self.table[ids]
+
+
+def test_a_bigram_worked_out_by_hand() -> None:
+    """Prompt 0; chosen 1 2, rejected 2 1: sums of logs, margin, and the loss of a pair."""
+    policy: Any = Bigram([[0.0, 0.5, 0.5], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25]])
+    reference: Any = Bigram([[0.0, 0.25, 0.75], [0.25, 0.5, 0.25], [0.5, 0.25, 0.25]])
+    rows = [np.array([0, 1, 2]), np.array([0, 2, 1])]
+    pairs = batch_of(np.array([0]), rows, [1, 1], block_size=4)
+    found, tokens = _log_probabilities(policy, pairs)
+    before, _ = _log_probabilities(reference, pairs)
+    assert tokens.tolist() == [2, 2]
+    assert found.exp().tolist() == pytest.approx([0.5 * 0.5, 0.5 * 0.25])
+    assert before.exp().tolist() == pytest.approx([0.25 * 0.25, 0.75 * 0.25])
+    pair = _scores(found, before, tokens)
+    # 1/4 over 1/16 is 4, 1/8 over 3/16 is 2/3: the margin is the logarithm of 6.
+    assert pair.margin.item() == pytest.approx(math.log(6))
+    dpo = LOSSES["dpo"](pair, PreferenceConfig(beta=1.0)).item()
+    assert dpo == pytest.approx(math.log(1 + 1 / 6))
+    simpo = LOSSES["simpo"](pair, PreferenceConfig(preference_loss="simpo", beta=2.0)).item()
+    assert simpo == pytest.approx(math.log(1 + 1 / 2))  # means differ by log(2) / 2
+    ipo = LOSSES["ipo"](pair, PreferenceConfig(preference_loss="ipo", beta=0.5)).item()
+    assert ipo == pytest.approx((math.log(6) / 2 - 1) ** 2)
+    own, other = (model(pairs.x).log_softmax(-1) for model in (policy, reference))
+    by_hand = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)  # after token 0
+    assert _kl(own, other)[0, 0].item() == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize(("trained_on", "accuracy"), [("as validated", 1.0), ("flipped", 0.0)])
+def test_one_pair_is_learnt_and_a_flipped_one_unlearnt(
+    padded_data: Any, trained_on: str, accuracy: float
+) -> None:
+    """Measured on the same pair, the accuracy goes to 1, or to 0."""
+    members = [np.array(part, dtype=np.int32) for part in ([0, 3], [4, 5, 0], [5, 4, 0])]
+    swapped = [members[0], members[2], members[1]]
+    side, flipped = (
+        PairSide(tokens=np.concatenate(one), ends=np.cumsum([len(part) for part in one]))
+        for one in (members, swapped)
+    )
+    train_side = side if trained_on == "as validated" else flipped
+    pairs = StoredPairs(train=train_side, validation=side, num_dropped=0)
+    data = replace(padded_data, pairs=pairs, folder=None)
+    trial, first = started(data, block_size=160, learning_rate=1e-2)
+    (report,) = train(trial, data, report_steps=[20], initial=first)
+    assert report.metrics()["preference_accuracy"] == accuracy
 
 
 def test_a_preference_trial_resumes_bit_for_bit(padded_data: Any) -> None:
@@ -297,9 +399,9 @@ def test_a_preference_trial_resumes_bit_for_bit(padded_data: Any) -> None:
 def test_settings_that_mean_nothing_for_pairs_are_refused(padded_data: Any) -> None:
     """Smoothing, dropped tokens, odd batches, and no model to compare with."""
     for fields in ({"label_smoothing": 0.1}, {"token_dropout": 0.1}, {"batch_size": 3}):
-        trial, first = started(padded_data, block_size=160, **fields)
-        with pytest.raises(FieldError):
-            task_of(trial, padded_data, first)
+        with pytest.raises(FieldError, match=next(iter(fields))):
+            started(padded_data, block_size=160, **fields)
+    trial, _ = started(padded_data, block_size=160)
     with pytest.raises(FieldError, match="compares with the model that it starts from"):
         next(iter(train(replace(trial, init_from=None), padded_data, report_steps=[1])))
     with pytest.raises(FieldError, match="preference"):
