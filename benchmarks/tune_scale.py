@@ -139,7 +139,7 @@ def run(
         if profile:
             profiler.enable()
         own_code = cluster.own_code({})
-        work = WorkMaker(spec, AskPlan(), {data.fingerprint: data}, own_code, initial=None)
+        work = WorkMaker(spec, AskPlan(), {data.fingerprint: data}, own_code, initial={})
         TuneRunner(spec, cluster, SimulatedActor).run(coordinator, work.work_of, watch.beat)
         profiler.disable()
     assert coordinator.finished

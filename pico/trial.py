@@ -79,6 +79,26 @@ class TrialConfig:
         if self.training.lora_rank is not None and self.init_from is None:
             rank = self.training.lora_rank
             raise FieldError(field="lora_rank", found=rank, allowed="null, without init_from")
+        if self.preference is not None:
+            self._check_pairs()
+
+    def _check_pairs(self) -> None:
+        """Refuse what preference training would ignore, and steps whose pairs are uneven."""
+        for name in ("label_smoothing", "token_dropout"):
+            if getattr(self.training, name):
+                raise FieldError(
+                    field=name,
+                    found=getattr(self.training, name),
+                    allowed="0 in preference training",
+                )
+        if self.training.batch_size % (2 * self.training.accumulation):
+            raise FieldError(
+                field="batch_size",
+                found=self.training.batch_size,
+                allowed="an even number of members for each of "
+                f"{self.training.accumulation} micro-batches",
+                involved=("accumulation",),
+            )
 
     @property
     def tokens_per_step(self) -> int:

@@ -8,14 +8,14 @@ from typing import Any
 from picosweep.pico.data.prepared import PreparedData
 from picosweep.pico.training.process import prepare_process
 from picosweep.pico.training.train import train
-from picosweep.pico.weights.restore import weights_fingerprint
 from picosweep.sweeps.asking.ask import ask
 from picosweep.sweeps.asking.check import check_asked
 from picosweep.sweeps.asking.plan import AskPlan, ask_plan
 from picosweep.sweeps.data import prepare_all
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.trial import Assignment
-from picosweep.sweeps.initial_weights import initial_checkpoint
+from picosweep.sweeps.initial_weights import initial_checkpoints, starting_weights
+from picosweep.sweeps.pairs import check_pairs
 from picosweep.sweeps.search.setup import check_sweep
 from picosweep.sweeps.store.atomic_write import write_json
 from picosweep.sweeps.store.store import Store
@@ -26,7 +26,7 @@ TEXT = "\n\n".join(f"line {i} says {i * 7 % 31} and {i % 5}." for i in range(200
 class InProcessRunner:
     """Trains what the coordinator gives out: see `sweeps.workers.runner.Runner`."""
 
-    def __init__(self, asked: AskPlan, initial: bytes | None) -> None:
+    def __init__(self, asked: AskPlan, initial: Mapping[str, bytes]) -> None:
         self._asked, self._initial = asked, initial
 
     def run(
@@ -45,7 +45,7 @@ class InProcessRunner:
                 data,
                 report_steps=candidate.plan.steps,
                 checkpoint=assignment.checkpoint,
-                initial=self._initial,
+                initial=self._initial.get(candidate.architecture),
             ):
                 metrics, content = report.metrics(), report.checkpoint()
                 rung = candidate.plan.rung_of(metrics, before)
@@ -70,9 +70,10 @@ def train_sweep(spec: Mapping[str, Any], results: Path) -> dict[str, dict[str, A
     data = prepare_all(checked, results)
     texts = check_asked(checked.spec, checked.document, data.by_fingerprint.values())
     asked = ask_plan(checked.spec, texts)
-    initial = initial_checkpoint(checked.spec, checked.document, results)
-    fingerprint = None if initial is None else weights_fingerprint(initial)
-    sweep = checked.with_data(data.metas, init_from=fingerprint)
+    initial = initial_checkpoints(checked.spec, checked.document, results)
+    starts = starting_weights(initial, checked.document)
+    sweep = checked.with_data(data.metas, starts=starts)
+    check_pairs(sweep, data)
     with closing(Store(results / checked.spec.name, checked.column_types())) as store:
         coordinator = Coordinator(
             spec=sweep.spec, spaces=sweep.spaces, factory=sweep.factory, store=store

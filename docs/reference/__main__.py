@@ -65,6 +65,11 @@ def _section(section: type[BaseModel], path: tuple[str, ...]) -> Iterable[str]:
     nested: dict[str, type[BaseModel]] = {}
     for name, field in section.model_fields.items():
         inner = _section_in(field.annotation)
+        if inner is not None and path and Spec.model_fields.get(name, field) is not field:
+            default = "*must be given*" if field.is_required() else ""
+            rows.append((f"`{name}`", "section", default, "", f"As [`{name}`](#{name}). "
+                         f"{field.description or ''}".strip()))  # fmt: skip
+            continue
         if inner is not None:
             nested[name] = inner
             continue
@@ -76,13 +81,17 @@ def _section(section: type[BaseModel], path: tuple[str, ...]) -> Iterable[str]:
         rows.append((f"`{name}`", kind, _default(field), allowed, meaning))
     yield _table(("setting", "type", "default", "range", "meaning"), rows)
     for name, inner in nested.items():
-        is_list = inner is not section.model_fields[name].annotation
+        is_list = typing.get_origin(section.model_fields[name].annotation) is list
         yield f"## `{'.'.join((*path, name))}`\n\n{'A list. ' if is_list else ''}{_about(inner)}\n"
         yield from _section(inner, (*path, name))
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the section that a field is, or that it is a list of."""
+    """Return the section that a field is, may be, or is a list of."""
+    if typing.get_origin(annotation) is types.UnionType and types.NoneType in (
+        kinds := typing.get_args(annotation)
+    ):
+        annotation = kinds[0]
     if typing.get_origin(annotation) is list:
         (annotation,) = typing.get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

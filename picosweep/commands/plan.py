@@ -7,22 +7,20 @@ steps on this machine, tokens from arithmetic.
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from picosweep.pico.training.loop import TrainingLoop
 from picosweep.pico.training.process import prepare_timing
 from picosweep.pico.training.speed import tokens_per_second
-from picosweep.pico.weights.restore import weights_fingerprint
 from picosweep.sweeps.asking.check import check_asked
 from picosweep.sweeps.data import SweepData, prepare_all
-from picosweep.sweeps.initial_weights import initial_checkpoint
+from picosweep.sweeps.initial_weights import initial_checkpoints, starting_weights
+from picosweep.sweeps.pairs import check_pairs
 from picosweep.sweeps.search.candidates import Candidate
-from picosweep.sweeps.search.feasibility import (
-    Feasibility,
-    typical,
-)
-from picosweep.sweeps.search.setup import ReadySweep, check_sweep
+from picosweep.sweeps.search.feasibility import Feasibility, typical
+from picosweep.sweeps.search.setup import CheckedSweep, ReadySweep, check_sweep
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.mirror import open_results
 from picosweep.sweeps.workers.machine import usable_cpus
@@ -59,6 +57,8 @@ class Plan:
     architectures: tuple[ArchitecturePlan, ...]
     remarks: tuple[str, ...]
     """What the user should know of how the spec was read, in sentences."""
+    sft: "Plan | None" = None
+    """The sweep that trains the references first."""
 
     @property
     def expected_seconds(self) -> float:
@@ -78,21 +78,41 @@ def plan(spec: str | Path | Mapping[str, Any], *, results: str | Path = "results
     """
     checked = check_sweep(spec)
     folder = open_results(results)
-    initial = initial_checkpoint(checked.spec, checked.document, folder)
     data = prepare_all(checked, folder)
     check_asked(checked.spec, checked.document, data.by_fingerprint.values())
-    fingerprint = None if initial is None else weights_fingerprint(initial)
-    sweep = checked.with_data(data.metas, init_from=fingerprint)
     prepare_timing()
+    if checked.sft is None:
+        initial = initial_checkpoints(checked.spec, checked.document, folder)
+        return _whole(checked, data, initial)
+    first = checked.sft.with_data(data.metas)
+    # What the references will have learnt changes no speed: untrained ones stand for them.
+    initial = {
+        name: _untrained(typical(found.candidates), data)
+        for name, found in first.feasibility.items()
+    }
+    return replace(_whole(checked, data, initial), sft=_whole(checked.sft, data, {}))
+
+
+def _untrained(candidate: Candidate, data: SweepData) -> bytes:
+    """Return a checkpoint of a configuration with random weights."""
+    trial = candidate.trial
+    trial = replace(trial, training=replace(trial.training, precision="fp32"))
+    prepared = data.by_fingerprint[candidate.fingerprints["data_fingerprint"]]
+    return TrainingLoop(trial, prepared).checkpoint()
+
+
+def _whole(checked: CheckedSweep, data: SweepData, initial: Mapping[str, bytes]) -> Plan:
+    starts = starting_weights(initial, checked.document)
+    sweep = checked.with_data(data.metas, starts=starts)
     slots = max(1, math.floor(usable_cpus() / checked.spec.resources.cpu))
-    parts = tuple(_plan(sweep, name, data, initial) for name in sweep.spaces)
+    parts = tuple(_plan(sweep, name, data, initial.get(name)) for name in sweep.spaces)
     num_trials = sum(part.num_trials + part.num_confirmations for part in parts)
     return Plan(
         rungs=checked.spec.budget.milestones,
         unit=checked.spec.budget.unit,
         slots=min(slots, checked.spec.resources.max_concurrent or slots, num_trials),
         architectures=parts,
-        remarks=(*data.reading, *sweep.remarks),
+        remarks=(*data.reading, *check_pairs(sweep, data), *sweep.remarks),
     )
 
 

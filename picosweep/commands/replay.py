@@ -85,7 +85,7 @@ def replay(trial_id: str, *, results: str | Path = "results") -> Replay:
     trial = stored_trial(stored)
     spec, document = load_stored_spec(folder)
     data = data_of_trial(row, spec, document, local)
-    initial = initial_checkpoint_of(trial, spec, document, local)
+    initial = initial_checkpoint_of(trial, row["architecture"], spec, document, local)
     prepare_process()
     by_step = {report["step"]: report for report in reports}
     differences = []

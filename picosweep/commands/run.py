@@ -18,14 +18,14 @@ from picosweep.commands.environment import describe_environment
 from picosweep.commands.logs import log_to
 from picosweep.commands.observer import Observer
 from picosweep.commands.result import Status, SweepResult
-from picosweep.pico.weights.restore import weights_fingerprint
 from picosweep.sweeps.asking.check import check_asked
 from picosweep.sweeps.asking.plan import AskPlan, ask_plan
 from picosweep.sweeps.data import SweepData, prepare_all
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.limits import RESUMES, RETRY, Ending
 from picosweep.sweeps.errors import input_error
-from picosweep.sweeps.initial_weights import initial_checkpoint
+from picosweep.sweeps.initial_weights import initial_checkpoints, starting_weights
+from picosweep.sweeps.pairs import check_pairs
 from picosweep.sweeps.search.ranking import Ranking
 from picosweep.sweeps.search.setup import CheckedSweep, ReadySweep, check_sweep
 from picosweep.sweeps.spec.user_code import user_modules
@@ -38,7 +38,7 @@ from picosweep.sweeps.store.tables import ASKED_FOR
 from picosweep.sweeps.workers.auto_precision import settle_precision
 from picosweep.sweeps.workers.cluster import Cluster
 from picosweep.sweeps.workers.heartbeat import Heartbeat
-from picosweep.sweeps.workers.late_answers import answer_late
+from picosweep.sweeps.workers.late_answers import answer_late, sample_references
 
 DISK_ERRORS: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE}
@@ -80,8 +80,33 @@ def run(
     """
     started = time.monotonic() - seconds_before
     checked = check_sweep(spec)
-    sweep = _Sweep(checked, local_results(Path(results)).absolute(), retry_failed=retry_failed)
-    return sweep.run(observer or Observer(), started)
+    observer = observer or Observer()
+    folder = local_results(Path(results)).absolute()
+    if checked.sft is not None:
+        references = _Sweep(checked.sft, folder, retry_failed=retry_failed).run(observer, started)
+        if references.status != "completed":
+            return references
+        checked = checked.starting_from(_references(references))
+        started = time.monotonic()  # each sweep tells its own time
+    return _Sweep(checked, folder, retry_failed=retry_failed).run(observer, started)
+
+
+def _references(result: SweepResult) -> dict[str, str]:
+    """Return the best trial of each architecture, which preference training starts from.
+
+    Raises:
+        InputError: an architecture has none.
+    """
+    winners = {one.row["architecture"]: one.row for one in result.ranking.winners(result.trials)}
+    for name in result.settings:
+        if name not in winners or winners[name]["status"] not in ("completed", "cached"):
+            raise input_error(
+                "no trial of this architecture can be the reference: none reached the last rung",
+                where=str(result.folder),
+                key=f"architectures.{name}",
+                hint="another learning rate in sft, or more trials",
+            )
+    return {name: str(winners[name]["trial_id"]) for name in result.settings}
 
 
 class _Sweep:
@@ -95,7 +120,9 @@ class _Sweep:
         self.folder = results / checked.spec.name
         self.asked = AskPlan()
         """What trials are asked; what its files hold is known once the data is prepared."""
-        self.initial = initial_checkpoint(checked.spec, checked.document, results)
+        self.of_pairs: list[str] = []
+        """How many pairs there are to prefer, in sentences."""
+        self.initial = initial_checkpoints(checked.spec, checked.document, results)
 
     def run(self, observer: Observer, started: float) -> SweepResult:
         """Do what is left of the sweep."""
@@ -131,7 +158,7 @@ class _Sweep:
             if not coordinator.finished:
                 interrupted = self._train(coordinator, store, data, cluster, observer, mirror)
             log.info("training has ended")
-            remarks = [*data.reading, *self.checked.remarks, *coordinator.remarks()]
+            remarks = [*data.reading, *self.of_pairs, *self.checked.remarks, *coordinator.remarks()]
             for remark in remarks:
                 log.info(remark)
             if interrupted:
@@ -142,6 +169,15 @@ class _Sweep:
                 remarks += answer_late(
                     self.asked, coordinator.trials, store, data.by_fingerprint, observer.say
                 )
+                if self.spec.task == "preference":
+                    sample_references(
+                        self.asked,
+                        coordinator.trials,
+                        store,
+                        data.by_fingerprint,
+                        self.initial,
+                        observer.say,
+                    )
             observer.say("writing the report")
             store.seal()
             # What Tune left in cycles holds objects of Ray's; Ray ends the process (code 1) when it
@@ -167,8 +203,10 @@ class _Sweep:
         log.info("the data is prepared: %s", data.own.meta.source)
         texts = check_asked(self.spec, checked.document, data.by_fingerprint.values())
         self.asked = ask_plan(self.spec, texts)
-        fingerprint = None if self.initial is None else weights_fingerprint(self.initial)
-        return data, checked.with_data(data.metas, init_from=fingerprint)
+        starts = starting_weights(self.initial, checked.document)
+        sweep = checked.with_data(data.metas, starts=starts)
+        self.of_pairs = check_pairs(sweep, data)
+        return data, sweep
 
     def _coordinate(self, store: Store, sweep: ReadySweep) -> Coordinator:
         return Coordinator(

@@ -10,6 +10,10 @@ from picosweep.terminal.wording import counted, duration
 
 def print_plan(console: PlainConsole, plan: Plan) -> None:
     """Print the plan as a table, why configurations were rejected, and the time needed."""
+    if plan.sft is not None:
+        console.print("first the references:")
+        print_plan(console, plan.sft)
+        console.print("then, from them:")
     rungs = ", ".join(f"{rung:,}" if isinstance(rung, int) else f"{rung:g}" for rung in plan.rungs)
     console.print(f"rungs at {rungs} {plan.unit}")
     for remark in plan.remarks:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, fields as dataclass_fields, replace
 from typing import Any, Protocol
 
 from picosweep.pico.errors import FieldError
-from picosweep.pico.facts import Facts, compute_facts
+from picosweep.pico.facts import Facts, compute_facts, forward_passes
 from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import MODELS
 from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.training_config import PrecisionName, TrainingConfig
 from picosweep.pico.trial import TRAINING_VERSION, TrialConfig, build_config, resolve
+from picosweep.pico.weights.starting import StartingWeights
 from picosweep.sweeps.spec.architectures import NamedArchitecture
 from picosweep.sweeps.spec.expressions import Expression
 from picosweep.sweeps.spec.hyperparameters import NO_LAST_STEP, DataSettings
@@ -99,7 +100,7 @@ class CandidateFactory:
         architectures: the architectures by their names in the spec.
         data: identity of the prepared data, by the vocabulary size that was asked for.
         constraints: the spec's constraints, parsed.
-        init_from: fingerprint of the weights that every trial starts from; None: random ones.
+        starts: the weights that trials start from, by architecture; random ones where it is absent.
         precisions: what `precision: auto` means, by architecture; `auto` stays where it is absent.
     """
 
@@ -109,14 +110,14 @@ class CandidateFactory:
         architectures: Mapping[str, NamedArchitecture],
         data: Mapping[int, DataIdentity],
         constraints: tuple[Expression, ...] = (),
-        init_from: str | None = None,
+        starts: Mapping[str, StartingWeights] | None = None,
         precisions: Mapping[str, PrecisionName] | None = None,
     ) -> None:
         self._spec = spec
         self._architectures = architectures
         self._data = data
         self._constraints = constraints
-        self._init_from = init_from
+        self._starts = starts or {}
         self._precisions = precisions or {}
 
     def with_precisions(self, precisions: Mapping[str, PrecisionName]) -> "CandidateFactory":
@@ -126,7 +127,7 @@ class CandidateFactory:
             self._architectures,
             self._data,
             self._constraints,
-            self._init_from,
+            self._starts,
             precisions,
         )
 
@@ -136,8 +137,9 @@ class CandidateFactory:
         """Complete a configuration; return the reason instead where it cannot be trained."""
         try:
             named = self._architectures[architecture]
+            start = self._starts.get(architecture)
             model, training, data, preference = self._resolve(named, chosen)
-            facts = self._facts(named.model, model, training, data)
+            facts = self._facts(named.model, model, training, data, preference)
             values = vars(model) | vars(training) | vars(data) | vars(facts)
             values |= {} if preference is None else vars(preference)
             for constraint in self._constraints:
@@ -156,9 +158,12 @@ class CandidateFactory:
                 block_size=data.block_size,
                 validation_tokens=self._spec.evaluation.tokens,
                 seed=seed,
-                init_from=self._init_from,
+                init_from=None if start is None else start.fingerprint,
                 horizon_steps=plan.last_step if training.needs_horizon else None,
             )
+            if start is not None:
+                identity = self._identity(chosen)
+                start.check(trial, identity.vocab_size, identity.tokenizer_fingerprint)
         except FieldError as error:
             return Rejection(reason=str(error), field=error.field, involved=error.involved)
         except ValueError as error:
@@ -192,7 +197,9 @@ class CandidateFactory:
                 if identity.fingerprint == stored["data"]
             )
             data = DataSettings(block_size=trial.block_size, vocab_size=identity.vocab_size)
-            facts = self._facts(trial.architecture, trial.model, trial.training, data)
+            facts = self._facts(
+                trial.architecture, trial.model, trial.training, data, trial.preference
+            )
             plan = plan_reports(self._spec.budget, trial.tokens_per_step, facts.flops_per_token)
         except (ValueError, KeyError, StopIteration):
             return None
@@ -229,7 +236,12 @@ class CandidateFactory:
         return self._data[asked]
 
     def _facts(
-        self, architecture: str, model: ModelConfig, training: TrainingConfig, data: DataSettings
+        self,
+        architecture: str,
+        model: ModelConfig,
+        training: TrainingConfig,
+        data: DataSettings,
+        preference: PreferenceConfig | None,
     ) -> Facts:
         return compute_facts(
             architecture,
@@ -238,7 +250,7 @@ class CandidateFactory:
             block_size=data.block_size,
             batch_size=training.batch_size // training.accumulation,
             optimizer=training.optimizer,
-            task=self._spec.task,
+            forward_passes=forward_passes(preference),
         )
 
     def _candidate(

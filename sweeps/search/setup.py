@@ -4,24 +4,27 @@ Running, planning, exporting and simulating a sweep begin here, so that all of t
 sweep.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from picosweep.pico.errors import FieldError
 from picosweep.pico.models.user_code import module_being_imported
 from picosweep.pico.training_config import PrecisionName
-from picosweep.sweeps.errors import input_error
+from picosweep.pico.weights.starting import StartingWeights
+from picosweep.sweeps.errors import InputError, input_error
 from picosweep.sweeps.search.candidates import CandidateFactory, DataIdentity
 from picosweep.sweeps.search.feasibility import Feasibility, check_feasibility
 from picosweep.sweeps.search.samplers import check_search
 from picosweep.sweeps.spec.architectures import NamedArchitecture, find_architectures
-from picosweep.sweeps.spec.document import Document
+from picosweep.sweeps.spec.document import Document, problem_of
 from picosweep.sweeps.spec.expressions import Expression
 from picosweep.sweeps.spec.hyperparameters import column_types
 from picosweep.sweeps.spec.load import load_spec, parse_spec, unusual_goals
 from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.spec.sft import sft_content, sft_document, sft_name
 from picosweep.sweeps.spec.spaces import build_spaces
 from picosweep.sweeps.store.tables import Declared
 
@@ -37,6 +40,16 @@ class CheckedSweep:
     spaces: Mapping[str, Space]
     """Each architecture's search space."""
     constraints: tuple[Expression, ...]
+    sft: "CheckedSweep | None" = None
+    """The sweep that trains the references first, where the spec has one."""
+
+    def starting_from(self, trials: Mapping[str, str]) -> "CheckedSweep":
+        """Return the sweep with the trials that it starts from, by architecture.
+
+        They take the place of `sft`, whose sweep has been run.
+        """
+        spec = self.spec.model_copy(update={"init_from": dict(trials)})
+        return replace(self, spec=spec, sft=None)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -47,7 +60,13 @@ class CheckedSweep:
             for parameter in space.parameters
             if parameter.remark
         ]
-        return (*unusual_goals(self.spec), *of_ranges)
+        return (*unusual_goals(self.spec), *of_ranges, *self._references())
+
+    def _references(self) -> Iterator[str]:
+        """Say what was trained first, and is compared with."""
+        if self.spec.sft is not None and isinstance(self.spec.init_from, dict):
+            ids = (f"{name} {found}" for name, found in self.spec.init_from.items())
+            yield f"the references are the best of {sft_name(self.spec.name)}: {', '.join(ids)}"
 
     def column_types(self) -> Declared:
         """Return the hyperparameters that have a column in `trials` in any case."""
@@ -59,18 +78,22 @@ class CheckedSweep:
         return {one.model: one.source_hash for one in named if one.source_hash}
 
     def with_data(
-        self, data: Mapping[int, DataIdentity], *, init_from: str | None = None
+        self,
+        data: Mapping[int, DataIdentity],
+        *,
+        starts: Mapping[str, StartingWeights] | None = None,
     ) -> "ReadySweep":
         """Return the sweep with its data, and check how much of each space can be trained.
 
         Args:
             data: identity of the prepared data, by the vocabulary size that was asked for.
-            init_from: fingerprint of the weights that every trial starts from; None: random ones.
+            starts: the weights that trials start from, by architecture; random ones where it is
+                absent.
 
         Raises:
             InputError: nothing in a space can be trained, or a choice is impossible by itself.
         """
-        factory = CandidateFactory(self.spec, self.architectures, data, self.constraints, init_from)
+        factory = CandidateFactory(self.spec, self.architectures, data, self.constraints, starts)
         return ReadySweep(
             **{field.name: getattr(self, field.name) for field in fields(CheckedSweep)},
             factory=factory,
@@ -113,6 +136,20 @@ def check_sweep(source: str | Path | Mapping[str, Any]) -> CheckedSweep:
     return check_spec(*load_spec(source))
 
 
+def _check_sft(
+    spec: Spec, document: Document, architectures: Mapping[str, NamedArchitecture]
+) -> CheckedSweep | None:
+    """Check the sweep that trains the references, where it is still to be run."""
+    if spec.sft is None or spec.init_from is not None:
+        return None
+    try:
+        content = sft_content(spec, architectures)
+    except FieldError as error:
+        raise InputError(problem_of(error, document)) from error
+    within = sft_document(document, content)
+    return check_spec(parse_spec(content, within), within)
+
+
 def check_spec(spec: Spec, document: Document) -> CheckedSweep:
     """Check a spec that has been read, such as a stored one.
 
@@ -123,6 +160,7 @@ def check_spec(spec: Spec, document: Document) -> CheckedSweep:
     spaces, constraints = build_spaces(spec, document, architectures)
     check_search(spec, spaces, document)
     return CheckedSweep(
+        sft=_check_sft(spec, document, architectures),
         spec=spec,
         document=document,
         architectures=architectures,

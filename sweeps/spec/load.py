@@ -63,6 +63,7 @@ def parse_spec(content: Mapping[str, Any], document: Document | None = None) -> 
         raise InputError(*problems)
     try:
         spec = Spec.model_validate(_without_empty(content, Spec))
+        _check_init_from(spec)
         _check_task(spec)
         _check_objectives(spec)
         _check_rungs(spec)
@@ -157,9 +158,44 @@ def load_stored_spec(folder: Path) -> tuple[Spec, Document]:
     return spec, Document(path=path, content=content, lines={})
 
 
+def _check_init_from(spec: Spec) -> None:
+    """Hold trials that are named by architecture to the architectures that there are."""
+    named = spec.init_from
+    if named is not None and spec.sft is not None:
+        raise FieldError(
+            "sft trains what trials start from",
+            field="init_from",
+            found=str(named),
+            allowed="no such key beside sft",
+        )
+    if not isinstance(named, dict):
+        return
+    if unknown := sorted(named.keys() - spec.architectures.keys()):
+        raise FieldError(
+            "no such architecture in this sweep",
+            field=f"init_from.{unknown[0]}",
+            found=unknown[0],
+            allowed=", ".join(spec.architectures),
+        )
+    if spec.task == "preference" and (missing := sorted(spec.architectures.keys() - named.keys())):
+        raise FieldError(
+            "every architecture needs a reference",
+            field="init_from",
+            found=f"none for {missing[0]}",
+            allowed="a trial's id for each",
+        )
+
+
 def _check_task(spec: Spec) -> None:
     """Hold what a spec says of preferences to its task."""
     if spec.task != "preference":
+        if spec.sft is not None:
+            raise FieldError(
+                "references are trained for preference training alone",
+                field="sft",
+                found=f"task {spec.task}",
+                allowed="task: preference",
+            )
         if spec.preference:
             raise FieldError(
                 "settings of another task",
@@ -176,12 +212,12 @@ def _check_task(spec: Spec) -> None:
                 allowed="task: preference",
             )
         return
-    if spec.init_from is None:
+    if spec.init_from is None and spec.sft is None:
         raise FieldError(
             "preference training starts from a trained trial, which is its reference, too",
             field="init_from",
             found="none",
-            allowed="a trial's id",
+            allowed="a trial's id; or a section sft, which trains one first",
         )
     made = {"corruption", "prompt_tokens"} & spec.preference.keys()
     if "pairs" in spec.preference and made:

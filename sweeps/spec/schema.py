@@ -147,6 +147,25 @@ class Confirm(_Section):
     seeds: int = Field(default=2, ge=1, description="Fresh seeds for each setting.")
 
 
+class Sft(_Section):
+    """How the references of preference training are trained first: a sweep of language modelling.
+
+    It is kept as the sweep `NAME-sft`; each architecture's best trial is its reference.
+    """
+
+    budget: Budget = Field(description="How long; the best at the last rung is the reference.")
+    search: Search = Field(default_factory=Search)
+    early_stopping: EarlyStopping = Field(default_factory=EarlyStopping)
+    common: dict[str, Any] = Field(
+        default_factory=dict, description="Hyperparameters of training, for every architecture."
+    )
+    architectures: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Hyperparameters of training by architecture. What the model is stands in the "
+        "sweep's own `architectures`.",
+    )
+
+
 class _AtRungs(_Section):
     """What is asked of models at some rungs."""
 
@@ -263,11 +282,17 @@ class Spec(_Section):
     task: Literal["language_modeling", "preference"] = Field(
         default="language_modeling",
         description="What models are trained to do: predict text, or prefer one of two "
-        "continuations, starting from `init_from`.",
+        "continuations, starting from `init_from` or from what `sft` trains first.",
     )
     seed: int = Field(default=0, ge=0, description="Training seed of every searched trial.")
-    init_from: str | None = Field(
-        default=None, description="A trial, by its id, whose weights every trial starts from."
+    init_from: str | dict[str, str] | None = Field(
+        default=None,
+        description="A trial, by its id, whose weights every trial starts from; or one for each "
+        "architecture by its name.",
+    )
+    sft: Sft | None = Field(
+        default=None,
+        description="Trains what preference training starts from, in place of `init_from`.",
     )
     data: DataSection  # type: ignore[valid-type]
     objectives: list[Objective] = Field(

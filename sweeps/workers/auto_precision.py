@@ -22,7 +22,7 @@ def settle_precision(
     store: Store,
     cluster: Cluster,
     data: SweepData,
-    initial: bytes | None,
+    initial: Mapping[str, bytes],
     say: Callable[[str], None],
 ) -> dict[str, PrecisionName]:
     """Find out which number format `auto` stands for, by architecture.
@@ -35,7 +35,7 @@ def settle_precision(
         store: store of the sweep, in whose folder the formats are kept.
         cluster: where to measure; it is started only if something has to be measured.
         data: the prepared data that trials train on.
-        initial: the checkpoint whose weights all trials start from; None: random weights.
+        initial: the checkpoints whose weights trials start from, by architecture.
         say: called with a text before each measurement.
     """
     known: dict[str, PrecisionName] = read_json(store.files.precision) or {}
@@ -49,7 +49,9 @@ def settle_precision(
         ]
         if candidates:
             say(f"measuring number formats for {name}")
-            known[name] = _measure(typical(candidates), cluster, data, sweep.code_hashes(), initial)
+            known[name] = _measure(
+                typical(candidates), cluster, data, sweep.code_hashes(), initial.get(name)
+            )
             log.info("precision auto means %s for %s", known[name], name)
             write_json(store.files.precision, known)
     return known

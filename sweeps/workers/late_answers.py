@@ -5,10 +5,12 @@ asked for other things or for none.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from picosweep.pico.data.prepared import PreparedData
+from picosweep.pico.probes.samples import write_samples
+from picosweep.pico.weights.restore import restore_model
 from picosweep.sweeps.asking.ask import ask
 from picosweep.sweeps.asking.plan import AskPlan
 from picosweep.sweeps.decisions.trial import Trial
@@ -57,6 +59,51 @@ def answer_late(
             f"{many} no answers at some rung: they were asked for after the weights had moved on"
         )
     return list(dict.fromkeys(remarks))
+
+
+def sample_references(
+    asked: AskPlan,
+    trials: Iterable[Trial],
+    store: Store,
+    data: Mapping[str, PreparedData],
+    initial: Mapping[str, bytes],
+    say: Callable[[str], None],
+) -> None:
+    """Let the models that preference training started from write what its trials write.
+
+    The texts stand in `samples` at step 0 of each trial that has samples: what it would have
+    written before its first step.
+
+    Args:
+        asked: what is asked: its prompts.
+        trials: the trials of the sweep.
+        store: the sweep's rows; the texts are added to them.
+        data: the prepared data by its fingerprint.
+        initial: the checkpoint that trials start from, by architecture.
+        say: called with a text for each model.
+    """
+    written: dict[tuple[str, str, int], list[Row]] = {}
+    for trial in trials:
+        known = store.asked_of(trial.trial_id, "samples")
+        prompts = {row["prompt"] for row in known if row["step"] > 0}
+        prompts -= {row["prompt"] for row in known if row["step"] == 0}
+        candidate = trial.candidate
+        if not prompts or candidate.architecture not in initial:
+            continue
+        fingerprint = candidate.fingerprints["data_fingerprint"]
+        key = (candidate.architecture, fingerprint, candidate.trial.block_size)
+        if key not in written:
+            say(f"letting the reference of {candidate.architecture} write")
+            model = restore_model(
+                initial[candidate.architecture], block_size=candidate.trial.block_size
+            ).model
+            texts = write_samples(
+                model, data[fingerprint].tokenizer, asked.prompts, num_tokens=asked.num_tokens
+            )
+            written[key] = [asdict(text) for text in texts]
+        place = {"trial_id": trial.trial_id, "rung": None, "step": 0}
+        rows = [("samples", place | row) for row in written[key] if row["prompt"] in prompts]
+        store.commit(*rows)
 
 
 def _gaps(asked: AskPlan, trial: Trial, store: Store) -> Iterable[tuple[Row, AskPlan]]:

@@ -87,7 +87,7 @@ class Work:
     own_code: OwnCode
     asked: AskPlan
     initial: "ray.ObjectRef[bytes] | None"
-    """The checkpoint whose weights all trials start from."""
+    """The checkpoint whose weights the trial starts from; None: random weights."""
     checkpoint: "ray.ObjectRef[bytes] | None"
     silence_seconds: float
     """Time after which a step counts as hanging, and the process ends."""
@@ -105,7 +105,8 @@ class WorkMaker:
         asked: what trials are asked at their rungs.
         data: the prepared data by its fingerprint.
         own_code: what trials of the user's own classes need.
-        initial: the checkpoint whose weights all trials start from; None: random weights.
+        initial: the checkpoints whose weights trials start from, by architecture; random weights
+            where it is absent.
     """
 
     def __init__(
@@ -114,12 +115,13 @@ class WorkMaker:
         asked: AskPlan,
         data: Mapping[str, Shared],
         own_code: OwnCode,
-        initial: bytes | None,
+        initial: Mapping[str, bytes],
     ) -> None:
         self._own_code = own_code
         self._asked = asked
         self._data = data
-        self._initial = None if initial is None else ray.put(initial)
+        put = {content: ray.put(content) for content in set(initial.values())}
+        self._initial = {name: put[content] for name, content in initial.items()}
         self._silence_seconds = 60 * spec.limits.minutes_without_report
 
     def work_of(self, assignment: Assignment) -> Work:
@@ -136,7 +138,7 @@ class WorkMaker:
             data=self._data[candidate.fingerprints["data_fingerprint"]],
             own_code=self._own_code,
             asked=self._asked,
-            initial=self._initial,
+            initial=self._initial.get(candidate.architecture),
             checkpoint=None if checkpoint is None else ray.put(checkpoint),
             silence_seconds=self._silence_seconds,
         )

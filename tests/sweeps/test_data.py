@@ -190,10 +190,10 @@ def test_auto_precision_is_measured_once_in_a_sweeps_life(tmp_path: Path) -> Non
         found = settle_precision(
             sweep,
             store,
-            clock,
+            clock,  # type: ignore[arg-type]
             data,
-            None,
-            told.append,  # type: ignore[arg-type]
+            {},
+            told.append,
         )
         store.close()
         assert found == {"kgram": "bf16"}

@@ -140,6 +140,43 @@ def test_pairs_of_ones_own_are_learnt(trained: tuple[Path, str]) -> None:
     assert "pairs of your own are not made by a corruption" in said
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"architectures": {"lstm": {}}}, "its weights are of the architecture kgram"),
+        (
+            {"architectures": {"kgram": {"hidden_size": 32}}},
+            "hidden_size: the reference has 16",
+        ),
+        (
+            {"architectures": {"kgram": {"hidden_size": 16, "context_size": [3, 9]}}},
+            "context_size: a choice that is never possible: context_size: the reference has 3",
+        ),
+        ({"data": {"tokenizer": {"kind": "bpe", "vocab_size": 300}}}, "with another tokenizer"),
+        ({"init_from": {"kgram": "0000"}}, "no such trial"),
+    ],
+)
+def test_a_reference_that_does_not_fit_is_refused(
+    trained: tuple[Path, str], changes: dict[str, Any], told: str
+) -> None:
+    """Before anything is trained, with the reason."""
+    written = preference(trained, name="unfit", **changes)
+    written["data"] = spec(trained[0])["data"] | changes.get("data", {})
+    with pytest.raises(InputError, match=told):
+        train_sweep(written, trained[0] / "results")
+    assert not (trained[0] / "results" / "unfit").exists()
+
+
+def test_weights_of_other_shapes_are_refused(trained: tuple[Path, str]) -> None:
+    """In language modelling, too; what changes no shape may differ there."""
+    folder, first = trained
+    written = spec(folder, name="on", init_from=first)
+    with pytest.raises(InputError, match=r"do not fit: hidden_size 32 here, 16 there"):
+        train_sweep(written | {"architectures": {"kgram": {"hidden_size": 32}}}, folder / "results")
+    (row,) = train_sweep(written, folder / "results").values()
+    assert row["status"] == "completed"
+
+
 class WithBeta(nn.Module):
     """A model whose argument the task has a setting for."""
 

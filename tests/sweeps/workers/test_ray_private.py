@@ -34,7 +34,7 @@ def test_ended_trials_leave_the_drivers_memory(tmp_path: Path) -> None:
         cluster.start()
         shared = Shared(folder=None, fingerprint="data", reference=None)
         own_code = cluster.own_code({})
-        work = WorkMaker(spec, AskPlan(), {"data": shared}, own_code, initial=None)
+        work = WorkMaker(spec, AskPlan(), {"data": shared}, own_code, initial={})
         runner = TuneRunner(spec, cluster, trainable=SimulatedActor)
         runner.run(simulation.coordinator, work.work_of, beat)
         most = 2 * cluster.slots + 2
