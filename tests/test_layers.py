@@ -24,9 +24,9 @@ ROOMS: Mapping[str, str] = {
     "picosweep.remote": "picosweep.terminal pico.data.config pico.data.sources sweeps.errors "
     "sweeps.spec sweeps.store sweeps.workers",
     "picosweep.commands": "analysis.images analysis.next_steps analysis.page analysis.report "
-    "analysis.results analysis.summary analysis.watch pico.training pico.trial pico.weights "
-    "picosweep.exports sweeps.asking sweeps.data sweeps.decisions sweeps.errors "
-    "sweeps.initial_weights sweeps.search sweeps.spec sweeps.store sweeps.workers",
+    "analysis.results analysis.summary analysis.watch pico.training pico.trial picosweep.exports "
+    "sweeps.asking sweeps.data sweeps.decisions sweeps.errors sweeps.initial_weights sweeps.pairs "
+    "sweeps.search sweeps.spec sweeps.store sweeps.workers",
     "picosweep.trained": "analysis.asked analysis.page pico.data.prepared pico.data.tokenizers "
     "pico.evaluation pico.models pico.probes pico.sandbox pico.weights sweeps.asking sweeps.data "
     "sweeps.errors sweeps.search sweeps.spec sweeps.store",
@@ -56,17 +56,19 @@ ROOMS: Mapping[str, str] = {
     "analysis.settings": "sweeps.store",
     "analysis.page": "sweeps.store",
     # Decides, remembers, hands out
-    "sweeps.workers": "pico.data.prepared pico.models pico.training pico.training_config "
-    "pico.trial sweeps.asking sweeps.data sweeps.decisions sweeps.errors sweeps.search "
-    "sweeps.spec sweeps.store",
+    "sweeps.workers": "pico.data.prepared pico.models pico.probes pico.training "
+    "pico.training_config pico.trial pico.weights sweeps.asking sweeps.data sweeps.decisions "
+    "sweeps.errors sweeps.search sweeps.spec sweeps.store",
     "sweeps.decisions": "sweeps.asking sweeps.search sweeps.spec sweeps.store",
     "sweeps.asking": "pico.data.prepared pico.data.tokenizers pico.evaluation pico.models "
     "pico.probes pico.sandbox pico.weights sweeps.errors sweeps.spec sweeps.store",
     "sweeps.data": "pico.data.config pico.data.pairs pico.data.preparation pico.data.prepared "
     "pico.data.tokenizer_quality sweeps.errors sweeps.search sweeps.spec sweeps.store",
+    "sweeps.pairs": "pico.data.prepared pico.preference_config pico.tasks sweeps.data "
+    "sweeps.errors sweeps.search sweeps.spec",
     "sweeps.initial_weights": "pico.trial pico.weights sweeps.errors sweeps.spec sweeps.store",
     "sweeps.search": "pico.facts pico.models pico.preference_config pico.training_config "
-    "pico.trial sweeps.errors sweeps.spec sweeps.store",
+    "pico.trial pico.weights sweeps.errors sweeps.spec sweeps.store",
     "sweeps.spec": "pico.data.config pico.evaluation pico.facts pico.field_checks pico.models "
     "pico.preference_config pico.presets pico.probes pico.training_config pico.value_types "
     "sweeps.errors sweeps.store",
@@ -76,7 +78,7 @@ ROOMS: Mapping[str, str] = {
     # Trains one model
     "pico.training": "pico.data.prepared pico.facts pico.models pico.tasks "
     "pico.training_config pico.trial pico.weights",
-    "pico.weights": "pico.field_checks pico.models pico.trial",
+    "pico.weights": "pico.facts pico.field_checks pico.models pico.trial",
     "pico.tasks": "pico.data.batching pico.data.prepared pico.models pico.models.layers "
     "pico.preference_config pico.training_config pico.trial pico.weights",
     "pico.evaluation": "pico.data.batching pico.data.prepared pico.data.tokenizer_quality "
@@ -85,7 +87,7 @@ ROOMS: Mapping[str, str] = {
     "pico.models.layers",
     "pico.trial": "pico.field_checks pico.models pico.preference_config pico.training_config "
     "pico.value_types",
-    "pico.facts": "pico.models",
+    "pico.facts": "pico.models pico.preference_config",
     "pico.presets": "pico.models",
     "pico.models": "pico.field_checks pico.models.layers pico.training_config pico.value_types",
     "pico.models.layers": "",
@@ -105,7 +107,7 @@ ROOMS: Mapping[str, str] = {
     "pico.sandbox": "",
     "picosweep.model_commands": "analysis.asked analysis.page picosweep.terminal picosweep.trained",
     "analysis.asked": "analysis.page pico.evaluation sweeps.store",
-    "analysis.preference": "analysis.page analysis.results",
+    "analysis.preference": "analysis.page analysis.results analysis.trials pico.evaluation",
     "pico.data.pairs": "pico.data.prepared pico.data.sources pico.data.tokenizers",
     "pico.optional_libraries": "",
     "pico.value_types": "",

@@ -9,6 +9,7 @@ import polars as pl
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import wide
+from picosweep.analysis.preference import written
 from picosweep.analysis.results import Results
 
 COLUMNS: Final = (
@@ -21,7 +22,7 @@ TOLERANCE: Final = 0.005
 _DISTANCE: Final[Mapping[str, Any]] = {
     "title": "KL from the reference (nats per token)",
     "scale": alt.Scale(type="symlog", constant=0.01),
-    "axis": alt.Axis(values=[0, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]),
+    "axis": alt.Axis(values=[0, 0.01, 0.03, 0.1, 0.3, 1, 3, 10], format="~g"),
 }
 _CHANGE: Final[Mapping[str, Any]] = {
     "scale": alt.Scale(type="symlog"),
@@ -96,7 +97,7 @@ def preference_front_chart(table: pl.DataFrame) -> Chart:
     base = alt.Chart(table).encode(
         x=alt.X("reference_kl:Q", **_DISTANCE),
         y=alt.Y("preference_accuracy:Q", title="Pairs preferred", axis=alt.Axis(format="%"),
-                scale=alt.Scale(zero=False)),
+                scale=alt.Scale(zero=False, padding=8)),
     )  # fmt: skip
     line = base.transform_filter("datum.front").mark_line(interpolate="step-after", strokeWidth=2)
     return wide(line.encode(color=alt.value("#8a94a0")), _points(base), height=300)
@@ -143,6 +144,7 @@ def figure(results: Results) -> Figure | None:
     table = preference_table(results.full_budget)
     if table.is_empty():
         return None
+    texts = written.panel(results.samples, table)
     return Figure(
         key="preferences",
         title="Preferred how often, at what distance from the reference",
@@ -165,11 +167,13 @@ def figure(results: Results) -> Figure | None:
                 chart=preference_beta_chart(table),
                 table=table,
             ),
+            *([] if texts is None else [texts]),
         ),
         note=(
             "Trials at full budget. Accuracy is over validation pairs, ties count half; each loss "
             "prefers as it sees it (sums, means per token, with or without the reference). The KL "
             "divergence is exact, over the completions of both members. A larger beta holds the "
-            "model closer to its reference; the losses themselves do not compare across betas."
+            "model closer to its reference; the losses do not compare across betas. Each "
+            "architecture is measured from a reference of its own."
         ),
     )

@@ -60,15 +60,16 @@ def quotes(table: pl.DataFrame) -> tuple[Quote, ...]:
         Quote(
             architecture=row["architecture"] or "",
             trial_id=row["trial_id"] or "",
-            heading="" if row["rung"] is None else f"rung {row['rung']}",
+            heading="reference" if row["rung"] is None else f"rung {row['rung']}",
             prompt=row["prompt"] or "",
-            text=_shortened(row["text"] or ""),
+            text=shortened(row["text"] or ""),
         )
         for row in table.head(MAX_QUOTES).iter_rows(named=True)
     )
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return a text as the page shows it: long ones cut."""
     return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS].rstrip() + " …"
 
 
@@ -98,7 +99,8 @@ def figure(results: Results) -> Figure | None:
         title="Samples side by side",
         panels=tuple(panels),
         note=(
-            "The best trial of each architecture at each rung, later rungs first; prompts are in "
-            "bold. A text repeats itself where three words in a row have stood in it before."
+            "The best trial of each architecture at each rung, later rungs first, at last what "
+            "preference training started from; prompts are in bold. A text repeats itself where "
+            "three words in a row have stood in it before."
         ),
     )
