@@ -24,6 +24,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from picosweep.sweeps.errors import did_you_mean
 from picosweep.sweeps.spec.expressions import Expression, parse_expression
 
 Value = bool | int | float | str | None
@@ -259,7 +260,10 @@ def parse_parameter(name: str, written: Any) -> Parameter:
     when = options.pop("when", None)
     step = options.pop("step", None)
     if len(options) != 1 or (kind := next(iter(options))) not in KINDS:
-        raise ValueError(f"needs exactly one of {', '.join(KINDS)}")
+        hint = did_you_mean(next(iter(options)), KINDS) if len(options) == 1 else ""
+        if {"min", "max"} <= options.keys():
+            hint = "a range is written {uniform: [min, max]}"
+        raise ValueError(f"needs exactly one of {', '.join(KINDS)}{hint and f' ({hint})'}")
     if step is not None and kind not in ("uniform", "int_uniform"):
         raise ValueError(f"step goes with uniform and int_uniform, not with {kind}")
     if when is not None and not isinstance(when, str):
