@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test truth chaos check quality bench reference format clean
+.PHONY: help install sweep studies test truth chaos check quality bench reference format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 sweep: $(INSTALLED) ## run the demo sweep and write its report (a few minutes on two cores)
 	$(BIN)/picosweep run sweeps/specs/demo.yaml
+
+studies: $(INSTALLED) ## run the shipped studies and write their pages (most of an hour on two cores)
+	for name in $$(ls sweeps/studies); do \
+		[ ! -f sweeps/studies/$$name/study.yaml ] || \
+		$(BIN)/picosweep study $$name --pages docs/studies || exit; done
 
 test: $(INSTALLED) ## run all tests, a local Ray included
 	$(BIN)/python -m pytest -m 'not hosts'

@@ -154,6 +154,7 @@ from .commands.suggest import suggest as suggest
 from .commands.tokenizer import tokenizer_checks as tokenizer_checks
 from .remote.fetch import fetch as fetch
 from .remote.submit import submit as submit
+from .studies.run import study as study, study_plan as study_plan
 from .sweeps.errors import InputError as InputError
 from .trained.answers import Answered as Answered
 from .trained.evaluate import evaluate as evaluate

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from picosweep.model_commands import add_model_commands
 from picosweep.remote.commands import ElsewhereOption, add_cluster_commands
+from picosweep.study_commands import add_study_commands
 from picosweep.sweeps.errors import InputError, input_error
 from picosweep.terminal.console import PlainConsole
 from picosweep.terminal.options import JsonOption, ResultsOption, TrialArgument, print_json
@@ -31,8 +32,23 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version  # noqa: PLC0415 - no other command needs it
+
+        sys.stdout.write(f"picosweep {version('picosweep')}\n")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
     """Hyperparameter sweeps for very small language models."""
 
 
@@ -301,6 +317,7 @@ def schema_command() -> None:
 
 add_cluster_commands(app)
 add_model_commands(app)
+add_study_commands(app)
 
 
 def _if_elsewhere(address: str | None, *words: str) -> None:

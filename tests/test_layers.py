@@ -16,11 +16,14 @@ LOOSE = ("picosweep", "analysis", "sweeps", "pico", "pico.data")
 
 ROOMS: Mapping[str, str] = {
     # The program
-    "picosweep.cli": "pico.presets picosweep.commands picosweep.model_commands picosweep.remote "
-    "picosweep.terminal sweeps.errors sweeps.spec",
+    "picosweep.cli": "pico.presets picosweep.commands picosweep.model_commands "
+    "picosweep.remote picosweep.study_commands picosweep.terminal sweeps.errors sweeps.spec",
     "picosweep.terminal": "analysis.next_steps analysis.page pico.presets pico.probes "
     "picosweep.commands picosweep.trained sweeps.decisions sweeps.errors sweeps.search "
     "sweeps.spec sweeps.store",
+    "picosweep.study_commands": "picosweep.studies picosweep.terminal sweeps.errors",
+    "picosweep.studies": "analysis.images analysis.page analysis.report analysis.results "
+    "pico.presets picosweep.commands sweeps.errors sweeps.search sweeps.spec sweeps.store",
     "picosweep.remote": "picosweep.terminal pico.data.config pico.data.sources sweeps.errors "
     "sweeps.spec sweeps.store sweeps.workers",
     "picosweep.commands": "analysis.images analysis.next_steps analysis.page analysis.report "

@@ -62,16 +62,17 @@ class Ranking:
         longest = max(row["rung"] for row in rows)
         last = [row for row in rows if row["rung"] == longest]
         searched = [row for row in last if row["cohort"] != "confirm"]
-        fresh: dict[str, list[float]] = {}
+        fresh: dict[str, list[Mapping[str, Any]]] = {}
         for row in last:
             if row["cohort"] == "confirm":
-                fresh.setdefault(_setting(row), []).append(float(row[self.metric]))
+                fresh.setdefault(_setting(row), []).append(row)
         best: Winner | None = None
         for row in sorted(searched, key=self.key):
-            seeds = tuple(fresh.get(_setting(row), ())) if fresh else ()
-            if fresh and not seeds:
+            again = tuple(fresh.get(_setting(row), ()))
+            if fresh and not again:
                 continue
-            one = Winner(row=row, seeds=seeds, own=float(row[self.metric]))
+            seeds = tuple(float(one[self.metric]) for one in again)
+            one = Winner(row=row, again=again, seeds=seeds, own=float(row[self.metric]))
             if best is None or self._sign * one.value < self._sign * best.value:
                 best = one
         return best
@@ -83,8 +84,10 @@ class Winner:
 
     row: Mapping[str, Any]
     """The searched trial that has it."""
+    again: tuple[Mapping[str, Any], ...]
+    """The trials that train it again on fresh seeds."""
     seeds: tuple[float, ...]
-    """The objective on fresh seeds."""
+    """The objective of these."""
     own: float
     """The objective of the searched trial."""
 

@@ -1,6 +1,7 @@
 """The command line before any command runs."""
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,14 @@ def test_a_folder_that_is_gone_is_told(
         main()
     assert ended.value.code == 2
     assert "the current folder no longer exists" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_installed_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, and nothing else is loaded or run."""
+    monkeypatch.setattr(sys, "argv", ["picosweep", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code in (0, None)
+    assert capsys.readouterr().out == f"picosweep {version('picosweep')}\n"

@@ -15,8 +15,10 @@ import polars as pl
 import pytest
 import yaml
 
+from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.store.now import read_now
 from picosweep.sweeps.store.reader import read_journal
+from picosweep.trained.probe import probe
 from tests.small_sweep import command, picosweep, small_text, table
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
@@ -136,9 +138,11 @@ def test_looking_at_a_sweep(reference: tuple[Path, str]) -> None:
     look = ("probe", trial_id, "--kind", "attention", "--results", results)
     assert "reads 'Ada sees' as" in picosweep(*look, "-p", "Ada sees")
     assert "needs a prompt" in picosweep(*look, expect=2)
-    assert "the model reads 1 to" in picosweep(*look, "-p", "Ada " * 99, expect=2)
+    with pytest.raises(InputError, match="the model reads 1 to"):
+        probe(trial_id, kind="attention", prompt="Ada " * 99, results=results)
     kgram = status[0]["best"]["kgram"][0]
-    assert "has no attention" in picosweep("probe", kgram, "--results", results, expect=2)
+    with pytest.raises(InputError, match="has no attention"):
+        probe(kgram, results=results)
     _evaluate(results, trial_id, kgram)
     assert "search.trials_per_architecture" in picosweep("suggest", "small", "--results", results)
     assert "no such trial" in picosweep("show", "nope", "--results", results, expect=2)

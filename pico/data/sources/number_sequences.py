@@ -1,7 +1,9 @@
 """Sequences of whole numbers made when they are read: tasks with a known answer.
 
 Each family is a function of a random generator that draws one sequence; `numbers:families` is the
-three classic ones in equal parts. Words are separated by spaces, ready for the `int` tokenizer.
+three classic ones in equal parts. `numbers:recall` asks for what stood before: multi-query
+associative recall, as in Arora et al. 2023, https://arxiv.org/abs/2312.04927, section 4. Words are
+separated by spaces, ready for the `int` tokenizer.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +20,8 @@ Family = Callable[[np.random.Generator, NumbersConfig], list[int]]
 PREFIX = "numbers:"
 
 _LARGEST_FIRST_EXPONENT = 32
+_NUMBERS_PER_RECALLED = 4
+"""A key and its value, told and asked for."""
 
 
 def _counting(random: np.random.Generator, config: NumbersConfig) -> list[int]:
@@ -67,12 +71,24 @@ def _random_walk(random: np.random.Generator, config: NumbersConfig) -> list[int
     return numbers
 
 
+def _recall(random: np.random.Generator, config: NumbersConfig) -> list[int]:
+    """Return pairs of a key and a value, then the keys in another order, each with its value."""
+    count = config.length // _NUMBERS_PER_RECALLED
+    half = (config.max_value + 1) // 2
+    keys = random.choice(half, size=count, replace=False)
+    values = half + random.integers(0, config.max_value + 1 - half, size=count)
+    order = random.permutation(count)
+    told = np.stack([keys, values], axis=1)
+    return [int(number) for number in np.concatenate([told, told[order]]).ravel()]
+
+
 FAMILIES: dict[str, Family] = {
     "counting": _counting,
     "arithmetic": _arithmetic,
     "geometric": _geometric,
     "alternating": _alternating,
     "random_walk": _random_walk,
+    "recall": _recall,
     "consecutive": _counting,
     "even": _even,
     "powers_of_two": _powers_of_two,
@@ -87,6 +103,8 @@ _LEAST_MAX_VALUE: dict[str, Callable[[int], int]] = {
     "even": lambda length: 2 * (length - 1),
     "families": lambda length: 2 * (length - 1),
     "geometric": lambda _length: 25,
+    # As many keys as pairs, and as many values again.
+    "recall": lambda length: 2 * (length // _NUMBERS_PER_RECALLED) - 1,
 }
 """By length, the least `max_value` that leaves room for a sequence; a geometric one has at least
 three numbers. Families not named here always fit."""

@@ -244,6 +244,12 @@ def sequences(family, **fields):
     return [np.array(text.split(), dtype=np.float64) for text in texts]
 
 
+def is_recall(row):
+    """Different keys, and each again once with the value that it came with."""
+    told, asked = np.split(row[: len(row) // 4 * 4].reshape(-1, 2), 2)
+    return len(set(told[:, 0])) == len(told) and dict(told.tolist()) == dict(asked.tolist())
+
+
 IS_OF_FAMILY = {
     "counting": lambda row: (np.diff(row) == 1).all(),
     "consecutive": lambda row: (np.diff(row) == 1).all(),
@@ -253,6 +259,7 @@ IS_OF_FAMILY = {
     "geometric": lambda row: len(set(row[1:] / row[:-1])) == 1 and len(row) >= 3,
     "alternating": lambda row: len(set(row)) == 2 and (row[2:] == row[:-2]).all(),
     "random_walk": lambda row: (np.abs(np.diff(row)) == 1).all(),
+    "recall": is_recall,
 }
 
 
@@ -263,7 +270,9 @@ def test_sequences_follow_their_rule(family, length, max_value):
     rows = sequences(family, length=length, max_value=max_value)
     assert all(IS_OF_FAMILY[family](row) for row in rows)
     assert len({tuple(row) for row in rows}) > 8
-    if family != "geometric":
+    if family == "recall":
+        assert all(len(row) == length // 4 * 4 for row in rows)
+    elif family != "geometric":
         assert all(len(row) == length for row in rows)
     if family != "powers_of_two":
         assert all(row.min() >= 0 and row.max() <= max_value for row in rows)

@@ -1,0 +1,245 @@
+"""What came out of a study's sweeps, as plain data: a page is written of it, and nothing else."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from picosweep.studies.judge import Judgement, Measured, SweepRows, judge
+from picosweep.studies.study import Profile, Study, parts_of, sweep_name
+from picosweep.sweeps.search.ranking import Ranking, Winner
+from picosweep.sweeps.store.folder import SweepFolder, read_json
+from picosweep.sweeps.store.reader import read_rows
+from picosweep.sweeps.store.tables import setting_name
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmOutcome:
+    """An architecture's best setting in a sweep."""
+
+    architecture: str
+    trial_id: str
+    num_params: int
+    settings: dict[str, Any]
+    """Of the searched hyperparameters."""
+    own: float
+    """The objective of the searched trial."""
+    again: tuple[float, ...]
+    """The objective on fresh seeds."""
+    trial_ids: tuple[str, ...]
+    """Of these."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOutcome:
+    """What came out of one sweep."""
+
+    name: str
+    metric: str
+    setup: str
+    """Data and budget in a few words."""
+    arms: tuple[ArmOutcome, ...]
+    """The best first."""
+    num_trials: int
+    num_failed: int
+    tokens: int
+    seconds: float
+    """In training and evaluation, over all trials."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """One continuation."""
+
+    arm: str
+    trial_id: str
+    decoder: str
+    prompt: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came out of a study."""
+
+    profile: Profile
+    sweeps: Mapping[str, SweepOutcome]
+    claims: tuple[Judgement, ...]
+    texts: tuple[Text, ...]
+    captions: tuple[str, ...] = ()
+    """A text for each of the study's pictures; empty for one that could not be drawn."""
+
+    def to_json(self) -> str:
+        """Return it as text, for a file beside the page."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Outcome":
+        """Read what `to_json` wrote."""
+        found = json.loads(text)
+        sweeps = {
+            name: SweepOutcome(**one | {"arms": tuple(_arm(arm) for arm in one["arms"])})
+            for name, one in found["sweeps"].items()
+        }
+        claims = tuple(
+            Judgement(**one | {"arms": tuple(_measured(arm) for arm in one["arms"])})
+            for one in found["claims"]
+        )
+        texts = tuple(Text(**one) for one in found["texts"])
+        return cls(
+            profile=found["profile"],
+            sweeps=sweeps,
+            claims=claims,
+            texts=texts,
+            captions=tuple(found["captions"]),
+        )
+
+
+def _arm(found: Mapping[str, Any]) -> ArmOutcome:
+    return ArmOutcome(
+        **{**found, "again": tuple(found["again"]), "trial_ids": tuple(found["trial_ids"])}
+    )
+
+
+def _measured(found: Mapping[str, Any]) -> Measured:
+    return Measured(
+        arm=found["arm"], trial_ids=tuple(found["trial_ids"]), values=tuple(found["values"])
+    )
+
+
+def outcome_of(study: Study, name: str, profile: Profile, results: Path) -> Outcome:
+    """Read a study's sweeps from the results folder, and judge its claims.
+
+    Args:
+        study: the study.
+        name: its name.
+        profile: how large it was run.
+        results: the folder with its sweeps.
+    """
+    sweeps: dict[str, SweepOutcome] = {}
+    rows: dict[str, SweepRows] = {}
+    for sweep in study.sweeps:
+        folder = results / sweep_name(name, sweep, profile)
+        trials = read_rows(folder, "trials")
+        ranking = Ranking.of_stored(read_json(SweepFolder(folder).spec))
+        winners = ranking.winners(trials)
+        rows[sweep] = SweepRows(
+            again={one.row["architecture"]: one.again for one in winners},
+            rows_of=_reader(folder),
+        )
+        sweeps[sweep] = _sweep(
+            folder.name, results, ranking, winners, trials, study, sweep, profile
+        )
+    texts = [text for one in study.texts for text in _texts(one.arm, one.prompt, sweeps, rows)]
+    return Outcome(
+        profile=profile,
+        sweeps=sweeps,
+        claims=tuple(judge(study, rows)),
+        texts=tuple(texts),
+    )
+
+
+def _reader(folder: Path) -> Callable[[str], Sequence[Row]]:
+    known: dict[str, Sequence[Row]] = {}
+
+    def rows_of(table: str) -> Sequence[Row]:
+        if table not in known:
+            known[table] = read_rows(folder, table)
+        return known[table]
+
+    return rows_of
+
+
+def _sweep(
+    name: str,
+    results: Path,
+    ranking: Ranking,
+    winners: Sequence[Winner],
+    trials: Sequence[Row],
+    study: Study,
+    sweep: str,
+    profile: Profile,
+) -> SweepOutcome:
+    spec = study.spec(name, sweep, profile, None)
+    arms = []
+    for winner in winners:
+        row = winner.row
+        own = {
+            **spec.get("common", {}),
+            **spec.get("preference", {}),
+            **spec["architectures"][row["architecture"]],
+        }
+        searched = [key for key, value in own.items() if isinstance(value, list | dict)]
+        settings = {key: row.get(setting_name(row["architecture"], key)) for key in searched}
+        arms.append(
+            ArmOutcome(
+                architecture=row["architecture"],
+                trial_id=row["trial_id"],
+                num_params=row["num_params"],
+                settings={key: value for key, value in settings.items() if value is not None},
+                own=winner.own,
+                again=winner.seeds,
+                trial_ids=tuple(one["trial_id"] for one in winner.again),
+            )
+        )
+    current = [row for row in trials if row.get("current") is not False]
+    return SweepOutcome(
+        name=name,
+        metric=ranking.metric,
+        setup=_setup(read_json(SweepFolder(results / name).spec) or {}),
+        arms=tuple(arms),
+        num_trials=len(current),
+        num_failed=sum(row["status"] in ("failed", "diverged") for row in current),
+        tokens=sum(row["tokens"] or 0 for row in current),
+        seconds=sum(row["seconds"] or 0.0 for row in current),
+    )
+
+
+def _setup(spec: Mapping[str, Any]) -> str:
+    """Say what a sweep's trials train on, and for how long; no path of a machine."""
+    data, budget = spec["data"], spec["budget"]
+    source = data["source"]
+    if isinstance(source, dict):
+        source = ", ".join(f"{_named(one)} {weight:g}" for one, weight in source.items())
+    else:
+        source = _named(source)
+    tokenizer = data["tokenizer"]
+    size = f" of {tokenizer['vocab_size']:,}" if tokenizer["kind"] == "bpe" else ""
+    longest = budget["min"] * budget["factor"] ** (budget["rungs"] - 1)
+    return (
+        f"{source}; tokenizer {tokenizer['kind']}{size}; blocks of {data['block_size']}; "
+        f"{longest:,.0f} {budget['unit']} a trial"
+    )
+
+
+def _named(source: str) -> str:
+    """Return a source's name; of a file or a folder the last part alone."""
+    is_path = "/" in source and not source.startswith("hf:")
+    return Path(source).name if is_path else source
+
+
+def _texts(
+    arm: str, prompt: str, sweeps: Mapping[str, SweepOutcome], rows: Mapping[str, SweepRows]
+) -> list[Text]:
+    sweep, architecture, _ = parts_of(arm)
+    best = [one.trial_id for one in sweeps[sweep].arms if one.architecture == architecture]
+    own = [
+        row
+        for row in rows[sweep].rows_of("samples")
+        if row["trial_id"] in best and row["prompt"] == prompt
+    ]
+    last = max((row["step"] for row in own), default=None)
+    return [
+        Text(
+            arm=arm,
+            trial_id=row["trial_id"],
+            decoder=row["decoder"],
+            prompt=prompt,
+            text=row["text"],
+        )
+        for row in own
+        if row["step"] == last
+    ]

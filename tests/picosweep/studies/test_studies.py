@@ -1,0 +1,140 @@
+"""Studies run: what they write is what their tables hold, and nothing is trained twice."""
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from picosweep.studies.judge import interval, samples_of
+from picosweep.studies.outcome import Outcome
+from picosweep.studies.page import page_of, told
+from picosweep.studies.run import study
+from picosweep.studies.study import load_study, study_names
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.search.setup import check_sweep
+from picosweep.sweeps.store.reader import read_rows
+from tests.small_sweep import picosweep, small_text
+
+PAGES = Path(__file__).parents[3] / "docs" / "studies"
+
+OWN: dict[str, Any] = {
+    "title": "Context",
+    "question": "Does more context help?",
+    "original": "A guess.",
+    "mended": ["It is measured."],
+    "base": {
+        "data": {"source": "text.txt", "tokenizer": {"kind": "char"}, "block_size": 16},
+        "evaluation": {"tokens": 1024},
+        "budget": {"unit": "steps", "min": 60, "factor": 2, "rungs": 1, "reports_per_rung": 1},
+        "search": {"sampler": "grid", "trials_per_architecture": 1},
+        "confirm": {"top": 1, "seeds": 3},
+        "samples": {"prompts": ["Ada "], "num_tokens": 8},
+        "common": {"batch_size": 8, "learning_rate": 0.01, "embed_size": 8, "hidden_size": 16},
+    },
+    "sweeps": {
+        "context": {
+            "asks": "One token, or three.",
+            "spec": {
+                "architectures": {
+                    "one": {"model": "kgram", "context_size": 1},
+                    "three": {"model": "kgram", "context_size": 3},
+                }
+            },
+        },
+    },
+    "claims": [
+        {"name": "more", "text": "Three are better", "below": 0.0,
+         "difference": ["context/three", "context/one"]},
+    ],
+    "pictures": [{"sweep": "context", "figure": "best-settings"}],
+    "texts": [{"arm": "context/three", "prompt": "Ada "}],
+}  # fmt: skip
+
+
+def test_a_study_of_ones_own_is_what_its_tables_hold(tmp_path: Path) -> None:
+    """Run twice, the second time nothing is trained, and the page is the same to the letter."""
+    (tmp_path / "text.txt").write_text(small_text(200), encoding="utf-8")
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(OWN, sort_keys=False))
+    said = picosweep("study", file, "--results", "results", cwd=tmp_path)
+    assert "holds" in said
+    assert "8 trials: " in said
+    page = tmp_path / "results/studies/mine.md"
+    first = page.read_text(encoding="utf-8")
+    again = json.loads(picosweep("study", file, "--results", "results", "--json", cwd=tmp_path))
+    assert again["new_tokens"] == 0
+    assert again["claims"][0]["verdict"] == "holds"
+    assert page.read_text(encoding="utf-8") == first
+    losses: dict[str, list[float]] = {"one": [], "three": []}
+    for row in read_rows(tmp_path / "results/mine-context", "trials"):
+        if row["cohort"] == "confirm":
+            losses[row["architecture"]].append(row["val_loss"])
+    (judged,) = Outcome.from_json(page.with_suffix(".json").read_text(encoding="utf-8")).claims
+    assert [sorted(arm.values) for arm in judged.arms] == [
+        sorted(losses["three"]),
+        sorted(losses["one"]),
+    ]
+    difference = statistics.fmean(losses["three"]) - statistics.fmean(losses["one"])
+    assert judged.estimate == pytest.approx(difference)
+    assert f"| {told(judged)} | **holds** |" in first
+    assert (page.parent / "mine-context-best-settings-0.png").read_bytes().startswith(b"\x89PNG")
+    assert "| context/three | `" in first  # what it wrote
+
+
+def test_what_cannot_be_run_is_one_message(tmp_path: Path) -> None:
+    """No such study, and no study at all; the list has a line for each that there is."""
+    with pytest.raises(InputError, match=r"did you mean course\?"):
+        load_study("cuorse")
+    (tmp_path / "bad.yaml").write_text("title: x")
+    with pytest.raises(InputError, match="not a study"):
+        load_study(str(tmp_path / "bad.yaml"))
+    assert "which study?" in picosweep("study", cwd=tmp_path, expect=2)
+    listed = picosweep("study", "--list", cwd=tmp_path)
+    assert all(f"{name}: " in listed for name in study_names())
+
+
+def test_a_hubs_data_can_be_a_file(tmp_path: Path) -> None:
+    """Which one, says the message; given, it takes the place of the hub's."""
+    own = OWN | {"base": OWN["base"] | {"data": OWN["base"]["data"] | {"source": "hf:a/b"}}}
+    file = tmp_path / "hub.yaml"
+    file.write_text(yaml.safe_dump(own | {"local": "a text"}))
+    with pytest.raises(InputError, match=r"(?s)hint: .*--source FILE, a text"):
+        study(str(file), results=tmp_path / "results")
+    _, found = load_study(str(file))
+    assert found.spec("hub", "context", "small", "x.txt")["data"]["source"] == "x.txt"
+    assert found.spec("hub", "context", "small", None)["data"]["source"] == "hf:a/b"
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_every_spec_of_a_shipped_study_is_one(name: str) -> None:
+    """In both profiles; with as many trials and at least three seeds on either side."""
+    _, shipped = load_study(name)
+    for sweep in shipped.sweeps:
+        for profile in ("small", "full"):
+            checked = check_sweep(shipped.spec(name, sweep, profile, "text.txt"))
+            compared = [
+                one for one in shipped.claims if any(a.startswith(f"{sweep}/") for a in one.arms)
+            ]
+            assert not compared or checked.spec.confirm.seeds >= 3
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_a_shipped_page_is_what_its_numbers_say(name: str) -> None:
+    """The page to the letter, and each verdict by its seeds."""
+    _, shipped = load_study(name)
+    kept = json.loads((PAGES / f"{name}.json").read_text(encoding="utf-8"))
+    outcome = Outcome.from_json(json.dumps(kept))
+    assert page_of(shipped, name, outcome) == (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    assert [one.claim for one in outcome.claims] == [one.name for one in shipped.claims]
+    for claim, found in zip(shipped.claims, outcome.claims, strict=True):
+        assert [arm.arm for arm in found.arms] == list(claim.arms)
+        if found.arms and found.verdict != "cannot tell":
+            known = interval(samples_of(found.arms), 0.05 / shipped.num_intervals)
+            assert (found.estimate, found.low, found.high) == pytest.approx(known)
+            holds = known[2] < claim.below if claim.below is not None else known[1] > claim.above  # type: ignore[operator]
+            assert holds == (found.verdict == "holds")
+    for picture in PAGES.glob(f"{name}-*.png"):
+        assert picture.name in (PAGES / f"{name}.md").read_text(encoding="utf-8")
