@@ -10,6 +10,7 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import wide
 from picosweep.analysis.preference import written
+from picosweep.analysis.preference.marks import PREFERRED, points
 from picosweep.analysis.results import Results
 
 COLUMNS: Final = (
@@ -22,7 +23,7 @@ TOLERANCE: Final = 0.005
 _DISTANCE: Final[Mapping[str, Any]] = {
     "title": "KL from the reference (nats per token)",
     "scale": alt.Scale(type="symlog", constant=0.01),
-    "axis": alt.Axis(values=[0, 0.01, 0.03, 0.1, 0.3, 1, 3, 10], format="~g"),
+    "axis": alt.Axis(values=[0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10], format="~g"),
 }
 _CHANGE: Final[Mapping[str, Any]] = {
     "scale": alt.Scale(type="symlog"),
@@ -96,9 +97,8 @@ def preference_front_chart(table: pl.DataFrame) -> Chart:
     """Draw accuracy against the distance from the reference, the front as a line."""
     base = alt.Chart(table).encode(
         x=alt.X("reference_kl:Q", **_DISTANCE),
-        y=alt.Y("preference_accuracy:Q", title="Pairs preferred", axis=alt.Axis(format="%"),
-                scale=alt.Scale(zero=False, padding=8)),
-    )  # fmt: skip
+        y=PREFERRED,
+    )
     line = base.transform_filter("datum.front").mark_line(interpolate="step-after", strokeWidth=2)
     return wide(line.encode(color=alt.value("#8a94a0")), _points(base), height=300)
 
@@ -123,20 +123,14 @@ def preference_change_chart(table: pl.DataFrame) -> Chart:
 
 
 def _points(base: alt.Chart) -> alt.Chart:
-    points: alt.Chart = base.mark_point(filled=True, size=70, opacity=0.85).encode(
-        color=alt.Color("preference_loss:N", title="loss"),
-        shape=alt.Shape("preference_loss:N", title="loss"),
-        tooltip=[
-            alt.Tooltip("trial_id:N"),
-            alt.Tooltip("preference_loss:N"),
-            alt.Tooltip("beta:Q", format=".3g"),
-            alt.Tooltip("preference_accuracy:Q", format=".1%"),
+    return points(
+        base,
+        [
             alt.Tooltip("reference_kl:Q", format=".4f"),
             alt.Tooltip("chosen_change:Q", format="+.2f"),
             alt.Tooltip("rejected_change:Q", format="+.2f"),
         ],
     )
-    return points
 
 
 def figure(results: Results) -> Figure | None:

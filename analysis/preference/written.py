@@ -8,6 +8,7 @@ import polars as pl
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Panel, Quote
 from picosweep.analysis.page.style import wide
+from picosweep.analysis.preference.marks import PREFERRED, points
 from picosweep.analysis.trials.samples import shortened
 from picosweep.pico.evaluation.diversity import repetition
 
@@ -68,27 +69,18 @@ def repetition_sentence(table: pl.DataFrame) -> str:
 def repetition_chart(table: pl.DataFrame) -> Chart:
     """Draw accuracy against repetition, with the references' as lines."""
     title = "Runs of three words that occurred before"
-    axis = alt.X("repetition:Q", title=title, axis=alt.Axis(format="%"))
-    points = alt.Chart(table).mark_point(filled=True, size=70, opacity=0.85).encode(
-        x=axis,
-        y=alt.Y("preference_accuracy:Q", title="Pairs preferred", axis=alt.Axis(format="%"),
-                scale=alt.Scale(zero=False, padding=8)),
-        color=alt.Color("preference_loss:N", title="loss"),
-        shape=alt.Shape("preference_loss:N", title="loss"),
-        tooltip=[
-            alt.Tooltip("trial_id:N"),
-            alt.Tooltip("beta:Q", format=".3g"),
-            alt.Tooltip("preference_accuracy:Q", format=".1%"),
-            alt.Tooltip("repetition:Q", format=".1%"),
-            alt.Tooltip("repetition_before:Q", format=".1%"),
-        ],
-    )  # fmt: skip
+    base = alt.Chart(table).encode(
+        x=alt.X("repetition:Q", title=title, axis=alt.Axis(format="%")), y=PREFERRED
+    )
+    repeated = [
+        alt.Tooltip(f"{name}:Q", format=".1%") for name in ("repetition", "repetition_before")
+    ]
     references = table.select("architecture", "repetition_before").unique(maintain_order=True)
     lines = alt.Chart(references).mark_rule(strokeDash=[3, 3]).encode(
         x=alt.X("repetition_before:Q", title=title),
         tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("repetition_before:Q", format=".1%")],
     )  # fmt: skip
-    return wide(lines, points, height=240)
+    return wide(lines, points(base, repeated), height=240)
 
 
 def before_and_after(samples: pl.DataFrame, table: pl.DataFrame) -> tuple[Quote, ...]:
