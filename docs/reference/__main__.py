@@ -23,7 +23,7 @@ from picosweep.pico.models.registry import MODELS, find_architecture
 from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.training_config import TrainingConfig
 from picosweep.sweeps.spec.hyperparameters import DataSettings
-from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.spec.schema import Spec, without_null
 from picosweep.sweeps.store.columns import COLUMNS
 from picosweep.sweeps.store.schema.column import Column
 from picosweep.sweeps.store.tables import KEYS
@@ -88,10 +88,7 @@ def _section(section: type[BaseModel], path: tuple[str, ...]) -> Iterable[str]:
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:
     """Return the section that a field is, may be, or is a list of."""
-    if typing.get_origin(annotation) is types.UnionType and types.NoneType in (
-        kinds := typing.get_args(annotation)
-    ):
-        annotation = kinds[0]
+    annotation = without_null(annotation)
     if typing.get_origin(annotation) is list:
         (annotation,) = typing.get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

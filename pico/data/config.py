@@ -124,7 +124,8 @@ class NumbersConfig:
     """Sequences to draw; each is one document."""
 
     length: AtLeastTwo = 32
-    """Numbers in a sequence; a geometric one ends sooner where it would pass `max_value`."""
+    """Numbers in a sequence; a geometric one ends sooner where it would pass `max_value`, and one
+    of `recall` has a multiple of four."""
 
     max_value: AtLeastTwo = 255
     """Largest number written, but for powers of two: there are always `length` of those, and they

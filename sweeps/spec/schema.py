@@ -7,6 +7,7 @@ key path, what was found and what is allowed. Defaults live here (the sweep), in
 
 import dataclasses
 import functools
+import types
 import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -346,6 +347,14 @@ class Spec(_Section):
         """The data section as `pico` takes it."""
         config: DataConfig = _to_dataclass(DataConfig, self.data)
         return config
+
+
+def without_null(annotation: Any) -> Any:
+    """Return what a setting is where it is there: of `X | None` the X, all else as it is."""
+    if typing.get_origin(annotation) is not types.UnionType:
+        return annotation
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
+    return kinds[0] if len(kinds) == 1 else annotation
 
 
 def _to_dataclass(config_class: type[Any], section: Any) -> Any:

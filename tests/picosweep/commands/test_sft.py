@@ -124,6 +124,7 @@ def test_the_plan_tells_both_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             {"sft": PREFERENCE["sft"] | {"common": {"learning_rat": 1}}},
             "did you mean learning_rate",
         ),
+        ({"sft": PREFERENCE["sft"] | {"serach": {}}}, "did you mean search?"),
         ({"sft": None, "init_from": {"kgram": "3f2a"}}, "every architecture needs a reference"),
         ({"sft": None, "init_from": {"lstm": "3f2a"}}, "init_from.lstm: no such architecture"),
     ],
@@ -134,3 +135,12 @@ def test_a_section_that_makes_no_sense_is_refused(changes: dict[str, Any], told:
     with pytest.raises(InputError) as error:
         check_sweep({**PREFERENCE, "data": data, **changes})
     assert told in str(error.value)
+
+
+def test_an_empty_part_of_the_section_means_its_defaults() -> None:
+    """As everywhere in a spec."""
+    data = {"source": "text.txt", "tokenizer": {"kind": "char"}, "block_size": 16}
+    sft = {"budget": PREFERENCE["sft"]["budget"], "common": None, "search": None}
+    checked = check_sweep({**PREFERENCE, "data": data, "sft": sft})
+    assert checked.sft is not None
+    assert checked.sft.spec.common == {}
