@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, NoReturn
 
 import typer
-from rich.text import Text
 
 from picosweep.model_commands import add_model_commands
 from picosweep.remote.commands import ElsewhereOption, add_cluster_commands
@@ -19,7 +18,6 @@ from picosweep.terminal.streams import failure, prepare_streams, say
 
 DONE: Final = 0
 BAD_INPUT: Final = 2
-TOO_MANY_FAILED: Final = 3
 INTERRUPTED: Final = 130
 
 app = typer.Typer(
@@ -77,7 +75,7 @@ def run_command(
     from picosweep.commands.logs import seconds_since_process_start  # noqa: PLC0415
     from picosweep.commands.run import run  # noqa: PLC0415 - takes seconds, and help must not wait
     from picosweep.terminal.live import LiveView  # noqa: PLC0415
-    from picosweep.terminal.summary import print_summary  # noqa: PLC0415
+    from picosweep.terminal.summary import print_ending, print_summary  # noqa: PLC0415
 
     console = PlainConsole(stderr=as_json)
     with LiveView(console) as view:
@@ -93,14 +91,7 @@ def run_command(
         print_json(result.session() | {"folder": result.folder, "report": result.report})
     else:
         print_summary(console, result)
-    if result.status != "completed":
-        console.print(
-            Text.assemble(("not complete:", "bold"), f" {result.reason}; {result.advice}")
-        )
-    if result.status == "interrupted":
-        sys.exit(INTERRUPTED)
-    if result.status == "failed":
-        sys.exit(TOO_MANY_FAILED)
+    sys.exit(print_ending(console, result))
 
 
 @app.command("report")

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich import box
@@ -16,8 +16,6 @@ from picosweep.terminal.options import JsonOption, ResultsOption, print_json
 
 if TYPE_CHECKING:  # it imports torch, which help does without
     from picosweep.studies.run import StudyResult
-
-EXIT_CODES: Final = {"interrupted": 130, "failed": 3}
 
 
 def add_study_commands(app: typer.Typer) -> None:
@@ -66,6 +64,7 @@ def study_command(
         return
     from picosweep.studies.run import study  # noqa: PLC0415 - imports torch
     from picosweep.terminal.live import LiveView  # noqa: PLC0415
+    from picosweep.terminal.summary import print_ending  # noqa: PLC0415
 
     with LiveView(console) as view:
         found = study(
@@ -83,8 +82,7 @@ def study_command(
         print_study(console, found)
     unfinished = found.unfinished
     if unfinished is not None:
-        console.print(f"not complete: {unfinished.reason}; {unfinished.advice}")
-        sys.exit(EXIT_CODES.get(unfinished.status, 0))
+        sys.exit(print_ending(console, unfinished))
 
 
 def print_study(console: PlainConsole, found: "StudyResult") -> None:

@@ -1,7 +1,8 @@
 """What came out of a study's sweeps, as plain data: a page is written of it, and nothing else."""
 
+import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -124,15 +125,14 @@ def outcome_of(study: Study, name: str, profile: Profile, results: Path) -> Outc
     for sweep in study.sweeps:
         folder = results / sweep_name(name, sweep, profile)
         trials = read_rows(folder, "trials")
-        ranking = Ranking.of_stored(read_json(SweepFolder(folder).spec))
+        spec = read_json(SweepFolder(folder).spec) or {}
+        ranking = Ranking.of_stored(spec)
         winners = ranking.winners(trials)
         rows[sweep] = SweepRows(
             again={one.row["architecture"]: one.again for one in winners},
-            rows_of=_reader(folder),
+            rows_of=functools.cache(functools.partial(read_rows, folder)),
         )
-        sweeps[sweep] = _sweep(
-            folder.name, results, ranking, winners, trials, study, sweep, profile
-        )
+        sweeps[sweep] = _sweep(spec, ranking.metric, winners, trials)
     texts = [text for one in study.texts for text in _texts(one.arm, one.prompt, sweeps, rows)]
     return Outcome(
         profile=profile,
@@ -142,34 +142,15 @@ def outcome_of(study: Study, name: str, profile: Profile, results: Path) -> Outc
     )
 
 
-def _reader(folder: Path) -> Callable[[str], Sequence[Row]]:
-    known: dict[str, Sequence[Row]] = {}
-
-    def rows_of(table: str) -> Sequence[Row]:
-        if table not in known:
-            known[table] = read_rows(folder, table)
-        return known[table]
-
-    return rows_of
-
-
 def _sweep(
-    name: str,
-    results: Path,
-    ranking: Ranking,
-    winners: Sequence[Winner],
-    trials: Sequence[Row],
-    study: Study,
-    sweep: str,
-    profile: Profile,
+    spec: Mapping[str, Any], metric: str, winners: Sequence[Winner], trials: Sequence[Row]
 ) -> SweepOutcome:
-    spec = study.spec(name, sweep, profile, None)
     arms = []
     for winner in winners:
         row = winner.row
         own = {
-            **spec.get("common", {}),
-            **spec.get("preference", {}),
+            **spec["common"],
+            **spec["preference"],
             **spec["architectures"][row["architecture"]],
         }
         searched = [key for key, value in own.items() if isinstance(value, list | dict)]
@@ -187,9 +168,9 @@ def _sweep(
         )
     current = [row for row in trials if row.get("current") is not False]
     return SweepOutcome(
-        name=name,
-        metric=ranking.metric,
-        setup=_setup(read_json(SweepFolder(results / name).spec) or {}),
+        name=spec["name"],
+        metric=metric,
+        setup=_setup(spec),
         arms=tuple(arms),
         num_trials=len(current),
         num_failed=sum(row["status"] in ("failed", "diverged") for row in current),

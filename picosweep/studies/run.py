@@ -1,5 +1,6 @@
 """Running a shipped study: `picosweep study NAME`."""
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from picosweep.commands.result import SweepResult
 from picosweep.commands.run import run
 from picosweep.studies.outcome import Outcome, outcome_of
 from picosweep.studies.page import page_of, picture_file
-from picosweep.studies.study import Profile, Study, load_study
+from picosweep.studies.study import Profile, Study, is_of_hub, load_study
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.store.atomic_write import replace_file
 from picosweep.sweeps.store.mirror import local_results
@@ -76,7 +77,7 @@ def study(
     folder = local_results(Path(results)).absolute()
     done: dict[str, SweepResult] = {}
     for sweep, spec in _specs(chosen, name, profile, source):
-        with _Explained(chosen, spec):
+        with _explained(chosen, spec):
             done[sweep] = run(spec, results=folder, observer=observer)
         if done[sweep].status != "completed":
             return StudyResult(name=name, study=chosen, sweeps=done, outcome=None, page=None)
@@ -101,7 +102,7 @@ def study_plan(
     name, chosen = load_study(name)
     plans = {}
     for sweep, spec in _specs(chosen, name, profile, source):
-        with _Explained(chosen, spec):
+        with _explained(chosen, spec):
             plans[sweep] = plan(spec, results=results)
     return plans
 
@@ -114,21 +115,17 @@ def _specs(
         yield sweep, chosen.spec(name, sweep, profile, given)
 
 
-class _Explained:
-    """Names the file that can stand in where data from a hub cannot be had."""
-
-    def __init__(self, chosen: Study, spec: dict[str, Any]) -> None:
-        self._hint = ""
-        if str(spec["data"].get("source", "")).startswith("hf:") and chosen.local:
-            self._hint = f"without a network give a local copy: --source FILE, {chosen.local}"
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, InputError) and self._hint:
-            *others, last = error.problems
-            raise InputError(*others, replace(last, hint=self._hint)) from error
+@contextlib.contextmanager
+def _explained(chosen: Study, spec: dict[str, Any]) -> Iterator[None]:
+    """Name the file that can stand in where data from a hub cannot be had."""
+    try:
+        yield
+    except InputError as error:
+        if not chosen.local or not is_of_hub(spec):
+            raise
+        *others, last = error.problems
+        hint = f"without a network give a local copy: --source FILE, {chosen.local}"
+        raise InputError(*others, replace(last, hint=hint)) from error
 
 
 def write_page(

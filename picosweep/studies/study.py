@@ -142,7 +142,7 @@ class Study(_Section):
             source: a file in place of data from a hub; None: what the study says.
         """
         spec = self._merged(sweep, profile)
-        if source is not None and str(spec["data"].get("source", "")).startswith("hf:"):
+        if source is not None and is_of_hub(spec):
             spec = merged(spec, {"data": {"source": source}})
         return {"name": sweep_name(name, sweep, profile), **spec}
 
@@ -150,6 +150,11 @@ class Study(_Section):
         own = self.sweeps[sweep]
         of_profile, of_sweep = getattr(self, profile), getattr(own, profile)
         return merged(self.base, of_profile, own.spec, of_sweep)
+
+
+def is_of_hub(spec: Mapping[str, Any]) -> bool:
+    """Return whether a sweep's data comes from a hub."""
+    return str(spec["data"].get("source", "")).startswith("hf:")
 
 
 def parts_of(arm: str) -> tuple[str, str, int | None]:

@@ -47,6 +47,24 @@ def print_summary(console: PlainConsole, result: SweepResult) -> None:
         console.print(f"report  {result.report}", soft_wrap=True)
 
 
+EXIT_CODES: Final[Mapping[str, int]] = {
+    "completed": 0,
+    "limited": 0,
+    "failed": 3,
+    "interrupted": 130,
+}
+"""What a command that ran a sweep ends with, by the sweep's status."""
+
+
+def print_ending(console: PlainConsole, result: SweepResult) -> int:
+    """Say why a sweep is not complete and how it goes on; return the command's exit code."""
+    if result.status != "completed":
+        console.print(
+            Text.assemble(("not complete:", "bold"), f" {result.reason}; {result.advice}")
+        )
+    return EXIT_CODES[result.status]
+
+
 _STATUS_ORDER = ("completed", "stopped", "cached", "diverged", "failed", "running")
 
 
