@@ -143,9 +143,10 @@ class DataConfig:
     """Everything that decides which tokens a model is trained and judged on."""
 
     source: str | dict[str, float] = "stdlib"
-    """`stdlib`, `pydocs`, `numbers:<family>`, `hf:<dataset>[:<configuration>[:<split>]]`, the path
-    of a text, JSONL or Parquet file, of a folder of such files or of a `save_to_disk` folder; or
-    a mixture: a weight for each of several sources."""
+    """`stdlib`, `stdlib:functions`, `pydocs`, `numbers:<family>`,
+    `hf:<dataset>[:<configuration>[:<split>]]`, the path of a text, JSONL or Parquet file, of a
+    folder of such files or of a `save_to_disk` folder; or a mixture: a weight for each of several
+    sources."""
 
     validation_source: str | None = None
     """A source that is the validation part, for data that come with their own split. Without it

@@ -1,8 +1,10 @@
 """Real text that comes with every Python: the standard library's code and the language manual."""
 
+import ast
 import os
 import platform
 import sysconfig
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +54,47 @@ def standard_library() -> Source:
         signature=("stdlib", *files_signature(root, paths)),
         documents=documents,
     )
+
+
+def library_functions() -> Source:
+    """Return the functions and methods of the standard library, each a document of its own.
+
+    They come from the last file to the first, so that a limit on how much is read takes other files
+    than the same limit on `standard_library`: who trains on the one and goes on with the other does
+    not see the same functions twice, as long as both limits are less than half.
+    """
+    root = Path(sysconfig.get_paths()["stdlib"])
+    paths = sorted(_library_files(root), reverse=True)
+
+    def documents() -> Iterator[str]:
+        for path in paths:
+            yield from _functions(path)
+
+    return Source(
+        description=f"functions of the standard library of Python {platform.python_version()}",
+        signature=("stdlib:functions", *files_signature(root, paths)),
+        documents=documents,
+    )
+
+
+def _functions(path: Path) -> Iterator[str]:
+    """Return the functions of a file, those inside of others with them."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        waiting: list[ast.AST] = [ast.parse(text)]
+    except (UnicodeDecodeError, SyntaxError):
+        return  # a few installations carry a file in another encoding, or a template of one
+    lines = text.splitlines()
+    found = []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+            found.append((first, node.end_lineno))
+        else:
+            waiting += ast.iter_child_nodes(node)
+    for first, last in sorted(found):
+        yield textwrap.dedent("\n".join(lines[first - 1 : last])) + "\n"
 
 
 def _library_files(root: Path) -> Iterator[Path]:

@@ -29,6 +29,19 @@ def _counting(random: np.random.Generator, config: NumbersConfig) -> list[int]:
     return list(range(first, first + config.length))
 
 
+def _counting_low(random: np.random.Generator, config: NumbersConfig) -> list[int]:
+    """Return a count that stays below the middle."""
+    first = int(random.integers(0, config.max_value // 2 - config.length + 2))
+    return list(range(first, first + config.length))
+
+
+def _counting_high(random: np.random.Generator, config: NumbersConfig) -> list[int]:
+    """Return a count that stays above the middle."""
+    least = config.max_value // 2 + 1
+    first = int(random.integers(least, config.max_value - config.length + 2))
+    return list(range(first, first + config.length))
+
+
 def _even(random: np.random.Generator, config: NumbersConfig) -> list[int]:
     first = 2 * int(random.integers(0, config.max_value // 2 - config.length + 2))
     return list(range(first, first + 2 * config.length, 2))
@@ -84,6 +97,8 @@ def _recall(random: np.random.Generator, config: NumbersConfig) -> list[int]:
 
 FAMILIES: dict[str, Family] = {
     "counting": _counting,
+    "counting_low": _counting_low,
+    "counting_high": _counting_high,
     "arithmetic": _arithmetic,
     "geometric": _geometric,
     "alternating": _alternating,
@@ -99,6 +114,8 @@ _GROUPS = {"families": ("consecutive", "even", "powers_of_two")}
 _LEAST_MAX_VALUE: dict[str, Callable[[int], int]] = {
     "counting": lambda length: length - 1,
     "consecutive": lambda length: length - 1,
+    "counting_low": lambda length: 2 * (length - 1),
+    "counting_high": lambda length: 2 * length - 1,
     "arithmetic": lambda length: length - 1,
     "even": lambda length: 2 * (length - 1),
     "families": lambda length: 2 * (length - 1),

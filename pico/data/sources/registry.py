@@ -5,12 +5,20 @@ from pathlib import Path
 
 from picosweep.pico.data.config import DataConfig
 from picosweep.pico.data.sources import hub, number_sequences
-from picosweep.pico.data.sources.installed import language_manual, standard_library
+from picosweep.pico.data.sources.installed import (
+    language_manual,
+    library_functions,
+    standard_library,
+)
 from picosweep.pico.data.sources.paths import path_source
 from picosweep.pico.data.sources.source import Source
 from picosweep.pico.errors import FieldError, nearest
 
-INSTALLED: dict[str, Callable[[], Source]] = {"stdlib": standard_library, "pydocs": language_manual}
+INSTALLED: dict[str, Callable[[], Source]] = {
+    "stdlib": standard_library,
+    "stdlib:functions": library_functions,
+    "pydocs": language_manual,
+}
 
 
 def open_source(name: str, config: DataConfig, download_dir: Path) -> Source:

@@ -1,4 +1,8 @@
+import ast
+import itertools
 import json
+import sysconfig
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -7,7 +11,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from picosweep.pico.data.config import DataConfig, NumbersConfig
-from picosweep.pico.data.sources.installed import language_manual, standard_library
+from picosweep.pico.data.sources.installed import (
+    language_manual,
+    library_functions,
+    standard_library,
+)
 from picosweep.pico.data.sources.number_sequences import FAMILIES
 from picosweep.pico.data.sources.registry import open_source
 from picosweep.pico.errors import FieldError
@@ -29,6 +37,19 @@ def test_the_standard_library_is_there_without_its_tests():
     assert "json/decoder.py" in names
     assert not any("/test" in name or "pydoc_data" in name for name in names)
     assert "def " in next(source.documents())
+
+
+def test_functions_of_the_standard_library_stand_for_themselves():
+    """Methods without their class's indentation, decorators with them, the last files first."""
+    source = library_functions()
+    texts = list(itertools.islice(source.documents(), 300))
+    for text in texts:
+        (only,) = ast.parse(text).body
+        assert isinstance(only, ast.FunctionDef | ast.AsyncFunctionDef)
+    assert any(text.startswith("@") for text in texts)
+    names = [name for name, _, _ in standard_library().signature[2]]
+    last = (Path(sysconfig.get_paths()["stdlib"]) / names[-1]).read_text(encoding="utf-8")
+    assert texts[0].splitlines()[0] in last
 
 
 def test_the_manual_is_english():
@@ -252,6 +273,8 @@ def is_recall(row):
 
 IS_OF_FAMILY = {
     "counting": lambda row: (np.diff(row) == 1).all(),
+    "counting_low": lambda row: (np.diff(row) == 1).all(),
+    "counting_high": lambda row: (np.diff(row) == 1).all(),
     "consecutive": lambda row: (np.diff(row) == 1).all(),
     "even": lambda row: (np.diff(row) == 2).all() and row[0] % 2 == 0,
     "powers_of_two": lambda row: (row[1:] == 2 * row[:-1]).all() and np.log2(row[0]) % 1 == 0,
@@ -276,6 +299,14 @@ def test_sequences_follow_their_rule(family, length, max_value):
         assert all(len(row) == length for row in rows)
     if family != "powers_of_two":
         assert all(row.min() >= 0 and row.max() <= max_value for row in rows)
+
+
+@pytest.mark.parametrize("max_value", [60, 61])
+def test_counts_of_the_two_halves_share_no_number(max_value):
+    """Below the middle and above it, and every number of a half is counted over."""
+    low = np.unique(np.concatenate(sequences("counting_low", length=10, max_value=max_value)))
+    high = np.unique(np.concatenate(sequences("counting_high", length=10, max_value=max_value)))
+    assert np.concatenate([low, high]).tolist() == list(range(max_value + 1))
 
 
 def test_the_three_families_take_turns():
