@@ -61,6 +61,10 @@ def study_command(
         for sweep, planned in plans.items():
             console.print(Text(sweep, "bold"))
             print_plan(console, planned)
+        for sweep, own in load_study(name)[1].sweeps.items():
+            if sweep not in plans:
+                arms = ", ".join(sorted(set(own.starts_from.values())))
+                console.print(f"{sweep}: planned once {arms} is trained, from which it goes on")
         return
     from picosweep.studies.run import study  # noqa: PLC0415 - imports torch
     from picosweep.terminal.live import LiveView  # noqa: PLC0415

@@ -32,6 +32,7 @@ class Measured:
 
     arm: str
     trial_ids: tuple[str, ...]
+    seeds: tuple[int, ...]
     values: tuple[float, ...]
 
     @property
@@ -75,7 +76,7 @@ def _judge(claim: Claim, sweeps: Mapping[str, SweepRows], level: float) -> Judge
     if claim.preset is not None:
         count = float(PRESETS[claim.preset].num_params)
         return _decided(claim, (), count, count, count)
-    arms = tuple(_measured(arm, claim, sweeps) for arm in claim.arms)
+    arms = tuple(_measured(place, arm, claim, sweeps) for place, arm in enumerate(claim.arms))
     fewest = min(len(arm.values) for arm in arms)
     if fewest < LEAST_SEEDS:
         return Judgement(
@@ -87,18 +88,20 @@ def _judge(claim: Claim, sweeps: Mapping[str, SweepRows], level: float) -> Judge
             reason=f"{fewest} of at least {LEAST_SEEDS} fresh seeds have the figure",
             arms=arms,
         )
-    return _decided(claim, arms, *interval(samples_of(arms), level))
+    samples = samples_of(arms, paired=claim.paired)
+    return _decided(claim, arms, *interval(samples, level))
 
 
-def samples_of(arms: Sequence[Measured]) -> list[Sequence[float]]:
-    """Return what an interval is made of: the arms' values, or their differences trial by trial.
+def samples_of(arms: Sequence[Measured], *, paired: bool) -> list[Sequence[float]]:
+    """Return what an interval is made of: the arms' values, or their differences seed by seed.
 
-    Two arms of the same trials, at different rungs, differ by what the trials have in common less
-    than their values scatter.
+    Two arms of the same trials, at different rungs or in different rows, differ by what the trials
+    have in common less than their values scatter; so do two whose trials see the same batches.
     """
-    if len(arms) == 2 and arms[0].trial_ids == arms[1].trial_ids:
-        pairs = zip(arms[0].values, arms[1].values, strict=True)
-        return [[first - second for first, second in pairs]]
+    if len(arms) == 2 and (paired or arms[0].trial_ids == arms[1].trial_ids):
+        second = dict(zip(arms[1].seeds, arms[1].values, strict=True))
+        first = zip(arms[0].seeds, arms[0].values, strict=True)
+        return [[value - second[seed] for seed, value in first if seed in second]]
     return [arm.values for arm in arms]
 
 
@@ -145,24 +148,31 @@ def _decided(
     )
 
 
-def _measured(arm: str, claim: Claim, sweeps: Mapping[str, SweepRows]) -> Measured:
+def _measured(place: int, arm: str, claim: Claim, sweeps: Mapping[str, SweepRows]) -> Measured:
     sweep, architecture, rung = parts_of(arm)
     found = {
-        str(row["trial_id"]): value
+        (str(row["trial_id"]), int(row["seed"])): value
         for row in sweeps[sweep].again.get(architecture, ())
-        if (value := _value(row, claim, sweeps[sweep], rung)) is not None
+        if (value := _value(row, claim, claim.rows_of(place), sweeps[sweep], rung)) is not None
     }
-    return Measured(arm=arm, trial_ids=tuple(found), values=tuple(found.values()))
+    return Measured(
+        arm=arm,
+        trial_ids=tuple(trial_id for trial_id, _ in found),
+        seeds=tuple(seed for _, seed in found),
+        values=tuple(found.values()),
+    )
 
 
-def _value(trial: Row, claim: Claim, sweep: SweepRows, rung: int | None) -> float | None:
+def _value(
+    trial: Row, claim: Claim, where: Row, sweep: SweepRows, rung: int | None
+) -> float | None:
     """Return a trial's figure; None where it has none."""
     table = "reports" if rung is not None and claim.table == "trials" else claim.table
     if table == "trials":
         values = [trial.get(claim.metric)]
     else:
         own = [row for row in sweep.rows_of(table) if row["trial_id"] == trial["trial_id"]]
-        asked = [row for row in own if all(row.get(k) == v for k, v in claim.where.items())]
+        asked = [row for row in own if all(row.get(k) == v for k, v in where.items())]
         if rung is not None:
             asked = [row for row in asked if row["rung"] == rung]
         last = max((row["step"] for row in asked), default=None)

@@ -5,16 +5,30 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from picosweep.studies.judge import Judgement, Measured, SweepRows, judge
-from picosweep.studies.study import Profile, Study, parts_of, sweep_name
+from picosweep.studies.study import Profile, Study, Texts, parts_of, sweep_name
 from picosweep.sweeps.search.ranking import Ranking, Winner
 from picosweep.sweeps.store.folder import SweepFolder, read_json
 from picosweep.sweeps.store.reader import read_rows
 from picosweep.sweeps.store.tables import setting_name
 
 Row = dict[str, Any]
+
+METRICS: Final = (
+    "val_loss",
+    "val_accuracy",
+    "val_perplexity",
+    "bits_per_byte",
+    "train_loss",
+    "num_params",
+    "flops_per_token",
+    "tokens",
+    "seconds",
+    "peak_memory_bytes",
+)
+"""What the list of a sweep's best trials shows of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +63,8 @@ class SweepOutcome:
     tokens: int
     seconds: float
     """In training and evaluation, over all trials."""
+    best: tuple[dict[str, Any], ...] = ()
+    """The best trials of the search with their metrics, where the page lists them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +98,10 @@ class Outcome:
         """Read what `to_json` wrote."""
         found = json.loads(text)
         sweeps = {
-            name: SweepOutcome(**one | {"arms": tuple(_arm(arm) for arm in one["arms"])})
+            name: SweepOutcome(
+                **one
+                | {"arms": tuple(_arm(arm) for arm in one["arms"]), "best": tuple(one["best"])}
+            )
             for name, one in found["sweeps"].items()
         }
         claims = tuple(
@@ -107,7 +126,10 @@ def _arm(found: Mapping[str, Any]) -> ArmOutcome:
 
 def _measured(found: Mapping[str, Any]) -> Measured:
     return Measured(
-        arm=found["arm"], trial_ids=tuple(found["trial_ids"]), values=tuple(found["values"])
+        arm=found["arm"],
+        trial_ids=tuple(found["trial_ids"]),
+        seeds=tuple(found["seeds"]),
+        values=tuple(found["values"]),
     )
 
 
@@ -132,8 +154,9 @@ def outcome_of(study: Study, name: str, profile: Profile, results: Path) -> Outc
             again={one.row["architecture"]: one.again for one in winners},
             rows_of=functools.cache(functools.partial(read_rows, folder)),
         )
-        sweeps[sweep] = _sweep(spec, ranking.metric, winners, trials)
-    texts = [text for one in study.texts for text in _texts(one.arm, one.prompt, sweeps, rows)]
+        best = _best(trials, ranking, study.sweeps[sweep].best)
+        sweeps[sweep] = _sweep(spec, ranking.metric, winners, trials, best)
+    texts = [text for one in study.texts for text in _texts(one, sweeps, rows, results)]
     return Outcome(
         profile=profile,
         sweeps=sweeps,
@@ -142,8 +165,22 @@ def outcome_of(study: Study, name: str, profile: Profile, results: Path) -> Outc
     )
 
 
+def _best(trials: Sequence[Row], ranking: Ranking, number: int) -> tuple[Row, ...]:
+    searched = [
+        row
+        for row in trials
+        if row["cohort"] != "confirm" and row.get("current") is not False and row[METRICS[0]]
+    ]
+    first = sorted(searched, key=ranking.key)[:number]
+    return tuple({key: row[key] for key in ("architecture", "trial_id", *METRICS)} for row in first)
+
+
 def _sweep(
-    spec: Mapping[str, Any], metric: str, winners: Sequence[Winner], trials: Sequence[Row]
+    spec: Mapping[str, Any],
+    metric: str,
+    winners: Sequence[Winner],
+    trials: Sequence[Row],
+    best: tuple[Row, ...],
 ) -> SweepOutcome:
     arms = []
     for winner in winners:
@@ -176,6 +213,7 @@ def _sweep(
         num_failed=sum(row["status"] in ("failed", "diverged") for row in current),
         tokens=sum(row["tokens"] or 0 for row in current),
         seconds=sum(row["seconds"] or 0.0 for row in current),
+        best=best,
     )
 
 
@@ -189,6 +227,8 @@ def _setup(spec: Mapping[str, Any]) -> str:
         source = _named(source)
     tokenizer = data["tokenizer"]
     size = f" of {tokenizer['vocab_size']:,}" if tokenizer["kind"] == "bpe" else ""
+    if tokenizer["path"] is not None:
+        size = " of the sweep that it goes on from"
     longest = budget["min"] * budget["factor"] ** (budget["rungs"] - 1)
     return (
         f"{source}; tokenizer {tokenizer['kind']}{size}; blocks of {data['block_size']}; "
@@ -203,24 +243,50 @@ def _named(source: str) -> str:
 
 
 def _texts(
-    arm: str, prompt: str, sweeps: Mapping[str, SweepOutcome], rows: Mapping[str, SweepRows]
+    asked: Texts,
+    sweeps: Mapping[str, SweepOutcome],
+    rows: Mapping[str, SweepRows],
+    results: Path,
 ) -> list[Text]:
-    sweep, architecture, _ = parts_of(arm)
+    sweep, architecture, _ = parts_of(asked.arm)
     best = [one.trial_id for one in sweeps[sweep].arms if one.architecture == architecture]
+    if asked.decoders:
+        return [text for trial_id in best for text in _written(asked, trial_id, results)]
     own = [
         row
         for row in rows[sweep].rows_of("samples")
-        if row["trial_id"] in best and row["prompt"] == prompt
+        if row["trial_id"] in best and row["prompt"] == asked.prompt
     ]
     last = max((row["step"] for row in own), default=None)
     return [
         Text(
-            arm=arm,
+            arm=asked.arm,
             trial_id=row["trial_id"],
             decoder=row["decoder"],
-            prompt=prompt,
+            prompt=asked.prompt,
             text=row["text"],
         )
         for row in own
         if row["step"] == last
+    ]
+
+
+def _written(asked: Texts, trial_id: str, results: Path) -> list[Text]:
+    # Imported late: it needs torch, which pages are made without.
+    from picosweep.pico.probes.decoding import Decoding  # noqa: PLC0415
+    from picosweep.trained.generate import Writer  # noqa: PLC0415
+
+    decodings = [Decoding(**one.model_dump()) for one in asked.decoders]
+    samples = Writer(trial_id, results).samples(
+        [asked.prompt], num_tokens=asked.num_tokens, seed=0, decodings=decodings
+    )
+    return [
+        Text(
+            arm=asked.arm,
+            trial_id=trial_id,
+            decoder=sample.decoder,
+            prompt=sample.prompt,
+            text=sample.text,
+        )
+        for sample in samples
     ]

@@ -10,7 +10,7 @@ from typing import Final
 
 from picosweep.analysis.page import wording
 from picosweep.studies.judge import LEVEL, Judgement, Measured
-from picosweep.studies.outcome import ArmOutcome, Outcome
+from picosweep.studies.outcome import ArmOutcome, Outcome, SweepOutcome
 from picosweep.studies.study import Claim, Picture, Study
 
 MOST_CHARACTERS: Final = 160
@@ -108,8 +108,8 @@ def _details(study: Study, outcome: Outcome) -> Iterable[str]:
     for claim in study.claims:
         found = judged[claim.name]
         rows += [
-            (claim.name, arm.arm, metric_of(claim), _values(arm), _ids(arm.trial_ids))
-            for arm in found.arms
+            (claim.name, arm.arm, metric_of(claim, place), _values(arm), _ids(arm.trial_ids))
+            for place, arm in enumerate(found.arms)
         ]
     if rows:
         yield _table(("claim", "arm", "figure", "on fresh seeds", "trials"), rows)
@@ -122,11 +122,11 @@ def _details(study: Study, outcome: Outcome) -> Iterable[str]:
     yield "\n".join(f"- {line}" for line in decided)
 
 
-def metric_of(claim: Claim) -> str:
-    """Return which figure a claim is about."""
+def metric_of(claim: Claim, place: int = 0) -> str:
+    """Return which figure of its first (0) or second (1) arm a claim is about."""
     if claim.table == "trials":
         return claim.metric
-    where = ", ".join(str(value) for value in claim.where.values())
+    where = ", ".join(str(value) for value in claim.rows_of(place).values())
     return f"{claim.reduce} {claim.metric} ({claim.table}{': ' if where else ''}{where})"
 
 
@@ -135,7 +135,9 @@ def bound_of(claim: Claim) -> str:
     if claim.preset is not None:
         what = f"the number of parameters of {claim.preset}"
     elif claim.difference is not None:
-        what = f"{metric_of(claim)} of {claim.difference[0]} less that of {claim.difference[1]}"
+        other = "that" if claim.where_second is None else metric_of(claim, 1)
+        first, second = claim.difference
+        what = f"{metric_of(claim)} of {first} less {other} of {second}"
     else:
         what = f"{metric_of(claim)} of {claim.value}"
     if claim.below is not None:
@@ -162,6 +164,8 @@ def _sweep(study: Study, name: str, key: str, outcome: Outcome) -> str:
             [_arm(arm) for arm in found.arms],
         ),
     ]  # fmt: skip
+    if found.best:
+        parts.append(_best(found))
     if found.num_failed:
         parts.append(f"{wording.plural(found.num_failed, 'trial')} failed or diverged.")
     for picture, caption in zip(study.pictures, outcome.captions, strict=False):
@@ -171,9 +175,31 @@ def _sweep(study: Study, name: str, key: str, outcome: Outcome) -> str:
     return "\n\n".join(parts)
 
 
+def _best(found: SweepOutcome) -> str:
+    """Return the sweep's best trials with the metrics of each."""
+    metrics = [metric for metric in found.best[0] if metric not in ("architecture", "trial_id")]
+    rows = [
+        (
+            str(row["architecture"]),
+            f"`{str(row['trial_id'])[:SHOWN]}`",
+            *(_metric(row[metric]) for metric in metrics),
+        )
+        for row in found.best
+    ]
+    head = ("architecture", "trial", *metrics)
+    return f"The {len(rows)} best trials of the search:\n\n{_table(head, rows)}"
+
+
+def _metric(value: object) -> str:
+    if not isinstance(value, int | float):
+        return wording.ABSENT
+    return wording.count(value) if abs(value) >= 10_000 else wording.significant(value, 4)
+
+
 def picture_file(name: str, picture: Picture) -> str:
     """Return the file's name of a picture, beside the page."""
-    return f"{name}-{picture.sweep}-{picture.figure}-{picture.tab}.png"
+    tab = picture.architecture or picture.tab
+    return f"{name}-{picture.sweep}-{picture.figure}-{tab}.png"
 
 
 def _arm(arm: ArmOutcome) -> tuple[str, ...]:

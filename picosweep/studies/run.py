@@ -1,8 +1,7 @@
 """Running a shipped study: `picosweep study NAME`."""
 
 import contextlib
-import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,22 @@ from picosweep.commands.plan import Plan, plan
 from picosweep.commands.result import SweepResult
 from picosweep.commands.run import run
 from picosweep.studies.outcome import Outcome, outcome_of
-from picosweep.studies.page import page_of, picture_file
-from picosweep.studies.study import Profile, Study, is_of_hub, load_study
+from picosweep.studies.page import page_of
+from picosweep.studies.study import (
+    Profile,
+    Study,
+    is_of_hub,
+    load_study,
+    merged,
+    parts_of,
+    sweep_name,
+)
 from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.search.ranking import Ranking
 from picosweep.sweeps.store.atomic_write import replace_file
+from picosweep.sweeps.store.folder import SweepFolder, read_json
 from picosweep.sweeps.store.mirror import local_results
-
-log = logging.getLogger("picosweep")
+from picosweep.sweeps.store.reader import read_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +85,9 @@ def study(
     folder = local_results(Path(results)).absolute()
     done: dict[str, SweepResult] = {}
     for sweep, spec in _specs(chosen, name, profile, source):
+        start = _start(chosen, sweep, {key: one.folder for key, one in done.items()})
         with _explained(chosen, spec):
-            done[sweep] = run(spec, results=folder, observer=observer)
+            done[sweep] = run(merged(spec, start), results=folder, observer=observer)
         if done[sweep].status != "completed":
             return StudyResult(name=name, study=chosen, sweeps=done, outcome=None, page=None)
     outcome = outcome_of(chosen, name, profile, folder)
@@ -96,15 +105,50 @@ def study_plan(
 ) -> dict[str, Plan]:
     """Work out what a study's sweeps would do, by their names in it.
 
+    One whose trials go on from those of another is left out until these are trained.
+
     Raises:
         InputError: there is no such study, or its data cannot be had.
     """
     name, chosen = load_study(name)
     plans = {}
     for sweep, spec in _specs(chosen, name, profile, source):
+        sources = (parts_of(arm)[0] for arm in chosen.sweeps[sweep].starts_from.values())
+        folders = {one: Path(results) / sweep_name(name, one, profile) for one in sources}
+        try:
+            start = _start(chosen, sweep, folders)
+        except NotTrainedError:
+            continue
         with _explained(chosen, spec):
-            plans[sweep] = plan(spec, results=results)
+            plans[sweep] = plan(merged(spec, start), results=results)
     return plans
+
+
+class NotTrainedError(Exception):
+    """The sweep that another one goes on from has no trained trial yet."""
+
+
+def _start(chosen: Study, sweep: str, folders: Mapping[str, Path]) -> dict[str, Any]:
+    """Return what a sweep's spec says of the weights that it goes on from, and of their tokens.
+
+    Raises:
+        NotTrainedError: they are not there yet.
+    """
+    starts = {}
+    tokenizer = {}
+    for name, arm in chosen.sweeps[sweep].starts_from.items():
+        source, architecture, _ = parts_of(arm)
+        folder = SweepFolder(folders[source])
+        ranking = Ranking.of_stored(read_json(folder.spec))
+        rows = read_rows(folder.path, "trials") if folder.spec.exists() else []
+        best = [one.row for one in ranking.winners(rows) if one.row["architecture"] == architecture]
+        if not best:
+            raise NotTrainedError(arm)
+        starts[name] = best[0]["trial_id"]
+        tokenizer = {"kind": "bpe", "path": str(folder.tokenizer())}
+    if not starts:
+        return {}
+    return {"init_from": starts, "data": {"tokenizer": tokenizer}}
 
 
 def _specs(
@@ -132,34 +176,12 @@ def write_page(
     chosen: Study, name: str, outcome: Outcome, folders: dict[str, Path], target: Path
 ) -> Path:
     """Write a study's page, its numbers and its pictures into a folder; return the page's path."""
+    # Imported late: Altair takes seconds, and a plan does without.
+    from picosweep.studies.drawing import draw  # noqa: PLC0415
+
     target.mkdir(parents=True, exist_ok=True)
-    outcome = replace(outcome, captions=tuple(_draw(chosen, name, outcome, folders, target)))
+    outcome = replace(outcome, captions=tuple(draw(chosen, name, outcome, folders, target)))
     replace_file(target / f"{name}.json", outcome.to_json().encode())
     page = target / f"{name}.md"
     replace_file(page, page_of(chosen, name, outcome).encode())
     return page
-
-
-def _draw(
-    chosen: Study, name: str, outcome: Outcome, folders: dict[str, Path], target: Path
-) -> Iterator[str]:
-    """Write the pictures; yield a caption for each, with the trials that it shows."""
-    # Imported late: Altair takes seconds, and a study without pictures does without.
-    from picosweep.analysis.images import render_image  # noqa: PLC0415
-    from picosweep.analysis.report import make_sections  # noqa: PLC0415
-    from picosweep.analysis.results import load  # noqa: PLC0415
-
-    figures = {}
-    for sweep in {picture.sweep for picture in chosen.pictures}:
-        sections = make_sections(load(folders[sweep]))
-        figures[sweep] = {figure.key: figure for one in sections for figure in one.figures}
-    for picture in chosen.pictures:
-        figure = figures[picture.sweep].get(picture.figure)
-        panel = None if figure is None else figure.panels[picture.tab]
-        if figure is None or panel is None or panel.chart is None:
-            log.warning("%s has no figure %s to show", picture.sweep, picture.figure)
-            yield ""
-            continue
-        (target / picture_file(name, picture)).write_bytes(render_image(panel.chart, "png"))
-        best = ", ".join(one.trial_id[:8] for one in outcome.sweeps[picture.sweep].arms)
-        yield f"{figure.title}: {panel.sentence} Best trials: {best}."

@@ -23,6 +23,7 @@ Arm = Annotated[str, Field(pattern=r"^[^/@]+/[^/@]+(@\d+)?$")]
 
 _FOLDER: Final = Path(str(files("picosweep.sweeps"))) / "studies"
 _FILE: Final = "study.yaml"
+_OWN_FILE: Final = "study:"
 
 
 class _Section(BaseModel):
@@ -47,8 +48,13 @@ class Claim(_Section):
     table: str = "trials"
     """Where the metric stands; of other tables than `trials`, in the rows that `where` names."""
     where: dict[str, str | int] = Field(default_factory=dict)
+    where_second: dict[str, str | int] | None = None
+    """Rows of the second arm, where they are others than the first one's."""
     reduce: Literal["mean", "max", "min"] = "mean"
     """What makes one number of a trial's several rows."""
+    paired: bool = False
+    """Whether the two arms are compared seed by seed: they see the same batches, and a difference
+    that is far smaller than the seeds' scatter is to be told."""
     below: float | None = None
     above: float | None = None
     wrong: str = ""
@@ -61,6 +67,8 @@ class Claim(_Section):
             raise ValueError("a claim has one of difference, value, preset")
         if (self.below is None) == (self.above is None):
             raise ValueError("a claim has one bound: below or above")
+        if self.difference is None and (self.paired or self.where_second is not None):
+            raise ValueError("paired and where_second are of two arms")
         if self.preset is not None and self.preset not in PRESETS:
             raise ValueError(f"no preset {self.preset}")
         return self
@@ -72,6 +80,11 @@ class Claim(_Section):
             return self.difference
         return () if self.value is None else (self.value,)
 
+    def rows_of(self, place: int) -> dict[str, str | int]:
+        """Return what names the rows of an arm, the first (0) or the second (1)."""
+        second = self.where_second
+        return second if place == 1 and second is not None else self.where
+
 
 class Picture(_Section):
     """A chart of a sweep's report, by the key of its figure and the place of its tab."""
@@ -79,19 +92,46 @@ class Picture(_Section):
     sweep: str
     figure: str
     tab: int = 0
+    architecture: str = ""
+    """In place of a tab's number: the first tab of this architecture's."""
+    layer: int | None = None
+    """Of attention maps: the layer whose heads are shown, counted from 0 as in the tables."""
+
+    @model_validator(mode="after")
+    def _layer_of_attention(self) -> Self:
+        if (self.layer is None) == (self.figure == "attention"):
+            raise ValueError("a picture of attention, and no other, names a layer")
+        return self
+
+
+class Decoder(_Section):
+    """How a text is drawn."""
+
+    temperature: float = Field(default=1.0, ge=0)
+    top_k: int | None = Field(default=None, ge=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
 
 
 class Texts(_Section):
-    """What the best trial of an arm wrote after a prompt, by decoder."""
+    """What the best trial of an arm writes after a prompt, by decoder."""
 
     arm: Arm
     prompt: str
+    decoders: list[Decoder] = Field(default_factory=list)
+    """None: the texts that it wrote at the end of its training."""
+    num_tokens: int = Field(default=40, ge=1)
+    """Most tokens of a text, where decoders are given."""
 
 
 class StudySweep(_Section):
     """One sweep of a study: what it asks, its spec, and what each profile changes in it."""
 
     asks: str
+    starts_from: dict[str, Arm] = Field(default_factory=dict)
+    """By architecture: the arm of an earlier sweep from whose weights its trials go on, in that
+    sweep's tokens. The others start from random weights."""
+    best: int = Field(default=0, ge=0)
+    """How many of the best trials the page lists."""
     spec: dict[str, Any] = Field(default_factory=dict)
     small: dict[str, Any] = Field(default_factory=dict)
     full: dict[str, Any] = Field(default_factory=dict)
@@ -125,6 +165,12 @@ class Study(_Section):
                     raise ValueError(f"claim {claim.name}: no sweep {sweep}")
                 if architecture not in self._merged(sweep, "small")["architectures"]:
                     raise ValueError(f"claim {claim.name}: no architecture {architecture}")
+        before: set[str] = set()
+        for name, own in self.sweeps.items():
+            sources = {parts_of(arm)[0] for arm in own.starts_from.values()}
+            if len(sources) > 1 or not sources <= before:
+                raise ValueError(f"sweep {name}: starts_from names one earlier sweep")
+            before.add(name)
         return self
 
     @cached_property
@@ -210,14 +256,25 @@ def load_study(name: str) -> tuple[str, Study]:
     return name, read_study(_FOLDER / name / _FILE)
 
 
+def _located(content: Any, folder: Path) -> Any:
+    """Return what a study's file says, with each text `study:NAME` made the path of its file."""
+    if isinstance(content, dict):
+        return {key: _located(value, folder) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_located(value, folder) for value in content]
+    if isinstance(content, str) and content.startswith(_OWN_FILE):
+        return str(folder / content.removeprefix(_OWN_FILE))
+    return content
+
+
 def read_study(file: Path) -> Study:
-    """Read a study's file.
+    """Read a study's file; `study:NAME` in it is a file beside it.
 
     Raises:
         InputError: it is not one.
     """
     document = read_yaml(file)
     try:
-        return Study.model_validate(document.content)
+        return Study.model_validate(_located(document.content, file.parent))
     except ValidationError as error:
         raise input_error(f"not a study: {error}", where=str(file)) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
 from picosweep.pico.errors import FieldError
 from picosweep.pico.models.interface import LanguageModel
-from picosweep.pico.probes.decoding import Decoding
+from picosweep.pico.probes.decoding import DECODER_TABLE, Decoding
 from picosweep.pico.probes.generate import stream_text
 from picosweep.pico.probes.neighbours import nearest_tokens
 from picosweep.pico.probes.samples import Sample, write_samples
@@ -61,15 +61,29 @@ class Writer:
             stop_ids=(self.tokenizer.end_of_text_id,),
         )
 
-    def samples(self, prompts: Sequence[str], *, num_tokens: int, seed: int) -> list[Sample]:
-        """Continue every prompt by every decoder, greedy first.
+    def samples(
+        self,
+        prompts: Sequence[str],
+        *,
+        num_tokens: int,
+        seed: int,
+        decodings: Sequence[Decoding] = DECODER_TABLE,
+    ) -> list[Sample]:
+        """Continue every prompt by every decoder; by default greedy first.
 
         Raises:
             InputError: the tokenizer cannot read a prompt.
         """
         for prompt in prompts:
             self.ids(prompt)
-        return write_samples(self.model, self.tokenizer, prompts, num_tokens=num_tokens, seed=seed)
+        return write_samples(
+            self.model,
+            self.tokenizer,
+            prompts,
+            num_tokens=num_tokens,
+            decodings=decodings,
+            seed=seed,
+        )
 
     def neighbours(self, text: str) -> list[TokenNeighbours]:
         """Return each token of a text with the tokens nearest to it.

@@ -17,7 +17,10 @@ A, B = (1.00, 1.02, 1.01), (1.30, 1.26, 1.31)
 def rows(**arms: Sequence[float | None]) -> dict[str, SweepRows]:
     """A sweep `s` whose architectures have these losses on fresh seeds."""
     again = {
-        name: [{"trial_id": f"{name}{n}", "val_loss": value} for n, value in enumerate(values)]
+        name: [
+            {"trial_id": f"{name}{n}", "seed": n, "val_loss": value}
+            for n, value in enumerate(values)
+        ]
         for name, values in arms.items()
     }
     scores = [
@@ -81,15 +84,36 @@ def test_a_claim_holds_where_its_interval_lies_on_its_side(
 def test_the_same_trials_at_two_rungs_are_compared_one_by_one() -> None:
     """What a seed does at both rungs is no scatter of the difference."""
     first, second = (
-        Measured(arm=arm, trial_ids=("p", "q", "r"), values=values)
+        Measured(arm=arm, trial_ids=("p", "q", "r"), seeds=(1, 2, 3), values=values)
         for arm, values in (("s/a@1", (5.0, 7.0, 9.1)), ("s/a@0", (4.0, 6.0, 8.0)))
     )
-    (differences,) = samples_of([first, second])
+    (differences,) = samples_of([first, second], paired=False)
     assert differences == pytest.approx([1.0, 1.0, 1.1])
     other = replace(second, trial_ids=("x", "y", "z"))
-    assert samples_of([first, other]) == [first.values, second.values]
+    assert samples_of([first, other], paired=False) == [first.values, second.values]
     known = stats.ttest_rel(first.values, second.values).confidence_interval(0.95)
-    assert interval(samples_of([first, second]), 0.05)[1:] == pytest.approx((known.low, known.high))
+    found = interval(samples_of([first, second], paired=False), 0.05)
+    assert found[1:] == pytest.approx((known.low, known.high))
+
+
+def test_trials_of_the_same_seeds_can_be_compared_seed_by_seed() -> None:
+    """In whatever order they stand, and of seeds that both sides have."""
+    first = Measured(arm="s/a", trial_ids=("p", "q"), seeds=(1, 2), values=(5.0, 7.0))
+    second = Measured(arm="s/b", trial_ids=("x", "y", "z"), seeds=(3, 2, 1), values=(0.0, 6.5, 4.0))
+    assert samples_of([first, second], paired=True) == [[1.0, 0.5]]
+    claim = {"difference": ["s/a", "s/b"], "below": 0.0, "paired": True}
+    scattered, lower = (1.0, 2.0, 3.0), (1.1, 2.1, 3.11)
+    assert judge(study(claim), rows(a=scattered, b=lower))[0].verdict == "holds"
+    apart = judge(study(claim | {"paired": False}), rows(a=scattered, b=lower))
+    assert apart[0].verdict == "cannot tell"
+
+
+def test_the_two_sides_can_be_of_different_rows() -> None:
+    """Of the same trial even: what it scores on one text, and on another."""
+    claim = {"difference": ["s/a", "s/a"], "above": 0.0, "table": "evaluations", "metric": "score",
+             "where": {"section": "y"}, "where_second": {"section": "x"}}  # fmt: skip
+    (found,) = judge(study(claim), rows(a=A))
+    assert [arm.values for arm in found.arms] == [(0.7,), (pytest.approx(0.3),)]
 
 
 def test_more_claims_make_wider_intervals() -> None:
@@ -138,6 +162,8 @@ def test_an_arm_can_be_of_an_earlier_rung() -> None:
         {"value": "t/a", "below": 0.0},
         {"preset": "gpt-9", "below": 0.0},
         {"value": "a", "below": 0.0},
+        {"value": "s/a", "below": 0.0, "paired": True},
+        {"value": "s/a", "below": 0.0, "where_second": {}},
     ],
 )
 def test_claims_that_nothing_could_decide_are_refused(claim: dict[str, Any]) -> None:

@@ -26,12 +26,11 @@ OWN: dict[str, Any] = {
     "original": "A guess.",
     "mended": ["It is measured."],
     "base": {
-        "data": {"source": "text.txt", "tokenizer": {"kind": "char"}, "block_size": 16},
+        "data": {"source": "text.txt", "tokenizer": {"kind": "bpe", "vocab_size": 270}},
         "evaluation": {"tokens": 1024},
-        "budget": {"unit": "steps", "min": 60, "factor": 2, "rungs": 1, "reports_per_rung": 1},
+        "budget": {"unit": "steps", "min": 200, "factor": 2, "rungs": 1, "reports_per_rung": 1},
         "search": {"sampler": "grid", "trials_per_architecture": 1},
         "confirm": {"top": 1, "seeds": 3},
-        "samples": {"prompts": ["Ada "], "num_tokens": 8},
         "common": {"batch_size": 8, "learning_rate": 0.01, "embed_size": 8, "hidden_size": 16},
     },
     "sweeps": {
@@ -44,35 +43,66 @@ OWN: dict[str, Any] = {
                 }
             },
         },
+        "further": {
+            "asks": "What comes of training on, and what a Transformer looks at.",
+            "starts_from": {"on": "context/three"},
+            "best": 2,
+            "spec": {
+                "samples": {"prompts": ["Ada "], "num_tokens": 8},
+                "evaluate": {"suite": "text", "texts": ["study:apart.txt"]},
+                "probes": {"kinds": ["attention"], "prompt": "Ada sees Bea."},
+                "architectures": {
+                    "on": {"model": "kgram", "context_size": 3},
+                    "new": {"model": "kgram", "context_size": 3},
+                    "looks": {"model": "transformer", "num_layers": 1, "num_heads": 2},
+                },
+            },
+        },
     },
     "claims": [
         {"name": "more", "text": "Three are better", "below": 0.0,
          "difference": ["context/three", "context/one"]},
+        {"name": "on", "text": "Training on is no worse", "below": 0.1, "paired": True,
+         "difference": ["further/on", "further/new"]},
+        {"name": "apart", "text": "Letters apart are harder to read", "above": 0.0,
+         "value": "further/on", "table": "evaluations", "metric": "score",
+         "where": {"section": "bits per byte", "item": "apart.txt"}},
     ],
-    "pictures": [{"sweep": "context", "figure": "best-settings"}],
-    "texts": [{"arm": "context/three", "prompt": "Ada "}],
+    "pictures": [
+        {"sweep": "context", "figure": "best-settings"},
+        {"sweep": "further", "figure": "attention", "architecture": "looks", "layer": 0},
+    ],
+    "texts": [
+        {"arm": "further/on", "prompt": "Ada "},
+        {"arm": "context/three", "prompt": "Ada ", "num_tokens": 4,
+         "decoders": [{"temperature": 0}, {"top_p": 0.5}]},
+    ],
 }  # fmt: skip
 
 
 def test_a_study_of_ones_own_is_what_its_tables_hold(tmp_path: Path) -> None:
     """Run twice, the second time nothing is trained, and the page is the same to the letter."""
     (tmp_path / "text.txt").write_text(small_text(200), encoding="utf-8")
+    (tmp_path / "apart.txt").write_text(" ".join(small_text(3)), encoding="utf-8")
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(OWN, sort_keys=False))
+    planned = picosweep("study", file, "--results", "results", "--dry-run", cwd=tmp_path)
+    assert "further: planned once context/three is trained" in planned
     said = picosweep("study", file, "--results", "results", cwd=tmp_path)
     assert "holds" in said
-    assert "8 trials: " in said
+    assert "20 trials: " in said
     page = tmp_path / "results/studies/mine.md"
     first = page.read_text(encoding="utf-8")
     again = json.loads(picosweep("study", file, "--results", "results", "--json", cwd=tmp_path))
     assert again["new_tokens"] == 0
-    assert again["claims"][0]["verdict"] == "holds"
+    assert [claim["verdict"] for claim in again["claims"]] == ["holds"] * 3
     assert page.read_text(encoding="utf-8") == first
     losses: dict[str, list[float]] = {"one": [], "three": []}
     for row in read_rows(tmp_path / "results/mine-context", "trials"):
         if row["cohort"] == "confirm":
             losses[row["architecture"]].append(row["val_loss"])
-    (judged,) = Outcome.from_json(page.with_suffix(".json").read_text(encoding="utf-8")).claims
+    outcome = Outcome.from_json(page.with_suffix(".json").read_text(encoding="utf-8"))
+    judged, further, _ = outcome.claims
     assert [sorted(arm.values) for arm in judged.arms] == [
         sorted(losses["three"]),
         sorted(losses["one"]),
@@ -80,8 +110,26 @@ def test_a_study_of_ones_own_is_what_its_tables_hold(tmp_path: Path) -> None:
     difference = statistics.fmean(losses["three"]) - statistics.fmean(losses["one"])
     assert judged.estimate == pytest.approx(difference)
     assert f"| {told(judged)} | **holds** |" in first
-    assert (page.parent / "mine-context-best-settings-0.png").read_bytes().startswith(b"\x89PNG")
-    assert "| context/three | `" in first  # what it wrote
+    pictures = ["mine-context-best-settings-0.png", "mine-further-attention-looks.png"]
+    assert all((page.parent / one).read_bytes().startswith(b"\x89PNG") for one in pictures)
+    # It went on from the best of the first sweep: better than the same from random weights.
+    (three,) = [arm for arm in outcome.sweeps["context"].arms if arm.architecture == "three"]
+    (start,) = [row for row in read_rows(tmp_path / "results/mine-context", "trials")
+                if row["trial_id"] == three.trial_id]  # fmt: skip
+    assert further.estimate is not None
+    assert further.estimate < 0
+    assert max(further.arms[0].values) < start["val_loss"]
+    # What it wrote at the end of training, by six decoders, and now, by the two asked for.
+    decoders = [one.decoder for one in outcome.texts]
+    assert len(decoders) == 8
+    assert decoders[-2:] == ["greedy", "temperature 1, top-p 0.5"]
+    assert all(f"| {one.arm} | `{one.trial_id[:8]}` | {one.decoder} |" in first
+               for one in outcome.texts)  # fmt: skip
+    best = outcome.sweeps["further"].best
+    assert [row["val_loss"] for row in best] == sorted(
+        row["val_loss"] for row in read_rows(tmp_path / "results/mine-further", "trials")
+        if row["cohort"] != "confirm"
+    )[:2]  # fmt: skip
 
 
 def test_what_cannot_be_run_is_one_message(tmp_path: Path) -> None:
@@ -132,7 +180,9 @@ def test_a_shipped_page_is_what_its_numbers_say(name: str) -> None:
     for claim, found in zip(shipped.claims, outcome.claims, strict=True):
         assert [arm.arm for arm in found.arms] == list(claim.arms)
         if found.arms and found.verdict != "cannot tell":
-            known = interval(samples_of(found.arms), 0.05 / shipped.num_intervals)
+            known = interval(
+                samples_of(found.arms, paired=claim.paired), 0.05 / shipped.num_intervals
+            )
             assert (found.estimate, found.low, found.high) == pytest.approx(known)
             holds = known[2] < claim.below if claim.below is not None else known[1] > claim.above  # type: ignore[operator]
             assert holds == (found.verdict == "holds")
