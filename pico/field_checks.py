@@ -9,6 +9,7 @@ import functools
 import inspect
 import itertools
 import math
+import operator
 import textwrap
 import types
 import typing
@@ -32,6 +33,8 @@ class Range:
     """Whether None is allowed, too."""
     problem: str = "out of range"
     """What is wrong with a value outside, in a few words."""
+    bounds: tuple[tuple[str, float], ...] = ()
+    """Of a number, by the names that JSON Schema has for them: `minimum`, `exclusiveMaximum`."""
 
     def holds(self, value: object) -> bool:
         """Return whether a field may have a value."""
@@ -44,22 +47,46 @@ def whole_number(least: int) -> Range:
     def contains(value: object) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
-    return Range(f"a whole number of at least {least}", contains, problem="too small")
+    return Range(
+        f"a whole number of at least {least}",
+        contains,
+        problem="too small",
+        bounds=(("minimum", least),),
+    )
 
 
-def number(allowed: str, holds: Callable[[float], bool]) -> Range:
+def number(
+    allowed: str,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> Range:
     """Return a range of finite numbers.
 
     Args:
         allowed: the range in words.
-        holds: whether a finite number lies in it.
+        least: the smallest number in it.
+        above: the largest number that is too small.
+        most: the largest number in it.
+        below: the smallest number that is too large.
     """
+    sides = {
+        "minimum": (least, operator.ge),
+        "exclusiveMinimum": (above, operator.gt),
+        "maximum": (most, operator.le),
+        "exclusiveMaximum": (below, operator.lt),
+    }
+    given = [(bound, holds) for bound, holds in sides.values() if bound is not None]
 
     def contains(value: object) -> bool:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and math.isfinite(value) and holds(value)  # type: ignore[arg-type]
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        return math.isfinite(value) and all(holds(value, bound) for bound, holds in given)
 
-    return Range(allowed, contains)
+    bounds = tuple((name, bound) for name, (bound, _) in sides.items() if bound is not None)
+    return Range(allowed, contains, bounds=bounds)
 
 
 def one_of(*choices: str) -> Range:
@@ -69,10 +96,10 @@ def one_of(*choices: str) -> Range:
 
 Count = Annotated[int, whole_number(1)]
 CountFromZero = Annotated[int, whole_number(0)]
-Positive = Annotated[float, number("a finite number above 0", lambda v: v > 0)]
-NotNegative = Annotated[float, number("a finite number of at least 0", lambda v: v >= 0)]
-Fraction = Annotated[float, number("a finite number from 0 to 1", lambda v: 0 <= v <= 1)]
-Share = Annotated[float, number("a number from 0 up to (not including) 1", lambda v: 0 <= v < 1)]
+Positive = Annotated[float, number("a finite number above 0", above=0)]
+NotNegative = Annotated[float, number("a finite number of at least 0", least=0)]
+Fraction = Annotated[float, number("a finite number from 0 to 1", least=0, most=1)]
+Share = Annotated[float, number("a number from 0 up to (not including) 1", least=0, below=1)]
 
 _FLAG: Final = Range("true or false", lambda value: isinstance(value, bool))
 
@@ -85,7 +112,7 @@ def ranges_of(config_class: type[Any]) -> Mapping[str, Range]:
 @functools.lru_cache(maxsize=64)
 def _ranges_of(config_class: type[Any]) -> Mapping[str, Range]:
     hints = typing.get_type_hints(config_class, include_extras=True)
-    found = {field.name: _range_of(hints[field.name]) for field in fields(config_class)}
+    found = {one.name: _range_of(hints[one.name]) for one in fields(config_class)}
     return {name: range_ for name, range_ in found.items() if range_ is not None}
 
 
@@ -137,15 +164,15 @@ def check_fields(config: Any) -> None:
         check_value(name, getattr(config, name), range_)
 
 
-def check_value(field: str, value: object, range_: Range) -> None:
+def check_value(name: str, value: object, range_: Range) -> None:
     """Raise `FieldError` unless a value lies in a range."""
     if not range_.holds(value):
         near = nearest(value, range_.choices)
-        raise FieldError(field=field, found=value, allowed=range_.allowed, near=near)
+        raise FieldError(field=name, found=value, allowed=range_.allowed, near=near)
 
 
-def check_divides(field: str, value: int, divisor_field: str, divisor: int) -> None:
+def check_divides(name: str, value: int, divisor_field: str, divisor: int) -> None:
     """Raise `FieldError` unless `divisor` divides `value`."""
     if value % divisor:
         allowed = f"a multiple of {divisor_field} ({divisor})"
-        raise FieldError(field=field, found=value, allowed=allowed, involved=(divisor_field,))
+        raise FieldError(field=name, found=value, allowed=allowed, involved=(divisor_field,))

@@ -8,7 +8,7 @@ from picosweep.pico.field_checks import Count, NotNegative, Positive, check_fiel
 
 PreferenceLossName = Literal["dpo", "ipo", "simpo", "dpo_length_normalised", "cdpo"]
 CorruptionName = Literal["shuffled", "other_document", "token_noise", "repeated"]
-Flip = Annotated[float, number("from 0 to below 0.5", lambda value: 0 <= value < 0.5)]
+Flip = Annotated[float, number("from 0 to below 0.5", least=0, below=0.5)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import typer
 
 from picosweep.model_commands import add_model_commands
 from picosweep.remote.commands import ElsewhereOption, add_cluster_commands
+from picosweep.start_commands import add_start_commands
 from picosweep.study_commands import add_study_commands
 from picosweep.sweeps.errors import InputError, input_error
 from picosweep.terminal.console import PlainConsole
@@ -298,14 +299,7 @@ def presets_command() -> None:
     print_presets(PlainConsole(), PRESETS)
 
 
-@app.command("schema")
-def schema_command() -> None:
-    """Print the JSON Schema of a spec, for editors."""
-    from picosweep.sweeps.spec.schema import Spec  # noqa: PLC0415
-
-    print_json(Spec.model_json_schema())
-
-
+add_start_commands(app)
 add_cluster_commands(app)
 add_model_commands(app)
 add_study_commands(app)

@@ -16,14 +16,16 @@ LOOSE = ("picosweep", "analysis", "sweeps", "pico", "pico.data")
 
 ROOMS: Mapping[str, str] = {
     # The program
-    "picosweep.cli": "pico.presets picosweep.commands picosweep.model_commands "
-    "picosweep.remote picosweep.study_commands picosweep.terminal sweeps.errors sweeps.spec",
+    "picosweep.cli": "pico.presets picosweep.commands picosweep.model_commands picosweep.remote "
+    "picosweep.start_commands picosweep.study_commands picosweep.terminal "
+    "sweeps.errors",
     "picosweep.terminal": "analysis.next_steps analysis.page pico.presets pico.probes "
     "picosweep.commands picosweep.trained sweeps.decisions sweeps.errors sweeps.search "
     "sweeps.spec sweeps.store",
     "picosweep.study_commands": "picosweep.studies picosweep.terminal sweeps.errors",
-    "picosweep.studies": "analysis.images analysis.page analysis.report analysis.results "
-    "pico.presets picosweep.commands sweeps.errors sweeps.search sweeps.spec sweeps.store",
+    "picosweep.studies": "analysis.images analysis.page analysis.report analysis.results pico.presets "
+    "pico.probes picosweep.commands picosweep.trained sweeps.errors sweeps.search "
+    "sweeps.spec sweeps.store",
     "picosweep.remote": "picosweep.terminal pico.data.config pico.data.sources sweeps.errors "
     "sweeps.spec sweeps.store sweeps.workers",
     "picosweep.commands": "analysis.images analysis.next_steps analysis.page analysis.report "
@@ -114,6 +116,9 @@ ROOMS: Mapping[str, str] = {
     "pico.data.pairs": "pico.data.prepared pico.data.sources pico.data.tokenizers",
     "pico.optional_libraries": "",
     "pico.value_types": "",
+    "picosweep.start": "sweeps.errors",
+    "picosweep.start_commands": "picosweep.start picosweep.terminal",
+    "picosweep.studies.models": "pico.models",
 }
 """Every room (a folder, or a loose module) and the rooms that it may import beside the ground."""
 

@@ -27,7 +27,7 @@ SMALLEST_BPE_VOCABULARY = 257
 AtLeastTwo = Annotated[int, whole_number(2)]
 PartOfText = Annotated[
     float,
-    replace(number("above 0 and below 1", lambda v: 0 < v < 1), problem="not a share of the text"),
+    replace(number("above 0 and below 1", above=0, below=1), problem="not a share of the text"),
 ]
 
 

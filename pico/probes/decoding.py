@@ -12,7 +12,7 @@ from torch import Tensor
 
 from picosweep.pico.field_checks import Count, NotNegative, Positive, check_fields, number
 
-TopP = Annotated[float, number("above 0 and at most 1", lambda value: 0 < value <= 1)]
+TopP = Annotated[float, number("above 0 and at most 1", above=0, most=1)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,108 @@
+"""The commands that one begins with: `explain`, `schema`."""
+
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.padding import Padding
+from rich.text import Text
+
+from picosweep.terminal.console import PlainConsole
+from picosweep.terminal.options import JsonOption, print_json
+
+if TYPE_CHECKING:
+    from picosweep.start.explain import Explained
+    from picosweep.start.settings import Group, Setting
+
+INDENT: Final = 4
+LINK: Final = re.compile(r"\[([^]]*)\]\([^)]*\)")
+"""A link of the reference pages, which a terminal shows the text of."""
+
+
+def add_start_commands(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command("explain")(explain_command)
+    app.command("schema")(schema_command)
+
+
+def explain_command(
+    topic: Annotated[
+        str | None,
+        typer.Argument(help="A section, an architecture or a setting: data, lstm, learning_rate."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a setting of a spec is: its type, default, range and meaning."""
+    from picosweep.start.explain import explain  # noqa: PLC0415
+    from picosweep.start.settings import architecture_names, groups  # noqa: PLC0415
+
+    console = PlainConsole()
+    if topic is None:
+        if as_json:
+            print_json([asdict(group) for group in groups()])
+            return
+        _print_contents(console, groups())
+        return
+    found = explain(topic)
+    if as_json:
+        print_json(
+            [
+                {
+                    "group": one.group.name,
+                    "title": one.group.title,
+                    "settings": [asdict(setting) for setting in one.settings],
+                }
+                for one in found
+            ]
+        )
+        return
+    for number, one in enumerate(found):
+        if number:
+            console.print()
+        _print_explained(console, one)
+    if topic in architecture_names():
+        console.print("\nAll architectures have those of training, too: picosweep explain training")
+
+
+def schema_command() -> None:
+    """Print the JSON Schema of a spec, for editors."""
+    from picosweep.start.settings import read_schema  # noqa: PLC0415
+
+    print_json(read_schema())
+
+
+def _print_contents(console: PlainConsole, groups: "tuple[Group, ...]") -> None:
+    for title, sections in (("Sections of a spec", True), ("Hyperparameters", False)):
+        console.print(Text(title, "bold"))
+        for group in groups:
+            if group.is_section is sections:
+                name = group.name or "top of the spec"
+                keys = ", ".join(setting.name for setting in group.settings)
+                console.print(
+                    Padding(
+                        Text.assemble((name, "cyan"), f"  {keys}"), (0, 0, 0, INDENT), expand=False
+                    )
+                )
+    console.print("More of one of them, or of any key: picosweep explain NAME")
+
+
+def _print_explained(console: PlainConsole, found: "Explained") -> None:
+    group = found.group
+    title = group.title.replace("`", "")
+    if group.name and title != group.name:
+        title = f"{group.name}: {title}"
+    console.print(Text(title, "bold"))
+    for setting in found.settings:
+        console.print(Text.assemble((setting.name, "cyan"), f"  {_kind(setting)}"))
+        meaning = Text(LINK.sub(r"\1", setting.meaning).replace("`", ""))
+        console.print(Padding(meaning, (0, 0, 0, INDENT), expand=False))
+
+
+def _kind(setting: "Setting") -> str:
+    """Return a setting's type, range and default in a line."""
+    kind = ", ".join(filter(None, (setting.type, setting.range))).replace("`", "")
+    default = setting.default.strip("`*")
+    if default == "must be given":
+        return f"{kind}; must be given"
+    return f"{kind}; default {default}" if default else kind
