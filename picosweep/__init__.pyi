@@ -154,6 +154,8 @@ from .commands.suggest import suggest as suggest
 from .commands.tokenizer import tokenizer_checks as tokenizer_checks
 from .remote.fetch import fetch as fetch
 from .remote.submit import submit as submit
+from .start.explain import explain as explain
+from .start.first_spec import init as init
 from .studies.run import study as study, study_plan as study_plan
 from .sweeps.errors import InputError as InputError
 from .trained.answers import Answered as Answered

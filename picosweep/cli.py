@@ -25,7 +25,6 @@ app = typer.Typer(
     name="picosweep",
     help="Hyperparameter sweeps for very small language models.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -51,9 +50,12 @@ def _root(
     """Hyperparameter sweeps for very small language models."""
 
 
+add_start_commands(app)
+
+
 @app.command("run")
 def run_command(
-    spec: Annotated[Path, typer.Argument(help="A sweep's YAML file.")],
+    spec: Annotated[Path, typer.Argument(help="A sweep's YAML file, or `demo`, which is shipped.")],
     results: ResultsOption = Path("results"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would do and cost; train nothing.")
@@ -67,6 +69,9 @@ def run_command(
 
     The same command resumes an interrupted sweep, and extends one whose spec asks for more.
     """
+    from picosweep.start.shipped import find_spec  # noqa: PLC0415
+
+    spec = find_spec(spec)
     if dry_run:
         from picosweep.commands.plan import plan  # noqa: PLC0415
         from picosweep.terminal.plan import print_plan  # noqa: PLC0415
@@ -299,7 +304,6 @@ def presets_command() -> None:
     print_presets(PlainConsole(), PRESETS)
 
 
-add_start_commands(app)
 add_cluster_commands(app)
 add_model_commands(app)
 add_study_commands(app)

@@ -1,7 +1,9 @@
-"""The commands that one begins with: `explain`, `schema`."""
+"""The commands that one begins with: `init`, `explain`, `schema`."""
 
 import re
+import shlex
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -9,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from picosweep.terminal.console import PlainConsole
-from picosweep.terminal.options import JsonOption, print_json
+from picosweep.terminal.options import JsonOption, ResultsOption, print_json
 
 if TYPE_CHECKING:
     from picosweep.start.explain import Explained
@@ -22,8 +24,47 @@ LINK: Final = re.compile(r"\[([^]]*)\]\([^)]*\)")
 
 def add_start_commands(app: typer.Typer) -> None:
     """Add the commands to the command line."""
+    app.command("init")(init_command)
     app.command("explain")(explain_command)
     app.command("schema")(schema_command)
+
+
+def init_command(
+    source: Annotated[
+        str,
+        typer.Argument(help="A file, a folder, hf:NAME, or a source that comes with Python."),
+    ] = "stdlib",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: named after the source, here.")
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="How long the sweep may take on this machine, about.")
+    ] = 10,
+    text_field: Annotated[
+        str, typer.Option(help="Where the text is in a record of JSON, CSV or Parquet.")
+    ] = "text",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a spec that is there already.")
+    ] = False,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Look at your data and at this machine, and write a first spec that fits both."""
+    from picosweep.start.first_spec import init  # noqa: PLC0415
+
+    console = PlainConsole(soft_wrap=True)
+    with console.status("reading the data"):
+        found = init(
+            source,
+            output=output,
+            text_field=text_field,
+            minutes=minutes,
+            overwrite=overwrite,
+            results=results,
+        )
+    for remark in found.remarks():
+        console.print(remark)
+    console.print(Text.assemble("wrote ", (str(found.path), "bold")))
+    console.print(f"next  picosweep run {shlex.quote(str(found.path))} --dry-run")
 
 
 def explain_command(

@@ -16,15 +16,15 @@ LOOSE = ("picosweep", "analysis", "sweeps", "pico", "pico.data")
 
 ROOMS: Mapping[str, str] = {
     # The program
-    "picosweep.cli": "pico.presets picosweep.commands picosweep.model_commands picosweep.remote "
-    "picosweep.start_commands picosweep.study_commands picosweep.terminal "
-    "sweeps.errors",
+    "picosweep.cli": "pico.presets picosweep.commands picosweep.model_commands "
+    "picosweep.remote picosweep.start picosweep.start_commands "
+    "picosweep.study_commands picosweep.terminal sweeps.errors",
     "picosweep.terminal": "analysis.next_steps analysis.page pico.presets pico.probes "
     "picosweep.commands picosweep.trained sweeps.decisions sweeps.errors sweeps.search "
     "sweeps.spec sweeps.store",
     "picosweep.study_commands": "picosweep.studies picosweep.terminal sweeps.errors",
-    "picosweep.studies": "analysis.images analysis.page analysis.report analysis.results pico.presets "
-    "pico.probes picosweep.commands picosweep.trained sweeps.errors sweeps.search "
+    "picosweep.studies": "analysis.images analysis.page analysis.report analysis.results "
+    "pico.presets pico.probes picosweep.commands picosweep.trained sweeps.errors sweeps.search "
     "sweeps.spec sweeps.store",
     "picosweep.remote": "picosweep.terminal pico.data.config pico.data.sources sweeps.errors "
     "sweeps.spec sweeps.store sweeps.workers",
@@ -116,7 +116,8 @@ ROOMS: Mapping[str, str] = {
     "pico.data.pairs": "pico.data.prepared pico.data.sources pico.data.tokenizers",
     "pico.optional_libraries": "",
     "pico.value_types": "",
-    "picosweep.start": "sweeps.errors",
+    "picosweep.start": "pico.data.config pico.data.sources pico.data.tokenizers "
+    "sweeps.errors sweeps.store sweeps.workers",
     "picosweep.start_commands": "picosweep.start picosweep.terminal",
     "picosweep.studies.models": "pico.models",
 }

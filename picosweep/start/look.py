@@ -1,0 +1,151 @@
+"""A look at data that nobody has described yet: what it is, how much, and in which tokens."""
+
+import itertools
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from picosweep.pico.data.config import DataConfig
+from picosweep.pico.data.sources.registry import open_source
+from picosweep.pico.data.sources.source import FilesRead
+from picosweep.pico.data.tokenizers.byte_bpe import train_bpe
+from picosweep.pico.errors import FieldError
+from picosweep.sweeps.errors import input_error
+
+LOOK_BYTES: Final = 64 * 2**20
+"""Text that is read; what lies beyond is not counted."""
+SAMPLE_BYTES: Final = 2**20
+"""Text on which tokenizers are tried."""
+VOCAB_SIZES: Final = (1024, 2048, 4096)
+_NUMBERS: Final = re.compile(r"\s*\d+(\s+\d+)+\s*")
+_WORD: Final = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a source holds."""
+
+    source: str
+    description: str
+    files: FilesRead | None
+    documents: int
+    characters: int
+    num_bytes: int
+    is_whole: bool
+    """Whether all of it was read: no more than 64 MiB is looked at."""
+    has_validation: bool
+    """Whether files are named as the validation part."""
+    is_numbers: bool
+    """Whether every document is a sequence of whole numbers."""
+    alphabet: int
+    """Different characters."""
+    tokens: dict[str, int] = field(default_factory=dict)
+    """How many tokens it has by tokenizer: `char`, `int` or `bpe 1024` and so on, of which a
+    sample was counted."""
+    longest: int
+    """Words of its longest document."""
+    typical_words: int
+    """Words of the document in the middle."""
+    opening: str
+    """The word that most documents begin with."""
+
+
+def look_at(source: str, *, text_field: str = "text", downloads: Path) -> Look:
+    """Read a source and say what it holds.
+
+    Args:
+        source: what `data.source` of a spec can be.
+        text_field: where the text is in a record.
+        downloads: folder for what comes over a network.
+
+    Raises:
+        InputError: there is no such source, or nothing in it can be read.
+    """
+    try:
+        return _look_at(source, DataConfig(source=source, text_field=text_field), downloads)
+    except FieldError as error:
+        raise input_error(
+            error.problem or str(error),
+            key=error.field.removeprefix("data."),
+            found="" if error.found is None else str(error.found),
+            allowed="" if error.allowed is None else str(error.allowed),
+            hint="" if error.near is None else f"did you mean {error.near}?",
+        ) from error
+
+
+def _look_at(name: str, config: DataConfig, downloads: Path) -> Look:
+    source = open_source(name, config, downloads)
+    validation = source.validation
+    reading = itertools.chain(source.documents(), validation() if validation else ())
+    texts: list[str] = []
+    num_bytes = 0
+    is_whole = True
+    for text in reading:
+        if not text or text.isspace():
+            continue
+        texts.append(text)
+        num_bytes += len(text.encode("utf-8", "replace"))
+        if num_bytes >= LOOK_BYTES:
+            is_whole = next(reading, None) is None
+            break
+    if not texts:
+        raise FieldError("holds no text", field="data.source", found=name)
+    words = [len(text.split()) for text in texts[:: 1 + len(texts) // 10_000]]
+    is_numbers = all(_NUMBERS.fullmatch(text) for text in texts)
+    characters = sum(map(len, texts))
+    return Look(
+        source=name,
+        description=source.description,
+        files=None if source.files is None else source.files(),
+        documents=len(texts),
+        characters=characters,
+        num_bytes=num_bytes,
+        is_whole=is_whole,
+        has_validation=validation is not None,
+        is_numbers=is_numbers,
+        alphabet=len(set().union(*map(set, texts))),
+        tokens=_tokens(texts, num_bytes, is_numbers=is_numbers),
+        longest=max(words),
+        typical_words=int(statistics.median(words)),
+        opening=_opening(texts),
+    )
+
+
+def _tokens(texts: list[str], num_bytes: int, *, is_numbers: bool) -> dict[str, int]:
+    if is_numbers:
+        return {"int": sum(len(text.split()) for text in texts)}
+    found = {"char": sum(map(len, texts))}
+    sample = list(_sample(texts, num_bytes))
+    size = sum(len(text.encode("utf-8", "replace")) for text in sample)
+    for vocab_size in VOCAB_SIZES:
+        tokenizer = train_bpe(sample, vocab_size)
+        counted = sum(len(tokenizer.encode(text)) for text in sample)
+        found[f"bpe {vocab_size}"] = round(counted * num_bytes / size)
+    return found
+
+
+def _sample(texts: list[str], num_bytes: int) -> Iterator[str]:
+    """Yield documents, or beginnings of them, taken evenly from all, of a MiB in all."""
+    every = max(1, num_bytes // SAMPLE_BYTES)
+    if len(texts) >= 64:
+        yield from texts[::every]
+    else:
+        yield from (text[: len(text) // every + 1] for text in texts)
+
+
+def _opening(texts: list[str]) -> str:
+    """Return the word that most documents begin with; the most frequent one where few share it."""
+    first = Counter(found[0] for text in texts[:10_000] if (found := _WORD.search(text)))
+    if not first:
+        return ""
+    ((word, times),) = first.most_common(1)
+    if times == 1:
+        every: Counter[str] = Counter(
+            itertools.chain.from_iterable(map(_WORD.findall, texts[:100]))
+        )
+        ((word, _),) = every.most_common(1)
+    return word
