@@ -199,9 +199,13 @@ def export_command(
 ) -> None:
     """Write a sweep in the format of another tool, offline."""
     from picosweep.commands.export import export  # noqa: PLC0415
+    from picosweep.exports.registry import opening_command  # noqa: PLC0415
 
     target = export(sweep, to=to, output=output, results=results)
-    PlainConsole().print(target, soft_wrap=True)
+    console = PlainConsole(soft_wrap=True)
+    console.print(target)
+    if opener := opening_command(to, target):
+        console.print(f"open  {opener}")
 
 
 @app.command("logs")

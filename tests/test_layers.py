@@ -16,9 +16,10 @@ LOOSE = ("picosweep", "analysis", "sweeps", "pico", "pico.data")
 
 ROOMS: Mapping[str, str] = {
     # The program
-    "picosweep.cli": "pico.presets picosweep.commands picosweep.model_commands "
-    "picosweep.remote picosweep.start picosweep.start_commands "
-    "picosweep.study_commands picosweep.terminal sweeps.errors",
+    "picosweep.cli": "pico.presets picosweep.commands picosweep.exports "
+    "picosweep.model_commands picosweep.remote picosweep.start "
+    "picosweep.start_commands picosweep.study_commands "
+    "picosweep.terminal sweeps.errors",
     "picosweep.terminal": "analysis.next_steps analysis.page pico.presets pico.probes "
     "picosweep.commands picosweep.trained sweeps.decisions sweeps.errors sweeps.search "
     "sweeps.spec sweeps.store",

@@ -1,10 +1,11 @@
-"""Optuna: a study for each architecture."""
+"""Optuna: a study for each architecture, and one for its fresh seeds."""
 
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from optuna.distributions import (
     BaseDistribution,
@@ -13,7 +14,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from picosweep.exports.rows import SweepRows
+from picosweep.exports.rows import SweepRows, time_of
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.setup import check_spec
 from picosweep.sweeps.spec.load import load_stored_spec
@@ -21,12 +22,24 @@ from picosweep.sweeps.spec.parameters import Space
 from picosweep.sweeps.spec.schema import Spec
 from picosweep.sweeps.store.tables import Row
 
+ATTRIBUTES: Final = (
+    "trial_id",
+    "architecture",
+    "status",
+    "cohort",
+    "seed",
+    "num_params",
+    "tokens",
+    "error",
+)
+"""What of a trial is no setting of the search."""
+
 
 def export(rows: SweepRows, folder: Path) -> None:
     """Write a study for each architecture, in `optuna.db` for optuna-dashboard.
 
-    Confirmations, which no sampler proposed, are left out. Trials of an earlier space are in, also
-    those of architectures that the spec no longer names.
+    Confirmations, which no sampler proposed, are a study of their own. Trials of an earlier space
+    are in, also those of architectures that the spec no longer names.
     """
     import optuna  # noqa: PLC0415
 
@@ -38,18 +51,22 @@ def export(rows: SweepRows, folder: Path) -> None:
         spaces = {}
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'optuna.db'}")
     for name in dict.fromkeys([*spaces, *(trial["architecture"] for trial in rows.trials)]):
-        study = optuna.create_study(
-            storage=storage,
-            study_name=f"{rows.name}/{name}",
-            directions=[objective.goal for objective in spec.objectives],
-        )
-        searched = [
-            trial
-            for trial in rows.trials
-            if trial["architecture"] == name and trial["cohort"] != "confirm"
-        ]
-        distributions = _distributions(searched, spaces.get(name))
-        study.add_trials([_optuna_trial(rows, trial, distributions, spec) for trial in searched])
+        own = [trial for trial in rows.trials if trial["architecture"] == name]
+        again = [trial for trial in own if trial["cohort"] == "confirm"]
+        searched = [trial for trial in own if trial["cohort"] != "confirm"]
+        distributions = _distributions(own, spaces.get(name))
+        for study_name, trials in ((name, searched), (f"{name}/fresh seeds", again)):
+            if not trials and study_name != name:
+                continue
+            study = optuna.create_study(
+                storage=storage,
+                study_name=f"{rows.name}/{study_name}",
+                directions=[objective.goal for objective in spec.objectives],
+            )
+            with warnings.catch_warnings():  # it calls names of metrics experimental
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names([objective.metric for objective in spec.objectives])
+            study.add_trials([_optuna_trial(rows, trial, distributions, spec) for trial in trials])
     storage.remove_session()
     storage.engine.dispose()
 
@@ -100,7 +117,8 @@ def _optuna_trial(
 ) -> Any:
     """Return a trial as Optuna stores it: PRUNED where it was stopped, FAIL where it diverged.
 
-    Its values on the way are those at rungs, by optimizer step.
+    Its values on the way are those at rungs, by rung, so that curves of unlike batch sizes line up.
+    A pruned trial has its last value, too.
     """
     from optuna.trial import TrialState, create_trial  # noqa: PLC0415
 
@@ -118,18 +136,23 @@ def _optuna_trial(
         )
         state = TrialState.PRUNED if ended_early else TrialState.COMPLETE
     state = state or TrialState.FAIL
-    return create_trial(
+    is_over = state in (TrialState.COMPLETE, TrialState.PRUNED)
+    made = create_trial(
         state=state,
-        values=values if state == TrialState.COMPLETE else None,
+        values=values if is_over and measured else None,
         params={name: settings[name] for name in own},
         distributions=own,
         intermediate_values={
-            report["step"]: report[metric]
+            report["rung"]: report[metric]
             for report in reports
             if report["rung"] is not None and metric in report and len(spec.objectives) == 1
         },
-        user_attrs={"trial_id": trial["trial_id"], "status": trial["status"]},
+        user_attrs={name: trial[name] for name in ATTRIBUTES if trial.get(name) is not None},
     )
+    made.datetime_start = time_of(trial["start_time"])
+    if state.is_finished():
+        made.datetime_complete = time_of(trial["end_time"] or trial["start_time"])
+    return made
 
 
 def _searchable(trial: Row) -> dict[str, Any]:

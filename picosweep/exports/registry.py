@@ -6,6 +6,7 @@ sweep.
 """
 
 import importlib
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,15 +29,38 @@ class Format:
     """Library that it imports beside Picosweep's own dependencies; None for none."""
     package: str | None = None
     """Name under which the library is installed, where it is another one."""
+    opened_by: str = ""
+    """Command that opens an export, with `{folder}` in it; empty: any program that reads it."""
 
 
 FORMATS: Final[Mapping[str, Format]] = {
     "csv": Format(module="csv_files"),
-    "tensorboard": Format(module="tensorboard_runs", library="tensorboardX"),
-    "mlflow": Format(module="mlflow_runs", library="mlflow", package="mlflow-skinny"),
-    "optuna": Format(module="optuna_studies"),
-    "wandb": Format(module="wandb_runs", library="wandb"),
+    "tensorboard": Format(
+        module="tensorboard_runs",
+        library="tensorboardX",
+        opened_by="tensorboard --logdir {folder}",
+    ),
+    "mlflow": Format(
+        module="mlflow_runs",
+        library="mlflow",
+        package="mlflow-skinny",
+        opened_by="mlflow ui --backend-store-uri sqlite:///{folder}/mlflow.db",
+    ),
+    "optuna": Format(
+        module="optuna_studies",
+        opened_by="optuna-dashboard sqlite:///{folder}/optuna.db",
+    ),
+    "wandb": Format(
+        module="wandb_runs",
+        library="wandb",
+        opened_by="wandb sync {folder}/wandb/offline-run-*",
+    ),
 }
+
+
+def opening_command(name: str, folder: Path) -> str:
+    """Return the command that opens an export; empty where no tool of its own does."""
+    return FORMATS[name].opened_by.format(folder=shlex.quote(str(folder)))
 
 
 def find_exporter(name: str) -> Exporter:

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ class SweepRows:
     reports: Mapping[str, list[Row]]
     """Reports by trial, in the order of training."""
     decisions: Mapping[str, list[Row]]
+    samples: Mapping[str, list[Row]]
+    """What trials wrote, by trial."""
 
     @property
     def name(self) -> str:
@@ -50,11 +53,16 @@ def read_sweep(folder: Path) -> SweepRows:
     if not tables["trials"]:
         raise input_error("this sweep has no trials yet", where=str(folder))
     grouped: dict[str, dict[str, list[Row]]] = {}
-    for table, place in (("reports", "step"), ("decisions", "rung")):
+    for table, place in (("reports", "step"), ("decisions", "rung"), ("samples", "step")):
         grouped[table] = defaultdict(list)
         for row in sorted(tables.get(table, ()), key=lambda row: row[place]):
             grouped[table][row["trial_id"]].append(row)
     return SweepRows(folder=folder, trials=tables["trials"], **grouped)
+
+
+def time_of(microseconds: int) -> datetime:
+    """Return a row's time in the local time zone, without naming it, as other tools keep times."""
+    return datetime.fromtimestamp(microseconds / 1e6)
 
 
 def metrics_of(report: Row) -> dict[str, float]:

@@ -6,15 +6,18 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
 import pytest
 
 from picosweep.commands.export import export
+from picosweep.exports.registry import FORMATS, opening_command
 from picosweep.exports.rows import read_sweep
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.store.atomic_write import write_json
+from tests.small_sweep import picosweep
 from tests.sweeps.simulation import SPEC, Simulation
 
 Simulate = Callable[..., Simulation]
@@ -39,26 +42,62 @@ def test_optuna(sweep: Path, tmp_path: Path) -> None:
     for name in ("kgram", "lstm"):
         study = optuna.load_study(study_name=f"simulated/{name}", storage=storage)
         assert len(study.trials) == 9
+        assert study.metric_names == ["val_loss"]
         for trial in study.trials:
             row = next(r for r in rows.trials if r["trial_id"] == trial.user_attrs["trial_id"])
             seen.add((row["status"], trial.state.name))
             assert trial.params["learning_rate"] == row["learning_rate"]
             if trial.state == optuna.trial.TrialState.COMPLETE:
                 assert trial.value == row["val_loss"]
-            steps = [r["step"] for r in rows.reports[row["trial_id"]] if r["rung"] is not None]
-            assert list(trial.intermediate_values) == steps
+            at_rungs = {
+                r["rung"]: r["val_loss"]
+                for r in rows.reports[row["trial_id"]]
+                if r["rung"] is not None
+            }
+            assert trial.intermediate_values == pytest.approx(at_rungs, nan_ok=True)
+            if trial.state == optuna.trial.TrialState.PRUNED:
+                assert trial.value == row["val_loss"] == at_rungs[row["rung"]]
+            assert trial.datetime_start is not None
+            assert trial.datetime_start.timestamp() * 1e6 == pytest.approx(row["start_time"], abs=1)
+            assert trial.datetime_complete is not None
+            assert trial.datetime_complete.timestamp() * 1e6 == pytest.approx(
+                row["end_time"], abs=1
+            )
+            for told in ("architecture", "cohort", "seed", "num_params", "status"):
+                assert trial.user_attrs[told] == row[told]
     storage.remove_session()
     storage.engine.dispose()
     assert seen == {("completed", "COMPLETE"), ("stopped", "PRUNED"), ("diverged", "FAIL")}
 
 
+def test_fresh_seeds_are_a_study_of_their_own(simulate: Simulate, tmp_path: Path) -> None:
+    """No sampler proposed them, and their scatter is worth a look."""
+    changes = {"confirm": {"top": 1, "seeds": 3}}
+    simulation = simulate(tmp_path, spec={**SPEC, **changes})
+    assert simulation.run()
+    write_json(simulation.store.files.spec, {**SPEC, **changes})
+    simulation.kill()
+    target = export("simulated", to="optuna", results=tmp_path)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{target / 'optuna.db'}")
+    study = optuna.load_study(study_name="simulated/kgram/fresh seeds", storage=storage)
+    rows = read_sweep(simulation.store.folder).trials
+    again = [r for r in rows if r["cohort"] == "confirm" and r["architecture"] == "kgram"]
+    assert {trial.user_attrs["seed"] for trial in study.trials} == {row["seed"] for row in again}
+    assert len(study.trials) == 3
+    storage.remove_session()
+    storage.engine.dispose()
+
+
 def test_csv(sweep: Path, tmp_path: Path) -> None:
-    """Every row with every column."""
+    """Every row with every column, and times that a spreadsheet reads."""
     target = export("simulated", to="csv", results=tmp_path)
     rows = read_sweep(sweep)
     with (target / "trials.csv").open() as file:
         trials = list(csv.DictReader(file))
     assert [row["trial_id"] for row in trials] == [row["trial_id"] for row in rows.trials]
+    started = datetime.fromisoformat(trials[0]["start_time"])
+    assert started.utcoffset() == timedelta(0)
+    assert round(started.timestamp() * 1e6) == rows.trials[0]["start_time"]
     with (target / "reports.csv").open() as file:
         reports = list(csv.DictReader(file))
     assert len(reports) == sum(map(len, rows.reports.values()))
@@ -92,6 +131,7 @@ def test_tensorboard(sweep: Path, tmp_path: Path) -> None:
 def test_mlflow(sweep: Path, tmp_path: Path) -> None:
     """MLflow's own client finds every run, its settings and its curves."""
     pytest.importorskip("mlflow", reason="picosweep[export] is not installed")
+    (sweep / "report.html").write_text("the report", encoding="utf-8")
     target = export("simulated", to="mlflow", results=tmp_path)
     code = (
         "import json, sys\n"
@@ -99,7 +139,12 @@ def test_mlflow(sweep: Path, tmp_path: Path) -> None:
         "client = MlflowClient(tracking_uri='sqlite:///' + sys.argv[1])\n"
         "(one,) = [e for e in client.search_experiments() if e.name == 'simulated']\n"
         "runs = client.search_runs([one.experiment_id])\n"
+        "(report,) = [r for r in runs if r.info.run_name == 'report']\n"
+        "path = client.download_artifacts(report.info.run_id, 'report.html')\n"
+        "assert open(path).read() == 'the report'\n"
+        "runs = [r for r in runs if r is not report]\n"
         "print(json.dumps({r.data.tags['trial_id']: [r.info.status, r.data.params['seed'],\n"
+        "  r.info.run_name,\n"
         "  [m.value for m in client.get_metric_history(r.info.run_id, 'val_loss')]]\n"
         "  for r in runs}))"
     )
@@ -116,7 +161,9 @@ def test_mlflow(sweep: Path, tmp_path: Path) -> None:
     for row in rows.trials:
         if row["status"] == "completed":
             losses = [r["val_loss"] for r in rows.reports[row["trial_id"]]]
-            assert runs[row["trial_id"]] == ["FINISHED", str(row["seed"]), losses]
+            again = f" seed {row['seed']}" if row["cohort"] == "confirm" else ""
+            name = f"{row['architecture']} {row['trial_id'][:8]}{again}"
+            assert runs[row["trial_id"]] == ["FINISHED", str(row["seed"]), name, losses]
 
 
 @pytest.mark.slow
@@ -127,6 +174,14 @@ def test_wandb(sweep: Path, tmp_path: Path) -> None:
     runs = list(target.glob("wandb/offline-run-*/run-*.wandb"))
     ids = {path.stem.removeprefix("run-") for path in runs}
     assert ids == {row["trial_id"] for row in read_sweep(sweep).trials}
+
+
+def test_the_command_that_opens_an_export_is_said(sweep: Path, tmp_path: Path) -> None:
+    """With the folder in quotes where it needs them; a table of numbers needs no tool."""
+    said = picosweep("export", sweep, "--to", "optuna", "-o", "my studies", cwd=tmp_path)
+    assert "open  optuna-dashboard sqlite:///'my studies'/optuna.db" in said
+    assert "open" not in picosweep("export", sweep, "--to", "csv", "-o", "tables", cwd=tmp_path)
+    assert set(FORMATS) - {"csv"} == {one for one in FORMATS if opening_command(one, tmp_path)}
 
 
 def test_what_cannot_be_exported(
