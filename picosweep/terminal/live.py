@@ -7,30 +7,27 @@ import time
 from types import TracebackType
 from typing import Final
 
-from rich.console import Group
 from rich.live import Live
 from rich.logging import RichHandler
-from rich.progress_bar import ProgressBar
 from rich.status import Status
-from rich.table import Table
 from rich.text import Text
 
 from picosweep.commands.observer import Observer
-from picosweep.sweeps.decisions.architecture_state import ArchitectureState
 from picosweep.sweeps.decisions.coordinator import Coordinator
-from picosweep.sweeps.decisions.trial import Trial
 from picosweep.sweeps.search.ranking import Ranking
-from picosweep.sweeps.spec.schema import Spec
 from picosweep.terminal.console import PlainConsole
+from picosweep.terminal.progress import best_of, line, render, told_best
 from picosweep.terminal.wording import duration
 
 REFRESH_SECONDS: Final = 0.25
+LINE_SECONDS: Final = 60.0
+SAFE: Final = "Ctrl-C is safe: what is trained is kept, and the same command goes on."
 
 
 class LiveView(Observer):
-    """Trials done, running and stopped, the best of each architecture, speed and time left.
+    """Trials training, done and stopped, the best of each architecture, speed and time left.
 
-    On a console that is no terminal only warnings are printed.
+    On a console that is no terminal it is a line a minute, and one at each new best trial.
 
     Args:
         console: where to draw.
@@ -43,8 +40,11 @@ class LiveView(Observer):
         self._warnings = RichHandler(console=console, show_time=False, show_path=False)
         self._lock = threading.RLock()
         """Held while drawing starts or stops: the thread that prepares the data calls `say` too."""
+        self._sweep = ""
         self._started = 0.0
         self._drawn_at = -math.inf
+        self._best = ""
+        self._phase = ""
 
     def __enter__(self) -> "LiveView":
         return self
@@ -58,8 +58,12 @@ class LiveView(Observer):
         self._clear()
 
     def say(self, text: str) -> None:
-        """Show what is being waited for."""
+        """Show what is being waited for; without a terminal, each phase once."""
         if not self._console.is_terminal:
+            phase = text.partition(":")[0]
+            if phase != self._phase:
+                self._phase = phase
+                self._console.print(phase)
             return
         with self._lock:
             if self._spinner is None:
@@ -69,19 +73,39 @@ class LiveView(Observer):
             self._spinner.update(Text(text))
 
     def beat(self, coordinator: Coordinator, slots: int) -> None:
-        """Draw the table again, at most a few times a second."""
-        if not self._console.is_terminal:
-            return
+        """Draw the table again, at most a few times a second; or print a line."""
         now = time.monotonic()
+        if coordinator.spec.name != self._sweep:  # a study runs several, one after another
+            self._sweep, self._started = coordinator.spec.name, now
+            self._drawn_at, self._best = -math.inf, ""
+        if not self._console.is_terminal:
+            self._print(coordinator, slots, now)
+            return
         if self._live is None:
             self._clear()
-            self._started = now
+            self._console.print(Text(SAFE, "dim"))
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
         if now - self._drawn_at >= REFRESH_SECONDS:
             self._drawn_at = now
-            drawn = render(coordinator, slots, now - self._started)
+            drawn = render(coordinator, slots, now - self._started, self._console.width)
             self._live.update(drawn, refresh=True)
+
+    def _print(self, coordinator: Coordinator, slots: int, now: float) -> None:
+        """Print a line where a minute has passed, or where another trial is the best."""
+        elapsed = now - self._started
+        ranking = Ranking.of(coordinator.spec.objectives[0])
+        best = best_of(coordinator, ranking)
+        trial_id = "" if best is None else str(best.row["trial_id"])
+        if best is not None and trial_id != self._best:
+            self._best = trial_id
+            told = f"{duration(elapsed)}: best {told_best(best, ranking)}"
+            self._console.print(told, soft_wrap=True)
+        if now - self._drawn_at < LINE_SECONDS:
+            return
+        first, self._drawn_at = not math.isfinite(self._drawn_at), now
+        told = f"training; {SAFE}" if first else line(coordinator, slots, elapsed)
+        self._console.print(told, soft_wrap=True)
 
     def log(self, record: logging.LogRecord) -> None:
         """Print a warning above what is drawn; a traceback stands in the log alone."""
@@ -95,74 +119,3 @@ class LiveView(Observer):
             if self._live is not None:
                 self._live.stop()
             self._spinner = self._live = None
-
-
-def render(coordinator: Coordinator, slots: int, elapsed: float) -> Group:
-    """Return the table of a sweep, a row for each architecture, and how far it is in all.
-
-    Args:
-        coordinator: coordinator of the sweep, which is only read.
-        slots: number of trials that can run at once.
-        elapsed: seconds of training so far.
-    """
-    ranking = Ranking.of(coordinator.spec.objectives[0])
-    table = Table(title=f"sweep {coordinator.spec.name}", title_justify="left", expand=False)
-    table.add_column("architecture")
-    for name in ("done", "running", "stopped", "diverged", "failed"):
-        table.add_column(name, justify="right")
-    table.add_column(f"best {ranking.metric}", justify="right")
-    table.add_column("of trial")
-    for state in coordinator.architectures.values():
-        table.add_row(*_row_of(state, coordinator, ranking))
-    total = _total_trials(coordinator.spec)
-    ended = coordinator.num_ended
-    bar = Table.grid(padding=(0, 1))
-    bar.add_row(
-        ProgressBar(total=total, completed=min(ended, total), width=30),
-        Text(f"{ended} of up to {total} trials"),
-        Text(f"{coordinator.new_tokens / max(elapsed, 1e-9):,.0f} tokens/s"),
-        Text(f"{duration(elapsed)} gone"),
-        Text(_time_left(_seconds_left(coordinator, slots))),
-    )
-    return Group(table, bar)
-
-
-def _total_trials(spec: Spec) -> int:
-    confirm = spec.confirm.top * spec.confirm.seeds
-    return len(spec.architectures) * (spec.search.trials_per_architecture + confirm)
-
-
-def _row_of(state: ArchitectureState, coordinator: Coordinator, ranking: Ranking) -> list[str]:
-    status = [str(trial.row["status"]) for trial in state.trials]
-    running = len(_running(state, coordinator))
-    best = next(iter(ranking.winners([trial.row for trial in state.trials])), None)
-    return [
-        state.name,
-        str(sum(trial.ended for trial in state.trials)),
-        str(running),
-        *(str(status.count(name)) for name in ("stopped", "diverged", "failed")),
-        "–" if best is None else f"{best.value:.4f}",
-        "" if best is None else best.row["trial_id"],
-    ]
-
-
-def _running(state: ArchitectureState, coordinator: Coordinator) -> list[Trial]:
-    """Return an architecture's trials in training; others given out still wait for a process."""
-    given_out = [coordinator.assigned[trial_id] for trial_id in coordinator.started]
-    return [trial for trial in given_out if trial.candidate.architecture == state.name]
-
-
-def _seconds_left(coordinator: Coordinator, slots: int) -> float | None:
-    """Guess the time to the end, None before every architecture was measured."""
-    total = 0.0
-    for state in coordinator.architectures.values():
-        mean = state.mean_seconds()
-        if mean is None:
-            return None
-        running = len(_running(state, coordinator))
-        total += mean * (coordinator.remaining(state) + 0.5 * running)
-    return total / max(1, slots)
-
-
-def _time_left(seconds: float | None) -> str:
-    return "" if seconds is None else f"about {duration(seconds)} left"

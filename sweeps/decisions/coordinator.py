@@ -118,6 +118,11 @@ class Coordinator:
         """Every trial of the sweep, in the order of admission."""
         return self._trials.values()
 
+    def curve_of(self, trial_id: str, metric: str) -> list[float]:
+        """Return a metric over a trial's reports, in the order of training."""
+        found = (report.get(metric) for report in self._store.reports_of(trial_id))
+        return [float(value) for value in found if value is not None]
+
     @property
     def num_waiting(self) -> int:
         """Number of trials that were admitted, have not ended, and are not being trained."""
