@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from picosweep.analysis.answer import headline, spend, sweep_comparison
+from picosweep.analysis.answer import headline, spend, sweep_comparison, trained_on
 from picosweep.analysis.asked.figures import PROBES, SCORES
 from picosweep.analysis.asked.frames import Asked
 from picosweep.analysis.curves import fit_quality, norms, ribbons, scaling
@@ -62,7 +62,7 @@ CHAPTERS: Final = (
         key="sure",
         title="How sure, at what cost",
         lead="Each architecture's best setting on fresh seeds, and what the sweep spent.",
-        questions=(headline.figure, sweep_comparison.figure, spend.figure),
+        questions=(headline.figure, sweep_comparison.figure, spend.figure, trained_on.figure),
     ),
     Chapter(
         key="equal-cost",

@@ -30,9 +30,11 @@ ROOMS: Mapping[str, str] = {
     "picosweep.remote": "picosweep.terminal pico.data.config pico.data.sources sweeps.errors "
     "sweeps.spec sweeps.store sweeps.workers",
     "picosweep.commands": "analysis.images analysis.next_steps analysis.page analysis.report "
-    "analysis.results analysis.summary analysis.watch pico.training pico.trial picosweep.exports "
-    "sweeps.asking sweeps.data sweeps.decisions sweeps.errors sweeps.initial_weights sweeps.pairs "
-    "sweeps.search sweeps.spec sweeps.store sweeps.workers",
+    "analysis.results analysis.summary analysis.watch pico.training "
+    "pico.trial picosweep.exports sweeps.asking sweeps.data "
+    "sweeps.data_in_words sweeps.decisions sweeps.errors "
+    "sweeps.initial_weights sweeps.pairs sweeps.search sweeps.spec "
+    "sweeps.store sweeps.workers",
     "picosweep.trained": "analysis.asked analysis.page pico.data.prepared pico.data.tokenizers "
     "pico.evaluation pico.models pico.probes pico.sandbox pico.weights sweeps.asking sweeps.data "
     "sweeps.errors sweeps.search sweeps.spec sweeps.store",
@@ -121,6 +123,7 @@ ROOMS: Mapping[str, str] = {
     "sweeps.errors sweeps.store sweeps.workers",
     "picosweep.start_commands": "picosweep.start picosweep.terminal",
     "picosweep.studies.models": "pico.models",
+    "sweeps.data_in_words": "pico.data.config pico.data.prepared sweeps.data sweeps.search",
 }
 """Every room (a folder, or a loose module) and the rooms that it may import beside the ground."""
 

@@ -15,6 +15,9 @@ class Observer:
     def say(self, text: str) -> None:
         """Take a text: what is waited for before the first trial trains and after the last one."""
 
+    def note(self, text: str) -> None:
+        """Take a sentence that is to stay: what the sweep trains on."""
+
     def beat(self, coordinator: Coordinator, slots: int) -> None:
         """Look at the sweep, a few times a second while trials train.
 

@@ -16,6 +16,7 @@ from picosweep.pico.training.process import prepare_timing
 from picosweep.pico.training.speed import tokens_per_second
 from picosweep.sweeps.asking.check import check_asked
 from picosweep.sweeps.data import SweepData, prepare_all
+from picosweep.sweeps.data_in_words import data_in_words
 from picosweep.sweeps.initial_weights import initial_checkpoints, starting_weights
 from picosweep.sweeps.pairs import check_pairs
 from picosweep.sweeps.search.candidates import Candidate
@@ -112,7 +113,12 @@ def _whole(checked: CheckedSweep, data: SweepData, initial: Mapping[str, bytes])
         unit=checked.spec.budget.unit,
         slots=min(slots, checked.spec.resources.max_concurrent or slots, num_trials),
         architectures=parts,
-        remarks=(*data.reading, *check_pairs(sweep, data), *sweep.remarks),
+        remarks=(
+            *data_in_words(sweep, data),
+            *data.reading,
+            *check_pairs(sweep, data),
+            *sweep.remarks,
+        ),
     )
 
 

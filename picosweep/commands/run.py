@@ -21,6 +21,7 @@ from picosweep.commands.result import Status, SweepResult
 from picosweep.sweeps.asking.check import check_asked
 from picosweep.sweeps.asking.plan import AskPlan, ask_plan
 from picosweep.sweeps.data import SweepData, prepare_all
+from picosweep.sweeps.data_in_words import data_in_words
 from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.limits import RESUMES, RETRY, Ending
 from picosweep.sweeps.errors import input_error
@@ -120,6 +121,8 @@ class _Sweep:
         self.folder = results / checked.spec.name
         self.asked = AskPlan()
         """What trials are asked; what its files hold is known once the data is prepared."""
+        self.of_data: list[str] = []
+        """What is trained on, in sentences."""
         self.of_pairs: list[str] = []
         """How many pairs there are to prefer, in sentences."""
         self.initial = initial_checkpoints(checked.spec, checked.document, results)
@@ -206,6 +209,10 @@ class _Sweep:
         starts = starting_weights(self.initial, checked.document)
         sweep = checked.with_data(data.metas, starts=starts)
         self.of_pairs = check_pairs(sweep, data)
+        self.of_data = data_in_words(sweep, data)
+        for sentence in self.of_data:
+            log.info(sentence)
+            observer.note(sentence)
         return data, sweep
 
     def _coordinate(self, store: Store, sweep: ReadySweep) -> Coordinator:
@@ -256,7 +263,7 @@ class _Sweep:
         write_json(store.files.spec, resolved | {"comparable": self._comparable(data)})
         write_json(store.files.environment, describe_environment())
         if read_json(store.files.data) is None:
-            write_json(store.files.data, data.describe())
+            write_json(store.files.data, data.describe() | {"in_words": self.of_data})
             for fingerprint, content in data.tokenizers().items():
                 replace_file(store.files.tokenizer(fingerprint), content.encode())
 

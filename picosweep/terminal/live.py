@@ -72,6 +72,10 @@ class LiveView(Observer):
                 self._spinner.start()
             self._spinner.update(Text(text))
 
+    def note(self, text: str) -> None:
+        """Print a sentence above what is drawn."""
+        self._console.print(Text(text, "dim"), soft_wrap=not self._console.is_terminal)
+
     def beat(self, coordinator: Coordinator, slots: int) -> None:
         """Draw the table again, at most a few times a second; or print a line."""
         now = time.monotonic()
