@@ -7,6 +7,7 @@ every question can be asked of every folder; only a folder without any trial fil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Final
 
@@ -93,7 +94,7 @@ def _objective(specs: Mapping[str, Mapping[str, object]]) -> Metric | None:
     return None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Results:
     """The tables of one or several sweeps, cleaned.
 
@@ -123,6 +124,46 @@ class Results:
     """Why losses of several sweeps do not compare as they stand, in sentences."""
     compared: bool = False
     """Whether the first sweep is to be read as before and the last one as after."""
+
+    def __repr__(self) -> str:
+        """Return what a notebook shows of it in a few lines, and not its tables."""
+        told = [f"results of {', '.join(self.sweeps)}: {_trials(self.trials.height)}"]
+        for row in self._best_rows():
+            architecture, *others = row.items()
+            told.append(f"  {architecture[1]}: " + ", ".join(f"{k} {v}" for k, v in others))
+        return "\n".join(told)
+
+    def _repr_html_(self) -> str:
+        """Return the same as a table."""
+        rows = self._best_rows()
+        title = escape(f"{', '.join(self.sweeps)}: {_trials(self.trials.height)}")
+        if not rows:
+            return f"<p>{title}</p>"
+        head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row.values()) + "</tr>"
+            for row in rows
+        )
+        return f"<p>{title}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _best_rows(self) -> list[dict[str, str]]:
+        """Return each architecture's best trial at its highest rung, as texts, the best first."""
+        column = self.metric.column
+        known = self.trials.filter(pl.col(column).is_not_null() & pl.col("rung").is_not_null())
+        best = known.sort(["rung", column], descending=[True, False]).unique(
+            "architecture", keep="first", maintain_order=True
+        )
+        return [
+            {
+                "architecture": row["architecture"],
+                "trials": str(known.filter(architecture=row["architecture"]).height),
+                f"best {column}": f"{row[column]:.4f}",
+                "rung": str(row["rung"]),
+                "parameters": f"{row['num_params']:,}",
+                "trial": row["trial_id"][:8],
+            }
+            for row in best.sort(column).iter_rows(named=True)
+        ]
 
     @cached_property
     def asked(self) -> Asked:

@@ -1,6 +1,6 @@
 """The public names of `picosweep`, each once: type checkers and the lazy import read this file."""
 
-from . import analysis as analysis, pico as pico, sweeps as sweeps
+from . import analysis as analysis, charts as charts, pico as pico, sweeps as sweeps
 from .analysis.answer.before_after import (
     before_after_chart as before_after_chart,
     before_after_table as before_after_table,
@@ -76,6 +76,7 @@ from .analysis.fronts.points import front_points as front_points
 from .analysis.fronts.prices import PRICES as PRICES
 from .analysis.images import write_images as write_images
 from .analysis.next_steps import NextStep as NextStep, next_steps as next_steps
+from .analysis.page.offline import use_offline_charts as use_offline_charts
 from .analysis.page.style import use_theme as use_theme
 from .analysis.preference.preferences import (
     preference_beta_chart as preference_beta_chart,
@@ -161,4 +162,5 @@ from .sweeps.errors import InputError as InputError
 from .trained.answers import Answered as Answered
 from .trained.evaluate import evaluate as evaluate
 from .trained.generate import generate as generate
+from .trained.loaded import LoadedModel as LoadedModel, load_model as load_model
 from .trained.probe import probe as probe

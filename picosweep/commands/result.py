@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from picosweep.sweeps.search.ranking import Ranking
 Status = Literal["completed", "limited", "failed", "interrupted"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SweepResult:
     """Result of a sweep after one call of `picosweep.run`."""
 
@@ -39,6 +40,32 @@ class SweepResult:
     """Order of trials under the first objective."""
     remarks: list[str]
     """What the user should know of how the search went."""
+
+    def __repr__(self) -> str:
+        """Return what a notebook shows of it in a few lines, and not its rows."""
+        why = f" ({self.reason})" if self.reason else ""
+        lines = [
+            f"sweep {self.folder.name}: {self.status}{why}, {len(self.trials)} trials, "
+            f"{self.new_tokens:,} new tokens in {self.wall_seconds:.0f} s"
+        ]
+        for winner in self.ranking.winners(self.trials):
+            row = winner.row
+            lines.append(
+                f"  {row['architecture']}: {self.ranking.metric} {winner.value:.4f}, "
+                f"trial {row['trial_id'][:8]}"
+            )
+        lines.append(f"  folder {self.folder}")
+        if self.report is not None:
+            lines.append(f"  report {self.report}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook, with a link to the report."""
+        lines = escape(repr(self)).replace("\n", "<br>")
+        if self.report is None:
+            return f"<p>{lines}</p>"
+        address = escape(self.report.absolute().as_uri(), quote=True)
+        return f'<p>{lines} (<a href="{address}" target="_blank">open</a>)</p>'
 
     @property
     def busy_share(self) -> float | None:

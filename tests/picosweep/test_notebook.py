@@ -1,0 +1,99 @@
+"""What a notebook shows: short summaries, charts without a network, a model in hand."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import altair as alt
+import pytest
+
+import picosweep
+from picosweep.analysis.page import offline
+from picosweep.analysis.results import ResultsError
+from picosweep.sweeps.store.atomic_write import write_json
+from tests.sweeps.simulation import SPEC, Simulation
+
+
+@pytest.fixture
+def results(simulate: Callable[..., Simulation], tmp_path: Path) -> picosweep.Results:
+    """The results of a finished sweep."""
+    simulation = simulate(tmp_path)
+    assert simulation.run()
+    write_json(simulation.store.files.spec, SPEC)
+    simulation.store.seal()
+    return picosweep.load(simulation.store.folder)
+
+
+def test_results_are_a_few_lines_and_a_table(results: picosweep.Results) -> None:
+    """Not all their rows; names in them are texts and no markup."""
+    text, page = repr(results), results._repr_html_()
+    best = results.full_budget.sort("val_loss").row(0, named=True)
+    assert len(text) < 500
+    assert best["trial_id"][:8] in text.splitlines()[1]
+    assert f"{best['val_loss']:.4f}" in text
+    assert page.count("<tr>") == 1 + len(results.architectures)
+    assert best["trial_id"][:8] in page
+
+
+def test_every_chart_is_a_function_of_the_results(results: picosweep.Results) -> None:
+    """Drawn, or one sentence on why not; `dir` lists them and nothing else."""
+    drawn = 0
+    for name in dir(picosweep.charts):
+        function = getattr(picosweep.charts, name)
+        assert function.__name__ == name
+        assert "results: what" in function.__doc__
+        try:
+            chart = function(results)
+        except ResultsError as error:
+            assert str(error)
+        else:
+            assert "layer" in chart.to_dict() or "mark" in chart.to_dict() or chart.to_dict()
+            drawn += 1
+    assert drawn > 15
+
+
+def test_a_tab_goes_by_its_column_or_by_a_part_of_its_name(results: picosweep.Results) -> None:
+    by_column = picosweep.charts.pareto(results, "num_params").to_dict()
+    assert by_column == picosweep.charts.pareto(results, "Parameters").to_dict()
+    seconds = picosweep.charts.learning_curves(results, "seconds").to_dict()
+    assert seconds != picosweep.charts.learning_curves(results).to_dict()
+    with pytest.raises(ResultsError, match=r"no tab 'price'; there: 'Parameters', "):
+        picosweep.charts.pareto(results, "price")
+
+
+def test_a_chart_needs_nothing_from_elsewhere(
+    results: picosweep.Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scripts come once; a chart's texts cannot end the script that they stand in."""
+    monkeypatch.setattr(offline, "_sent", set())
+    chart = picosweep.charts.pareto(results).properties(title="</script><b>")
+    first = offline.render(chart.to_dict())["text/html"]
+    second = offline.render(chart.to_dict())["text/html"]
+    assert len(first) > 300_000 > 100_000 > len(second)
+    assert not re.search(r"<(script|link)[^>]+(src|href)=", first + second)
+    assert "</script><b>" not in second
+    places = re.findall(r'getElementById\("([^"]+)"\)', first + second)
+    assert len(set(places)) == 2
+
+
+def test_another_renderer_that_was_chosen_stays() -> None:
+    """In a process of its own: the choice is one for all charts."""
+    code = (
+        "import altair as alt, picosweep; alt.renderers.enable('png'); "
+        "picosweep.use_offline_charts(); assert alt.renderers.active == 'png'; "
+        "alt.renderers.enable('default'); picosweep.use_offline_charts(); "
+        "assert alt.renderers.active == 'picosweep'; "
+        "found = alt.Chart().mark_point()._repr_mimebundle_(); "
+        "assert 'picosweepVegaEmbed' in found['text/html']"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_outside_of_a_notebook_charts_are_as_altair_has_them(results: picosweep.Results) -> None:
+    before = alt.renderers.active
+    picosweep.charts.pareto(results)
+    assert alt.renderers.active == before
+    assert json.dumps(picosweep.charts.pareto(results).to_dict())
