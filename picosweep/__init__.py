@@ -4,7 +4,7 @@
 
     result = picosweep.run("shakespeare.yaml")
     results = picosweep.load(result.folder)
-    picosweep.pareto_chart(picosweep.pareto_table(results.full_budget, "num_params"), …)
+    picosweep.charts.pareto(results, "num_params")
 
 Whatever the command line does is a function here, and so is every table and chart of the report.
 Names are imported when they are first used, so `import picosweep` costs nothing; they are listed

@@ -124,6 +124,9 @@ ROOMS: Mapping[str, str] = {
     "picosweep.start_commands": "picosweep.start picosweep.terminal",
     "picosweep.studies.models": "pico.models",
     "sweeps.data_in_words": "pico.data.config pico.data.prepared sweeps.data sweeps.search",
+    "picosweep.charts": "analysis.answer analysis.curves analysis.equal_cost "
+    "analysis.fronts analysis.page analysis.preference analysis.results "
+    "analysis.shapes analysis.stopping analysis.what_mattered",
 }
 """Every room (a folder, or a loose module) and the rooms that it may import beside the ground."""
 

@@ -1,5 +1,6 @@
 """What a notebook shows: short summaries, charts without a network, a model in hand."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -45,14 +46,12 @@ def test_every_chart_is_a_function_of_the_results(results: picosweep.Results) ->
         function = getattr(picosweep.charts, name)
         assert function.__name__ == name
         assert "results: what" in function.__doc__
-        try:
-            chart = function(results)
-        except ResultsError as error:
-            assert str(error)
-        else:
-            assert "layer" in chart.to_dict() or "mark" in chart.to_dict() or chart.to_dict()
+        with contextlib.suppress(ResultsError):
+            assert function(results).to_dict()
             drawn += 1
     assert drawn > 15
+    with pytest.raises(ResultsError, match="nothing to draw"):
+        picosweep.charts.preferences(results)
 
 
 def test_a_tab_goes_by_its_column_or_by_a_part_of_its_name(results: picosweep.Results) -> None:
@@ -72,7 +71,8 @@ def test_a_chart_needs_nothing_from_elsewhere(
     chart = picosweep.charts.pareto(results).properties(title="</script><b>")
     first = offline.render(chart.to_dict())["text/html"]
     second = offline.render(chart.to_dict())["text/html"]
-    assert len(first) > 300_000 > 100_000 > len(second)
+    assert len(first) > 300_000
+    assert len(second) < 100_000
     assert not re.search(r"<(script|link)[^>]+(src|href)=", first + second)
     assert "</script><b>" not in second
     places = re.findall(r'getElementById\("([^"]+)"\)', first + second)
