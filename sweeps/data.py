@@ -10,6 +10,7 @@ from picosweep.pico.data.config import DataConfig, TokenizerConfig
 from picosweep.pico.data.pairs import read_pairs, with_pairs
 from picosweep.pico.data.preparation.prepare import check_long_enough, prepare
 from picosweep.pico.data.prepared import Meta, PreparedData
+from picosweep.pico.data.sources.source import short_name
 from picosweep.pico.data.tokenizer_quality import check_prepared
 from picosweep.pico.errors import FieldError
 from picosweep.sweeps.errors import InputError, input_error, unreadable_prompt
@@ -55,7 +56,7 @@ class SweepData:
     def reading(self) -> list[str]:
         """Say of each source which files were left out, or taken for the validation part."""
         files = self.own.meta.files.items()
-        told = [one.told(name) for name, one in files if one.left_out or one.validation]
+        told = [one.told(short_name(name)) for name, one in files if one.left_out or one.validation]
         dropped = 0 if self.own.pairs is None else self.own.pairs.num_dropped
         if dropped:
             told.append(f"{dropped} of the pairs left out: a completion without tokens")

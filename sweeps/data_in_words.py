@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from picosweep.pico.data.config import DataConfig
 from picosweep.pico.data.prepared import Meta, Part
+from picosweep.pico.data.sources.source import short_name
 from picosweep.sweeps.data import SweepData
 from picosweep.sweeps.search.setup import ReadySweep
 
@@ -33,7 +34,7 @@ def corpus_in_words(meta: Meta, config: DataConfig) -> str:
 def _origin(meta: Meta, config: DataConfig) -> str:
     """Say how the validation documents were chosen."""
     if config.validation_source is not None:
-        return f"of {config.validation_source}"
+        return f"of {short_name(config.validation_source)}"
     if any(one.validation for one in meta.files.values()):
         return "that their files' names say"
     return "chosen by a hash" if config.split == "hash" else "at the end of each source"
@@ -59,7 +60,7 @@ def _read(part: Part, tokens: Iterable[int], *, named: bool) -> str:
     passes = [part.weight * count / size for count in tokens]
     low, high = _number(min(passes)), _number(max(passes))
     often = low if low == high else f"{low} to {high}"
-    what = part.name if named else "the training text"
+    what = short_name(part.name) if named else "the training text"
     return f"{what} {often} times"
 
 

@@ -25,8 +25,9 @@ ROOMS: Mapping[str, str] = {
     "sweeps.spec sweeps.store",
     "picosweep.study_commands": "picosweep.studies picosweep.terminal sweeps.errors",
     "picosweep.studies": "analysis.images analysis.page analysis.report analysis.results "
-    "pico.presets pico.probes picosweep.commands picosweep.trained sweeps.errors sweeps.search "
-    "sweeps.spec sweeps.store",
+    "pico.data.sources pico.presets pico.probes picosweep.commands "
+    "picosweep.trained sweeps.errors sweeps.search sweeps.spec "
+    "sweeps.store",
     "picosweep.remote": "picosweep.terminal pico.data.config pico.data.sources sweeps.errors "
     "sweeps.spec sweeps.store sweeps.workers",
     "picosweep.commands": "analysis.images analysis.next_steps analysis.page analysis.report "
@@ -70,8 +71,9 @@ ROOMS: Mapping[str, str] = {
     "sweeps.decisions": "sweeps.asking sweeps.search sweeps.spec sweeps.store",
     "sweeps.asking": "pico.data.prepared pico.data.tokenizers pico.evaluation pico.models "
     "pico.probes pico.sandbox pico.weights sweeps.errors sweeps.spec sweeps.store",
-    "sweeps.data": "pico.data.config pico.data.pairs pico.data.preparation pico.data.prepared "
-    "pico.data.tokenizer_quality sweeps.errors sweeps.search sweeps.spec sweeps.store",
+    "sweeps.data": "pico.data.config pico.data.pairs pico.data.preparation "
+    "pico.data.prepared pico.data.sources pico.data.tokenizer_quality "
+    "sweeps.errors sweeps.search sweeps.spec sweeps.store",
     "sweeps.pairs": "pico.data.prepared pico.preference_config pico.tasks sweeps.data "
     "sweeps.errors sweeps.search sweeps.spec",
     "sweeps.initial_weights": "pico.trial pico.weights sweeps.errors sweeps.spec sweeps.store",
@@ -123,7 +125,8 @@ ROOMS: Mapping[str, str] = {
     "sweeps.errors sweeps.store sweeps.workers",
     "picosweep.start_commands": "picosweep.start picosweep.terminal",
     "picosweep.studies.models": "pico.models",
-    "sweeps.data_in_words": "pico.data.config pico.data.prepared sweeps.data sweeps.search",
+    "sweeps.data_in_words": "pico.data.config pico.data.prepared pico.data.sources sweeps.data "
+    "sweeps.search",
     "picosweep.charts": "analysis.answer analysis.curves analysis.equal_cost "
     "analysis.fronts analysis.page analysis.preference analysis.results "
     "analysis.shapes analysis.stopping analysis.what_mattered",

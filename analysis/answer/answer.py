@@ -98,6 +98,9 @@ def commands(trial_id: str, results: Results) -> tuple[tuple[str, str], ...]:
 def results_option(results: Results, sweep: object = None) -> str:
     """Return ` --results DIR` where a sweep does not lie in `results`, otherwise an empty text.
 
+    Only the folder's name: a page that is sent to somebody else carries no path of the machine that
+    it was made on, and the command is given where the folder is.
+
     Args:
         results: tables of the sweeps, with the folders that they were read from.
         sweep: name of the sweep whose folder is meant; needed only where sweeps lie in different
@@ -106,7 +109,7 @@ def results_option(results: Results, sweep: object = None) -> str:
     parents = {folder.parent for folder in results.folders}
     if len(parents) > 1 and sweep in results.sweeps and len(results.sweeps) == len(results.folders):
         parents = {results.folders[results.sweeps.index(str(sweep))].parent}
-    parent = str(parents.pop()) if len(parents) == 1 else "results"
+    parent = parents.pop().resolve().name if len(parents) == 1 else "results"
     return "" if parent == "results" else f" --results {shlex.quote(parent)}"
 
 

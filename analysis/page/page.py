@@ -141,7 +141,7 @@ def _hero(title: str, subtitle: str, answer: Answer, architectures: Sequence[str
     )
     recipe = (
         f'<div class="recipe">{settings}'
-        "<div><h2>Get it again</h2>"
+        "<div><h2>Run it again</h2>"
         f'<ul class="commands">{commands}</ul></div></div>'
         if answer.commands
         else ""

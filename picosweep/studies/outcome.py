@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from picosweep.pico.data.sources.source import short_name
 from picosweep.studies.judge import Judgement, Measured, SweepRows, judge
 from picosweep.studies.study import Profile, Study, Texts, parts_of, sweep_name
 from picosweep.sweeps.search.ranking import Ranking, Winner
@@ -222,9 +223,9 @@ def _setup(spec: Mapping[str, Any]) -> str:
     data, budget = spec["data"], spec["budget"]
     source = data["source"]
     if isinstance(source, dict):
-        source = ", ".join(f"{_named(one)} {weight:g}" for one, weight in source.items())
+        source = ", ".join(f"{short_name(one)} {weight:g}" for one, weight in source.items())
     else:
-        source = _named(source)
+        source = short_name(source)
     tokenizer = data["tokenizer"]
     size = f" of {tokenizer['vocab_size']:,}" if tokenizer["kind"] == "bpe" else ""
     if tokenizer["path"] is not None:
@@ -234,12 +235,6 @@ def _setup(spec: Mapping[str, Any]) -> str:
         f"{source}; tokenizer {tokenizer['kind']}{size}; blocks of {data['block_size']}; "
         f"{longest:,.0f} {budget['unit']} a trial"
     )
-
-
-def _named(source: str) -> str:
-    """Return a source's name; of a file or a folder the last part alone."""
-    is_path = "/" in source and not source.startswith("hf:")
-    return Path(source).name if is_path else source
 
 
 def _texts(

@@ -103,7 +103,11 @@ def test_a_sweep_from_the_command_line(reference: tuple[Path, str]) -> None:
     assert str(folder / "report.html") in output
     for architecture in SPEC["architectures"]:
         assert architecture in output
-    assert (folder / "report.html").stat().st_size > 100_000
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert len(page) > 100_000
+    assert str(root) not in page  # it may be sent to a stranger
+    assert "A trial that reaches the last rung reads the training text" in page
+    assert "A trial that reaches the last rung reads the training text" in output
     reports = _check_whole(folder)
     assert (reports["val_loss"].is_finite() & (reports["val_accuracy"] > 0)).all()
     session = json.loads((folder / "sessions.json").read_text())[0]

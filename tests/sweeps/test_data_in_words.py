@@ -49,14 +49,17 @@ def test_the_parts_of_a_mixture_are_read_by_their_weights(tmp_path: Path, text: 
     }
     for part in meta.train_parts:
         size = part.end_token - part.first_token
-        assert passes[part.name] == pytest.approx(8192 * 4 * part.weight / size, rel=0.06)
-    assert passes[small] > passes[text]
+        assert passes[Path(part.name).name] == pytest.approx(
+            8192 * 4 * part.weight / size, rel=0.06
+        )
+    assert passes["small.txt"] > passes["text.txt"]
 
 
 def test_where_the_validation_part_is_from(tmp_path: Path, text: str) -> None:
     (tmp_path / "other.txt").write_text(small_text(40)[::-1], encoding="utf-8")
     said, _ = told(tmp_path, source=text, validation_source=str(tmp_path / "other.txt"))
-    assert f"of {tmp_path / 'other.txt'}." in said[0]
+    assert said[0].endswith("of other.txt.")
+    assert str(tmp_path) not in " ".join(said)
     said, _ = told(tmp_path, source=text, split="tail")
     assert "at the end of each source" in said[0]
     folder = tmp_path / "splits"

@@ -84,3 +84,8 @@ def files_signature(root: Path, paths: Sequence[Path]) -> tuple[object, ...]:
         name = path.relative_to(root).as_posix() if path != root else path.name
         rows.append([name, facts.st_size, facts.st_mtime_ns])
     return (str(root), rows)
+
+
+def short_name(source: str) -> str:
+    """Return a source as pages name it: of a file or folder its own name, not where it lies."""
+    return source if source.startswith("hf:") else source.rstrip("/").rpartition("/")[2] or source
