@@ -24,4 +24,5 @@ def figure(results: Results) -> Figure | None:
         key="trained-on",
         title="What it was trained on",
         panels=(Panel(sentence=" ".join(told)),),
+        plain=True,
     )

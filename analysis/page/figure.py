@@ -64,6 +64,12 @@ class Panel:
     columns: tuple[str, ...] = ()
     """Columns to show, all when empty; the CSV has all of them."""
 
+    @property
+    def has_content(self) -> bool:
+        """Whether there is more to see than its sentence."""
+        rows = self.table is not None and not self.table.is_empty()
+        return self.chart is not None or rows or bool(self.quotes) or bool(self.images)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
@@ -75,5 +81,12 @@ class Figure:
     panels: tuple[Panel, ...]
     note: str = ""
     """How to read it: method, exclusions, caveats."""
+    plain: bool = False
+    """Whether sentences alone are all that it has to say."""
     half: bool = False
     """Whether two of them fit side by side on a wide screen."""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether too little was measured for it: it has sentences that say so, and no more."""
+        return not self.plain and not any(panel.has_content for panel in self.panels)

@@ -3,7 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -28,6 +28,7 @@ class Section:
 
 
 MAX_TABS: Final = 8
+MISSING: Final = "What cannot be said yet"
 _CLOCK: Final = re.compile(r"(\d.(?:min|h)) (\d)")
 _UNIT: Final = re.compile(r"(\d) (%|[kMGTP]?FLOPs?\b|[kMGTP]\b|[KMG]iB\b|s\b|min\b|h\b)")
 
@@ -54,11 +55,17 @@ def render(
         facts: further values for the page's script (plain JSON types).
     """
     payload = Payload()
-    shown = [section for section in sections if section.figures]
+    missing = [figure for section in sections for figure in section.figures if figure.is_missing]
+    shown = [
+        replace(section, figures=tuple(one for one in section.figures if not one.is_missing))
+        for section in sections
+    ]
+    shown = [section for section in shown if section.figures]
     body = _hero(title, subtitle, answer, architectures)
     body += "".join(
         _section(number, section, payload) for number, section in enumerate(shown, start=1)
     )
+    body += _missing(missing)
     resources = files("picosweep.analysis.page")
     style = resources.joinpath("report.css").read_text(encoding="utf-8") + _swatches(architectures)
     script = resources.joinpath("report.js").read_text(encoding="utf-8")
@@ -71,6 +78,8 @@ def render(
     contents = '<li><a href="#answer">The answer</a></li>' + "".join(
         f'<li><a href="#{section.key}">{escape(section.title)}</a></li>' for section in shown
     )
+    if missing:
+        contents += f'<li><a href="#missing">{MISSING}</a></li>'
     parts = {
         "csp": _content_security_policy([vega, script], [style]),
         "title": escape(f"{title} · Picosweep"),
@@ -175,6 +184,26 @@ def _section(number: int, section: Section, payload: Payload) -> str:
         f"{escape(section.title)}</h2><p>{escape(section.lead)}</p></header>"
         f'<div class="figures">{figures}</div></section>'
     )
+
+
+def _missing(figures: Sequence[Figure]) -> str:
+    """Return the last chapter: a line for each question that too little was measured for."""
+    if not figures:
+        return ""
+    lines = "".join(
+        f'<li id="{figure.key}"><b>{escape(figure.title)}</b> {_prose(_whole(figure))}</li>'
+        for figure in figures
+    )
+    return (
+        '<section id="missing" aria-labelledby="missing-title"><header class="chapter">'
+        f'<h2 id="missing-title">{MISSING}</h2><p>Questions for which too little was measured.</p>'
+        f'</header><ul class="missing">{lines}</ul></section>'
+    )
+
+
+def _whole(figure: Figure) -> str:
+    """Return what a figure without charts says, each sentence once."""
+    return " ".join(dict.fromkeys(panel.sentence for panel in figure.panels))
 
 
 def _figure(figure: Figure, payload: Payload) -> str:

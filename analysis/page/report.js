@@ -301,7 +301,7 @@
         ? element("details", { open: moreFacts, ontoggle: (event) => { moreFacts = event.target.open; } },
           element("summary", {}, `${facts.length - FIRST_FACTS} more`), listed(facts.slice(FIRST_FACTS)))
         : null,
-      element("ul", { class: "commands" }, ...["show", "replay", "generate"].map((verb) => command(`picosweep ${verb} ${id}${payload.options[row?.sweep] ?? payload.option}`))),
+      element("ul", { class: "commands" }, ...["show", "replay", "generate"].map((verb) => command(`picosweep ${verb} ${id.slice(0, 8)}${payload.options[row?.sweep] ?? payload.option}`))),
     ].filter(Boolean));
     document.getElementById("said").textContent = `Trial ${id} selected`;
   }

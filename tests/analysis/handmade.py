@@ -53,6 +53,9 @@ class Rows:
     samples: list[dict[str, Any]] = field(default_factory=list)
 
 
+IN_WORDS = ["a text: 12 documents.", "A trial that reaches the last rung reads it 3 times."]
+
+
 def num_params(architecture: str, settings: dict[str, Any]) -> int:
     """A plausible parameter count."""
     width = settings.get("embed_size", settings.get("hidden_size", 64))
@@ -139,7 +142,9 @@ def write_sweep(
         "num_broken_words": 0, "characters_per_token": 3.2, "bytes_per_token": 3.2,
         "used_fraction": 0.9,
     }  # fmt: skip
-    (folder / "data.json").write_text(json.dumps({"tokenizer_quality": quality}))
+    (folder / "data.json").write_text(
+        json.dumps({"tokenizer_quality": quality, "in_words": IN_WORDS})
+    )
     return folder
 
 

@@ -7,8 +7,10 @@ import polars as pl
 import pytest
 
 from picosweep.analysis.answer.answer import commands, results_option
-from picosweep.analysis.page.page import _prose
+from picosweep.analysis.page.figure import Figure, Panel
+from picosweep.analysis.page.page import Section, _prose
 from picosweep.analysis.page.page_data import MAX_ROWS, Payload, encode, label, safe_json
+from picosweep.analysis.report import render_report
 from picosweep.analysis.results import Results
 
 
@@ -34,6 +36,24 @@ def payload_of(page: str) -> dict[str, object]:
     found = re.search(r'id="payload">(.*?)</script>', page, re.DOTALL)
     assert found is not None
     return dict(json.loads(found[1]))
+
+
+def test_what_cannot_be_said_is_a_line_at_the_end(results: Results) -> None:
+    """A question without an answer takes no card and no chapter; one that has a sentence does."""
+    nothing = Figure(key="why", title="Why", panels=(Panel(sentence="Too <few> trials."),))
+    plain = Figure(key="how", title="How", panels=(Panel(sentence="So."),), plain=True)
+    chapters = [
+        Section(key="empty", title="Only questions", lead="", figures=(nothing,)),
+        Section(key="full", title="Answers", lead="", figures=(plain,)),
+    ]
+    page = render_report(results, sections=chapters)
+    assert "Only questions" not in page
+    assert '<article class="figure" id="how">' in page
+    last = page.partition('<section id="missing"')[2]
+    assert '<li id="why"><b>Why</b> Too &lt;few&gt; trials.</li>' in last
+    assert 'id="how"' not in last
+    whole = render_report(results, sections=[chapters[1]])
+    assert "What cannot be said yet" not in whole
 
 
 def test_equal_datasets_are_stored_once() -> None:
