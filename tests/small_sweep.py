@@ -9,6 +9,9 @@ from typing import Any
 
 import polars as pl
 import yaml
+from typer.testing import CliRunner
+
+from picosweep.cli import app
 
 TOKENS_IN_A_STEP = 8 * 16
 
@@ -46,6 +49,14 @@ def write_sweep(folder: Path, **changes: Any) -> Path:
     path = folder / "spec.yaml"
     path.write_text(yaml.safe_dump(SPEC | changes), encoding="utf-8")
     return path
+
+
+def here(*arguments: str | Path) -> str:
+    """Run the command line in this process, which has torch already; what it printed."""
+    words = [*map(str, arguments)]
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
 
 def picosweep(

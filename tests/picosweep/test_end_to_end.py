@@ -19,7 +19,7 @@ from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.store.now import read_now
 from picosweep.sweeps.store.reader import read_journal
 from picosweep.trained.probe import probe
-from tests.small_sweep import command, picosweep, small_text, table
+from tests.small_sweep import command, here, picosweep, small_text, table
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
@@ -121,26 +121,26 @@ def test_a_sweep_from_the_command_line(reference: tuple[Path, str]) -> None:
 def test_looking_at_a_sweep(reference: tuple[Path, str]) -> None:
     """Status, one trial, its replay and its writing, as the report tells its readers to do."""
     results = reference[0] / "results"
-    status = json.loads(picosweep("status", "--results", results, "--json"))
+    status = json.loads(here("status", "--results", results, "--json"))
     assert status[0]["num_trials"] == 16
     assert status[0]["driver"] is None
-    assert "not running" in picosweep("status", "small", "--results", results)
+    assert "not running" in here("status", "small", "--results", results)
     trial_id = status[0]["best"]["transformer"][0]
-    shown = json.loads(picosweep("show", trial_id[:9], "--results", results, "--json"))
+    shown = json.loads(here("show", trial_id[:9], "--results", results, "--json"))
     assert shown["trial"]["trial_id"] == trial_id
     assert len(shown["samples"]) == 6
-    assert "decision" in picosweep("show", trial_id, "--results", results)
-    assert "the same to the last bit" in picosweep("replay", trial_id, "--results", results)
+    assert "decision" in here("show", trial_id, "--results", results)
+    assert "the same to the last bit" in here("replay", trial_id, "--results", results)
     written = picosweep("generate", trial_id, "-p", "Ada ", "--tokens", "9", "--results", results)
     assert written.startswith("Ada ")
     assert len(written) > len("Ada \n")
-    heads = json.loads(picosweep("probe", trial_id, "--results", results, "--json"))
+    heads = json.loads(here("probe", trial_id, "--results", results, "--json"))
     assert [(head["layer"], head["head"]) for head in heads["probes_heads"]] == [
         *((layer, head) for layer in range(2) for head in range(2)), (None, None),
     ]  # fmt: skip
-    assert "all alike" in picosweep("probe", trial_id, "--results", results)
+    assert "all alike" in here("probe", trial_id, "--results", results)
     look = ("probe", trial_id, "--kind", "attention", "--results", results)
-    assert "reads 'Ada sees' as" in picosweep(*look, "-p", "Ada sees")
+    assert "reads 'Ada sees' as" in here(*look, "-p", "Ada sees")
     assert "needs a prompt" in picosweep(*look, expect=2)
     with pytest.raises(InputError, match="the model reads 1 to"):
         probe(trial_id, kind="attention", prompt="Ada " * 99, results=results)
@@ -148,7 +148,7 @@ def test_looking_at_a_sweep(reference: tuple[Path, str]) -> None:
     with pytest.raises(InputError, match="has no attention"):
         probe(kgram, results=results)
     _evaluate(results, trial_id, kgram)
-    assert "search.trials_per_architecture" in picosweep("suggest", "small", "--results", results)
+    assert "search.trials_per_architecture" in here("suggest", "small", "--results", results)
     assert "no such trial" in picosweep("show", "nope", "--results", results, expect=2)
     assert "did you mean small?" in picosweep("status", "smal", "--results", results, expect=2)
 
@@ -156,10 +156,10 @@ def test_looking_at_a_sweep(reference: tuple[Path, str]) -> None:
 def _evaluate(results: Path, trial_id: str, other: str) -> None:
     """Put two trials to a suite: printed, saved, compared, as a page."""
     saved, page = results / "saved.json", results / "page.html"
-    said = picosweep("evaluate", trial_id, other, "--results", results, "--save", saved)
+    said = here("evaluate", trial_id, other, "--results", results, "--save", saved)
     assert "bits per byte" in said
     after = ("evaluate", trial_id, "--results", results, "--baseline", saved)
-    scored = json.loads(picosweep(*after, "--page", page, "--json").rpartition("}")[0] + "}")
+    scored = json.loads(here(*after, "--page", page, "--json").rpartition("}")[0] + "}")
     assert {row["suite"] for row in scored["evaluations"]} == {"text"}
     assert scored["sentences"][0].startswith("Bits per byte on unseen text: ")
     assert page.stat().st_size > 100_000

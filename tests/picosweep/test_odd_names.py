@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from picosweep.terminal.console import PlainConsole
-from tests.small_sweep import picosweep, table, write_sweep
+from tests.small_sweep import here, picosweep, table, write_sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
@@ -15,7 +15,7 @@ ODD = "runs [2] [bold] 100% $HOME 'q' é&<b>*?"
 FIRST, SECOND = "k[bold]</script><i>{x}%s$(id)", "[/x]"
 
 
-def test_every_command_takes_odd_names(tmp_path: Path) -> None:
+def test_every_command_takes_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are shown as they are, and lead to the folder that they name."""
     folder = tmp_path / ODD
     folder.mkdir()
@@ -33,7 +33,8 @@ def test_every_command_takes_odd_names(tmp_path: Path) -> None:
     )
     (folder / "text.txt").rename(folder / "te [1]*.txt")
     odd = spec.rename(folder / "sp [a]ec.yaml")
-    shown = picosweep("run", odd, "--dry-run", cwd=folder)
+    monkeypatch.chdir(folder)
+    shown = here("run", odd, "--dry-run")
     assert FIRST in shown
     assert SECOND in shown
     told = picosweep("run", odd, "--results", "res [2]*", cwd=folder)
@@ -45,16 +46,14 @@ def test_every_command_takes_odd_names(tmp_path: Path) -> None:
     trials = table(tmp_path / "plain", "trials")
     assert set(trials["architecture"]) == {FIRST, SECOND}
     trial = trials["trial_id"][0]
-    assert SECOND in picosweep("status", *results, cwd=folder)
-    assert trial in picosweep("show", trial, *results, cwd=folder)
-    assert "out [1].html" in picosweep(
-        "report", "small", *results, "-o", "out [1].html", cwd=folder
-    )
+    assert SECOND in here("status", *results)
+    assert trial in here("show", trial, *results)
+    assert "out [1].html" in here("report", "small", *results, "-o", "out [1].html")
     page = (folder / "out [1].html").read_text(encoding="utf-8")
     assert FIRST not in page  # escaped wherever it stands
     assert "k[bold]&lt;/script&gt;" in page
     for form in ("csv", "tensorboard", "optuna"):
-        picosweep("export", "small", *results, "--to", form, cwd=folder)
+        here("export", "small", *results, "--to", form)
     missing = picosweep("status", "[/y]", *results, cwd=folder, expect=2)
     assert "found:   [/y]" in missing
 

@@ -16,7 +16,7 @@ from picosweep.studies.study import load_study, study_names
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.setup import check_sweep
 from picosweep.sweeps.store.reader import read_rows
-from tests.small_sweep import picosweep, small_text
+from tests.small_sweep import here, picosweep, small_text
 
 PAGES = Path(__file__).parents[3] / "docs" / "studies"
 
@@ -80,20 +80,23 @@ OWN: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_a_study_of_ones_own_is_what_its_tables_hold(tmp_path: Path) -> None:
+def test_a_study_of_ones_own_is_what_its_tables_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Run twice, the second time nothing is trained, and the page is the same to the letter."""
     (tmp_path / "text.txt").write_text(small_text(200), encoding="utf-8")
     (tmp_path / "apart.txt").write_text(" ".join(small_text(3)), encoding="utf-8")
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(OWN, sort_keys=False))
-    planned = picosweep("study", file, "--results", "results", "--dry-run", cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    planned = here("study", file, "--dry-run")
     assert "further: planned once context/three is trained" in planned
     said = picosweep("study", file, "--results", "results", cwd=tmp_path)
     assert "holds" in said
     assert "20 trials: " in said
     page = tmp_path / "results/studies/mine.md"
     first = page.read_text(encoding="utf-8")
-    again = json.loads(picosweep("study", file, "--results", "results", "--json", cwd=tmp_path))
+    again = json.loads(here("study", file, "--json"))
     assert again["new_tokens"] == 0
     assert [claim["verdict"] for claim in again["claims"]] == ["holds"] * 3
     assert page.read_text(encoding="utf-8") == first
@@ -140,7 +143,7 @@ def test_what_cannot_be_run_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a study"):
         load_study(str(tmp_path / "bad.yaml"))
     assert "which study?" in picosweep("study", cwd=tmp_path, expect=2)
-    listed = picosweep("study", "--list", cwd=tmp_path)
+    listed = here("study", "--list")
     assert all(f"{name}: " in listed for name in study_names())
 
 
