@@ -22,12 +22,16 @@ _NOT_LIBRARY_CODE = frozenset(
         # The text of `pydocs`: reading it here as well would put the same sentences on both sides
         # of the split of a mixture.
         "pydoc_data",
+        # Tables of codecs: an eighth of the library by size, and much of what its models write.
+        "encodings",
     }
 )
 
 
 def standard_library() -> Source:
-    """Return the Python files of the running interpreter's standard library, tests left out.
+    """Return the Python files of the running interpreter's standard library.
+
+    Tests and tables of codecs are left out.
 
     Raises:
         FieldError: the interpreter comes without its library's source.

@@ -30,12 +30,13 @@ def documents(path, **fields):
 
 
 def test_the_standard_library_is_there_without_its_tests():
-    """Hundreds of files of code, none of them a test, and not the manual's text."""
+    """Hundreds of files of code, none of them a test, a table of a codec or the manual's text."""
     source = standard_library()
     names = [name for name, _, _ in source.signature[2]]
     assert len(names) > 300
     assert "json/decoder.py" in names
-    assert not any("/test" in name or "pydoc_data" in name for name in names)
+    left_out = ("/test", "pydoc_data", "encodings/")
+    assert not any(part in name for name in names for part in left_out)
     assert "def " in next(source.documents())
 
 
