@@ -164,7 +164,7 @@ def _first_rung(minutes: float, slots: int, block_size: int) -> int:
 def _tokenizer(found: Look) -> str:
     if found.is_numbers:
         return "int"
-    if found.num_bytes < SMALL_TEXT:
+    if found.num_bytes < SMALL_TEXT or found.is_lines:
         return "char"
     size = next((size for most, size in SIZES if found.num_bytes < most), None)
     return f"bpe {size}" if size else list(found.tokens)[-1]
@@ -178,7 +178,11 @@ def spec_text(first: FirstSpec, *, name: str, text_field: str) -> str:
     budget = first.first_rung
     more = "" if found.is_whole else ", or more: no more was looked at"
     own_field = "" if text_field == "text" else f"  text_field: {_quoted(text_field)}\n"
-    mode = "  mode: padded                    # one sequence a row\n" if kind == "int" else ""
+    mode = ""
+    if kind == "int" or found.is_lines:
+        mode = "  mode: padded                    # one document a row\n"
+    if found.is_lines:
+        mode += "  document_unit: line             # a document is a line\n"
     limit = "" if found.is_whole else "  max_bytes: 500_000_000          # of text; null: all\n"
     validation = "by its files' names" if found.has_validation else "a tenth of it, by documents"
     passes = f"{first.passes:.1f}" if first.passes < 10 else f"{first.passes:.0f}"
@@ -228,6 +232,8 @@ def _block_size(found: Look, tokenizer: str, tokens: int) -> int:
     """Return the tokens of a block: many times as many are to be in the validation part."""
     if tokenizer == "int":
         return found.longest
+    if found.is_lines:
+        return found.longest_characters + 1  # the end of a line is foretold, too
     usual = 128 if tokenizer == "char" else 64
     room = tokens // (10 * BLOCKS_TO_VALIDATE)
     return max(LEAST_BLOCK, min(usual, 1 << (room.bit_length() - 1) if room else 0))

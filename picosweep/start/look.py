@@ -5,7 +5,7 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,11 @@ LOOK_BYTES: Final = 64 * 2**20
 SAMPLE_BYTES: Final = 2**20
 """Text on which tokenizers are tried."""
 VOCAB_SIZES: Final = (1024, 2048, 4096)
+LISTS: Final = frozenset({"", ".txt", ".text"})
+"""Suffixes of files that may be lists."""
+LEAST_LINES: Final = 50
+SHORT_LINE: Final = 40
+"""Characters."""
 _NUMBERS: Final = re.compile(r"\s*\d+(\s+\d+)+\s*")
 _WORD: Final = re.compile(r"\w+")
 
@@ -41,6 +46,8 @@ class Look:
     """Whether files are named as the validation part."""
     is_numbers: bool
     """Whether every document is a sequence of whole numbers."""
+    is_lines: bool
+    """Whether every line is a document of its own: names, words, sequences."""
     alphabet: int
     """Different characters."""
     tokens: dict[str, int] = field(default_factory=dict)
@@ -48,10 +55,12 @@ class Look:
     sample was counted."""
     longest: int
     """Words of its longest document."""
+    longest_characters: int
+    """Characters of its longest document."""
     typical_words: int
     """Words of the document in the middle."""
     opening: str
-    """The word that most documents begin with."""
+    """The word that most documents begin with; of a list the letter."""
 
 
 def look_at(source: str, *, text_field: str = "text", downloads: Path) -> Look:
@@ -66,7 +75,10 @@ def look_at(source: str, *, text_field: str = "text", downloads: Path) -> Look:
         InputError: there is no such source, or nothing in it can be read.
     """
     try:
-        return _look_at(source, DataConfig(source=source, text_field=text_field), downloads)
+        config = DataConfig(source=source, text_field=text_field)
+        if _has_short_lines(Path(source)):
+            config = replace(config, mode="padded", document_unit="line")
+        return _look_at(source, config, downloads)
     except FieldError as error:
         raise input_error(
             error.problem or str(error),
@@ -75,6 +87,19 @@ def look_at(source: str, *, text_field: str = "text", downloads: Path) -> Look:
             allowed="" if error.allowed is None else str(error.allowed),
             hint="" if error.near is None else f"did you mean {error.near}?",
         ) from error
+
+
+def _has_short_lines(path: Path) -> bool:
+    """Return whether a file is a list: many short lines, none empty, none that ends a sentence."""
+    if not path.is_file() or path.suffix not in LISTS:
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        lines = [line.rstrip("\n") for line in itertools.islice(file, 1000)]
+    if len(lines) < LEAST_LINES:
+        return False
+    numbers = all(_NUMBERS.fullmatch(line) for line in lines)
+    short = all(line.strip() and len(line) <= SHORT_LINE for line in lines)
+    return numbers or (short and not any(line.endswith((".", ",", ";", ":")) for line in lines))
 
 
 def _look_at(name: str, config: DataConfig, downloads: Path) -> Look:
@@ -107,11 +132,13 @@ def _look_at(name: str, config: DataConfig, downloads: Path) -> Look:
         is_whole=is_whole,
         has_validation=validation is not None,
         is_numbers=is_numbers,
+        is_lines=config.document_unit == "line",
         alphabet=len(set().union(*map(set, texts))),
         tokens=_tokens(texts, num_bytes, is_numbers=is_numbers),
         longest=max(words),
+        longest_characters=max(map(len, texts)),
         typical_words=int(statistics.median(words)),
-        opening=_opening(texts),
+        opening=_opening(texts, one_letter=config.document_unit == "line"),
     )
 
 
@@ -137,8 +164,14 @@ def _sample(texts: list[str], num_bytes: int) -> Iterator[str]:
         yield from (text[: len(text) // every + 1] for text in texts)
 
 
-def _opening(texts: list[str]) -> str:
-    """Return the word that most documents begin with; the most frequent one where few share it."""
+def _opening(texts: list[str], *, one_letter: bool) -> str:
+    """Return the word that most documents begin with; the most frequent one where few share it.
+
+    Of a list it is the letter.
+    """
+    if one_letter:
+        ((letter, _),) = Counter(text[0] for text in texts).most_common(1)
+        return letter
     first = Counter(found[0] for text in texts[:10_000] if (found := _WORD.search(text)))
     if not first:
         return ""

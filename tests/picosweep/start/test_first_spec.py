@@ -48,9 +48,26 @@ def test_numbers_are_numbers(tmp_path: Path) -> None:
     """One sequence a row, as long as the longest."""
     rows = "\n".join(" ".join(str(n + k) for k in range(5 + n % 3)) for n in range(200))
     (tmp_path / "rows.txt").write_text(rows, encoding="utf-8")
-    _, spec = first(tmp_path, "numbers:counting")
-    assert spec["data"]["tokenizer"] == {"kind": "int"}
-    assert (spec["data"]["mode"], spec["data"]["block_size"]) == ("padded", 32)
+    for source, longest in (("numbers:counting", 32), (str(tmp_path / "rows.txt"), 7)):
+        _, spec = first(tmp_path, source, overwrite=True)
+        assert spec["data"]["tokenizer"] == {"kind": "int"}
+        assert (spec["data"]["mode"], spec["data"]["block_size"]) == ("padded", longest)
+
+
+def test_a_list_has_a_document_a_line(tmp_path: Path) -> None:
+    """Names, as they are mostly kept; a text with short lines is no list."""
+    names = [f"{a}{b}{c}" for a in ("an", "bo", "ce") for b in "aeiou" for c in ("n", "la", "ris")]
+    (tmp_path / "names.txt").write_text("\n".join(names * 20), encoding="utf-8")
+    found, spec = first(tmp_path, str(tmp_path / "names.txt"))
+    assert found.look.documents == len(names) * 20
+    assert spec["data"]["tokenizer"] == {"kind": "char"}
+    assert (spec["data"]["mode"], spec["data"]["document_unit"]) == ("padded", "line")
+    assert spec["data"]["block_size"] == max(map(len, names)) + 1
+    assert len(spec["samples"]["prompts"][0]) == 1
+    poem = "\n".join(f"Rose {n} is red,\nviolet {n} is blue.\n\nSugar" for n in range(80))
+    (tmp_path / "poem.txt").write_text(poem, encoding="utf-8")
+    _, spec = first(tmp_path, str(tmp_path / "poem.txt"), overwrite=True)
+    assert "mode" not in spec["data"]
 
 
 def test_folders_records_and_names_of_many_kinds(tmp_path: Path) -> None:
