@@ -16,7 +16,7 @@ MEASURES: Final[Mapping[str, str]] = {
     "grad_norm": "Gradient norm",
     "max_param_grad": "Largest gradient",
     "weight_norm": "Weight norm",
-    "learning_rate": "Learning rate",
+    "learning_rate": "Learning rate, of its peak",
 }
 
 QUANTILES: Final[Mapping[str, float]] = {"median": 0.5, "low": 0.1, "high": 0.9}
@@ -27,10 +27,16 @@ def norms_table(reports: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         measure, architecture, tokens, median, low, high. Measures that were never reported are
-        left out, as are values that are not positive (the axis is logarithmic).
+        left out, as are values that are not positive (the axis is logarithmic). A learning rate is
+        taken over the trial's highest: trials that go on have other ones than those that were
+        stopped, and what never changed would seem to rise; where none changed, it is left out.
     """
-    placed = by_budget(reports.select("architecture", "trial_id", "tokens", *MEASURES))
+    columns = reports.select("architecture", "trial_id", "tokens", *MEASURES)
+    peak = pl.col("learning_rate").max().over("trial_id")
+    placed = by_budget(columns.with_columns(learning_rate=pl.col("learning_rate") / peak))
     measured = [name for name in MEASURES if (placed[name] > 0).any()]
+    if (placed["learning_rate"].drop_nulls() == 1).all() and "learning_rate" in measured:
+        measured.remove("learning_rate")
     positive = {name: pl.col(name).filter(pl.col(name) > 0) for name in measured}
     quantiles = placed.group_by("architecture", tokens="at").agg(
         positive[name].quantile(share, "linear").alias(f"{name}.{key}")

@@ -78,9 +78,7 @@ def test_over_and_underfitting_are_named() -> None:
 def test_norms_know_how_often_clipping_bit(results: Results) -> None:
     """The share in the sentence is counted over reports."""
     table = norms_table(results.reports)
-    assert set(table["measure"]) == {
-        "Gradient norm", "Largest gradient", "Weight norm", "Learning rate",
-    }  # fmt: skip
+    assert set(table["measure"]) == {"Gradient norm", "Largest gradient", "Weight norm"}
     frame = pl.DataFrame(
         {"architecture": ["a"] * 4, "trial_id": ["x"] * 4, "tokens": [1, 2, 3, 4],
          "grad_norm": [1.0, 2.0, 3.0, 4.0], "grad_norm_clipped": [1.0, 1.0, 1.0, 1.0]}
@@ -88,6 +86,25 @@ def test_norms_know_how_often_clipping_bit(results: Results) -> None:
     sentence = norms_sentence(frame)
     assert "clipped at 75 %" in sentence
     assert "gradient norm more than doubled in 100 %" in sentence
+
+
+def test_a_learning_rate_that_stayed_does_not_rise() -> None:
+    """Trials that go on have higher ones than those that were stopped; each is over its own."""
+    frame = pl.DataFrame(
+        {
+            "architecture": ["a"] * 6,
+            "trial_id": ["low", "low", "high", "high", "high", "high"],
+            "tokens": [1000, 2000, 1000, 2000, 4000, 8000],
+            "learning_rate": [1e-4, 1e-4, 1e-2, 1e-2, 1e-2, 1e-2],
+            **dict.fromkeys(["grad_norm", "max_param_grad", "weight_norm"], 1.0),
+        }
+    )
+    assert "Learning rate, of its peak" not in norms_table(frame)["measure"]
+    decayed = frame.with_columns(
+        learning_rate=pl.when(tokens=8000).then(1e-3).otherwise("learning_rate")
+    )
+    rates = norms_table(decayed).filter(measure="Learning rate, of its peak")
+    assert rates["median"].to_list() == pytest.approx([1.0, 1.0, 1.0, 0.1])
 
 
 def test_steps_of_two_sizes_are_one_place() -> None:
