@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep studies test truth chaos check quality bench reference format clean
+.PHONY: help install sweep studies test truth chaos check quality bench notebook reference format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ bench: $(INSTALLED) ## measure speed and memory against peers
 	$(BIN)/python -m benchmarks.sandbox
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.preference
+
+notebook: $(INSTALLED) ## run docs/python.md as a notebook and keep it (needs: pip install nbclient ipykernel)
+	$(BIN)/python -m docs.notebook
 
 reference: $(INSTALLED) ## write docs/reference/ from the code
 	$(BIN)/python -m docs.reference

@@ -1,13 +1,15 @@
-"""docs/python.md: its code runs from top to bottom, and says what it says."""
+"""docs/python.md: its code runs from top to bottom, and the notebook beside it is the same."""
 
 import ast
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-GUIDE = Path(__file__).parent.parent / "docs" / "python.md"
+from docs.notebook import GUIDE, NOTEBOOK, cells
+
 CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -37,3 +39,15 @@ def test_the_guides_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert names["logits"].shape[1] == 512
     assert [step for step, _ in names["curve"]] == [20, 40]
     assert names["curve"][0][1] > names["curve"][1][1]
+
+
+def test_the_notebook_is_the_guide_with_what_came_out() -> None:
+    """Cell by cell; every cell that shows something has shown it, and nothing failed."""
+    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    kept = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+    assert kept == cells(), "stale: run `make notebook`"
+    outputs = [out for cell in notebook["cells"] for out in cell.get("outputs", ())]
+    assert not [out for out in outputs if out["output_type"] == "error"]
+    pictures = [out for out in outputs if "image/png" in out.get("data", {})]
+    assert len(pictures) == 3
+    assert "/tmp/" not in NOTEBOOK.read_text(encoding="utf-8")
