@@ -14,9 +14,9 @@ NOTEBOOK: Final = Path(__file__).parent / "python.ipynb"
 _CODE: Final = re.compile(r"```python\n(.*?)```\n", re.DOTALL)
 _FIRST: Final = """import altair
 
-altair.renderers.enable("png")  # pictures; without it charts can be hovered
 import picosweep
 
+altair.renderers.enable("png")  # pictures; without it charts can be hovered
 picosweep.use_theme()"""
 
 

@@ -1,4 +1,4 @@
-"""The report's first screen: who won, how sure that is, what it cost, how to get it again."""
+"""The report's first screen: who won, how sure that is, what it cost, how to run it again."""
 
 import shlex
 from collections.abc import Mapping, Sequence

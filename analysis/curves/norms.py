@@ -33,7 +33,7 @@ def norms_table(reports: pl.DataFrame) -> pl.DataFrame:
     """
     columns = reports.select("architecture", "trial_id", "tokens", *MEASURES)
     peak = pl.col("learning_rate").max().over("trial_id")
-    placed = by_budget(columns.with_columns(learning_rate=pl.col("learning_rate") / peak))
+    placed = by_budget(columns.with_columns(pl.col("learning_rate") / peak))
     measured = [name for name in MEASURES if (placed[name] > 0).any()]
     if (placed["learning_rate"].drop_nulls() == 1).all() and "learning_rate" in measured:
         measured.remove("learning_rate")

@@ -156,8 +156,22 @@ class Payload:
 
     def to_json(self, **more: object) -> str:
         """Return everything as JSON that is safe inside a script element."""
-        content = {"datasets": self.datasets, "charts": self.charts, **more}
+        content = {
+            "datasets": self.datasets,
+            "charts": self.charts,
+            "meanings": self._meanings(),
+            **more,
+        }
         return safe_json(content)
+
+    def _meanings(self) -> dict[str, dict[str, Any]]:
+        """Return what the columns of the tables mean, and the names that stand in them."""
+        there = {column["key"] for data in self.datasets.values() for column in data["columns"]}
+        known = [column for name, column in ALL.items() if name in there]
+        return {
+            "columns": {column.name: column.meaning for column in known},
+            "values": {column.name: dict(column.values) for column in known if column.values},
+        }
 
 
 def safe_json(content: object) -> str:

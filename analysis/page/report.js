@@ -70,13 +70,17 @@
     if (index < 0) return document.createTextNode(name ?? "–");
     return element("span", {}, element("span", { class: `swatch a${index}`, "data-shape": index % 8, "aria-hidden": "true" }), name);
   }
-  function cell(kind, value) {
+  function cell(kind, value, key) {
     if (value == null) return element("span", { class: "absent" }, "–");
     if (kind === "architecture") return architecture(value);
-    if (kind === "status" || kind === "verdict") return element("span", { class: "badge", "data-is": value }, value);
-    if (kind === "trial") return element("button", { type: "button", class: "open-trial", onclick: () => select(value) }, value);
+    const meaning = payload.meanings.values[key]?.[value] ?? null;
+    if (kind === "status" || kind === "verdict") return element("span", { class: "badge", "data-is": value, title: meaning }, value);
+    if (kind === "trial") return element("button", { type: "button", class: "open-trial", title: value, onclick: () => select(value) }, String(value).slice(0, 8));
+    if (meaning) return element("span", { title: meaning }, format(kind, value));
     return document.createTextNode(format(kind, value));
   }
+
+  const meaning = (key) => (payload.meanings.columns[key] ? `${key}: ${payload.meanings.columns[key]}` : key);
 
   /* ---------- tables ---------- */
   const PAGE = 25;
@@ -116,7 +120,7 @@
       body.replaceChildren(...order.slice(state.page * PAGE, (state.page + 1) * PAGE).map((index) => {
         const row = every[index];
         return element("tr", { "data-trial": row.trial_id, "aria-selected": row.trial_id && row.trial_id === selected ? "true" : null },
-          ...columns.map((column) => element("td", { class: NUMERIC.has(column.kind) ? "num" : column.kind === "wide" ? "wide" : null }, cell(column.kind, row[column.key]))));
+          ...columns.map((column) => element("td", { class: NUMERIC.has(column.kind) ? "num" : column.kind === "wide" ? "wide" : null }, cell(column.kind, row[column.key], column.key))));
       }));
       counter.textContent = order.length === every.length ? `${every.length.toLocaleString("en-US")} rows` : `${order.length} of ${every.length} rows`;
       place.textContent = `Page ${state.page + 1} of ${pages}`;
@@ -125,7 +129,7 @@
     }
     const heads = columns.map((column) => {
       const head = element("th", { scope: "col", class: NUMERIC.has(column.kind) ? "num" : null, "aria-sort": "none" });
-      head.append(element("button", { type: "button", title: column.key, onclick: () => {
+      head.append(element("button", { type: "button", title: meaning(column.key), onclick: () => {
         Object.assign(state, { down: state.sort === column.key && !state.down, sort: column.key, page: 0 });
         heads.forEach((other) => other.setAttribute("aria-sort", other === head ? (state.down ? "descending" : "ascending") : "none"));
         draw();
@@ -289,7 +293,8 @@
     const key = trialsHost?.dataset.table;
     const row = key && rows(key).find((candidate) => candidate.trial_id === id);
     const listed = (columns) => element("dl", {}, ...columns.map((column) =>
-      element("div", {}, element("dt", {}, column.label), element("dd", {}, format(column.kind, row[column.key])))));
+      element("div", {}, element("dt", { title: meaning(column.key) }, column.label),
+        element("dd", { title: payload.meanings.values[column.key]?.[row[column.key]] ?? null }, format(column.kind, row[column.key])))));
     const facts = row ? payload.datasets[key].columns.filter(({ key: name }) => row[name] != null && !["trial_id", "architecture", "status"].includes(name)) : [];
     inspector.replaceChildren(...[
       element("header", {}, element("h2", {}, id), row ? cell("status", row.status) : null,

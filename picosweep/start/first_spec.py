@@ -28,6 +28,9 @@ SIZES: Final = ((5_000_000, 1024), (50_000_000, 2048))
 """Sizes of text, and of the vocabularies that they get; larger ones get the last of `look`."""
 MANY_PASSES: Final = 20
 BLOCKS_TO_VALIDATE: Final = 8
+GPU_LINE: Final = (
+    "# resources: {cpu: 1, gpu: 0.25}   # four trials on the graphics card that is here\n"
+)
 LEAST_BLOCK: Final = 8
 
 
@@ -186,6 +189,7 @@ def spec_text(first: FirstSpec, *, name: str, text_field: str) -> str:
     limit = "" if found.is_whole else "  max_bytes: 500_000_000          # of text; null: all\n"
     validation = "by its files' names" if found.has_validation else "a tenth of it, by documents"
     passes = f"{first.passes:.1f}" if first.passes < 10 else f"{first.passes:.0f}"
+    cards = GPU_LINE if sorted(Path("/dev").glob("nvidia[0-9]*")) else ""
     prompts = "" if kind == "int" or not found.opening else _samples(found.opening)
     return f"""\
 # {found.description}: {_documents(found)}, {found.characters:,} characters{more}.
@@ -209,7 +213,7 @@ budget: {{unit: tokens, min: {budget:_}, factor: {FACTOR}, rungs: {RUNGS}}}
 early_stopping: {{scheduler: asha}}
 search: {{sampler: tpe, trials_per_architecture: {TRIALS}}}
 confirm: {{top: 1, seeds: {SEEDS}}}      # the best of each again, to tell merit from luck
-{prompts}
+{cards}{prompts}
 common:                            # what every architecture has
   learning_rate: {{log_uniform: [1e-3, 2e-2]}}
   batch_size: {list(BATCH_SIZES)}

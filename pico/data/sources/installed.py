@@ -4,7 +4,6 @@ import ast
 import os
 import platform
 import sysconfig
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,11 +93,16 @@ def _functions(path: Path) -> Iterator[str]:
         node = waiting.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-            found.append((first, node.end_lineno))
+            found.append((first, node.end_lineno, node.col_offset))
         else:
             waiting += ast.iter_child_nodes(node)
-    for first, last in sorted(found):
-        yield textwrap.dedent("\n".join(lines[first - 1 : last])) + "\n"
+    for first, last, indent in sorted(found):
+        own = (
+            # A text of several lines may have some that are not indented.
+            line[indent:] if not line[:indent].strip() else line
+            for line in lines[first - 1 : last]
+        )
+        yield "\n".join(own) + "\n"
 
 
 def _library_files(root: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from picosweep.analysis.report import write_report
+from picosweep.sweeps.store.columns import ALL
 from tests.analysis.page.browser import Browser, find_browser
 
 pytestmark = [
@@ -96,6 +97,17 @@ def test_a_phone_shows_it_without_sideways_scrolling(browser: Browser) -> None:
     assert browser.run("document.documentElement.scrollWidth") <= 360
 
 
+def test_columns_and_names_say_what_they_mean(browser: Browser) -> None:
+    """Under the pointer: what a cohort is, and what this one is."""
+    told = browser.run(
+        "[...document.querySelectorAll('#trials th button, #trials td span')]"
+        ".map(one => one.title).filter(Boolean)"
+    )
+    assert f"cohort: {ALL['cohort'].meaning}" in told
+    assert ALL["cohort"].values["searched"] in told
+    assert ALL["status"].values["completed"] in told
+
+
 def test_tables_sort_and_filter(browser: Browser) -> None:
     """A heading sorts by number, again the other way round; words filter."""
     table = "document.querySelector('#trials .table')"
@@ -134,8 +146,9 @@ def test_a_picked_trial_is_picked_everywhere(browser: Browser) -> None:
     browser.run("picosweep.drawAll()")
     trial = browser.run(
         "(() => {const b = document.querySelector('#trials .open-trial'); b.click();"
-        "return b.textContent;})()"
+        "return b.title;})()"
     )
+    assert browser.run("document.querySelector('#trials .open-trial').textContent") == trial[:8]
     assert browser.run("!document.getElementById('inspector').hidden")
     text = browser.run("document.getElementById('inspector').textContent")
     assert f"picosweep replay {trial[:8]}" in text

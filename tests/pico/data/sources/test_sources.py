@@ -1,5 +1,4 @@
 import ast
-import itertools
 import json
 import sysconfig
 from pathlib import Path
@@ -43,8 +42,9 @@ def test_the_standard_library_is_there_without_its_tests():
 def test_functions_of_the_standard_library_stand_for_themselves():
     """Methods without their class's indentation, decorators with them, the last files first."""
     source = library_functions()
-    texts = list(itertools.islice(source.documents(), 300))
-    for text in texts:
+    texts = list(source.documents())
+    assert len(texts) > 3000
+    for text in texts[::7]:
         (only,) = ast.parse(text).body
         assert isinstance(only, ast.FunctionDef | ast.AsyncFunctionDef)
     assert any(text.startswith("@") for text in texts)
