@@ -111,12 +111,10 @@ def test_columns_and_names_say_what_they_mean(browser: Browser) -> None:
 def test_tables_sort_and_filter(browser: Browser) -> None:
     """A heading sorts by number, again the other way round; words filter."""
     table = "document.querySelector('#trials .table')"
-    heading = (
-        f"[...{table}.querySelectorAll('th button')].find((b) => b.title.startsWith('seconds:'))"
-    )
-    index = browser.run(
-        f"[...{table}.querySelectorAll('th button')].findIndex((b) => b.title.startsWith('seconds:'))"
-    )
+    buttons = f"[...{table}.querySelectorAll('th button')]"
+    is_seconds = "(b) => b.title.startsWith('seconds:')"
+    heading = f"{buttons}.find({is_seconds})"
+    index = browser.run(f"{buttons}.findIndex({is_seconds})")
     cells = f"[...{table}.querySelectorAll('tbody tr')].map((r) => r.cells[{index}].textContent)"
     browser.run(f"{heading}.click()")
     rising = browser.run(cells)
