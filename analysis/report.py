@@ -99,7 +99,7 @@ def subtitle(results: Results) -> str:
         if isinstance(source, str):
             parts.append("/".join(Path(source).parts[-2:]))
         elif isinstance(source, Mapping):
-            parts.append(" + ".join(str(name) for name in source))
+            parts.append(" + ".join(wording.without_place(str(name)) for name in source))
     tokens = wording.number(results.full_budget["tokens"].max())
     seconds = wording.number(results.full_budget["training_seconds"].min())
     if results.in_seconds and seconds:

@@ -9,6 +9,12 @@ MINUS: Final = "\N{MINUS SIGN}"
 _PREFIXES: Final = ((1e15, " P"), (1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
 
 
+def without_place(text: str) -> str:
+    """Return an absolute path's last part: where it lies is nobody's business; others as it is."""
+    is_path = text.startswith(("/", "~/")) and "\n" not in text
+    return text.rstrip("/").rpartition("/")[2] or text if is_path else text
+
+
 def significant(value: float, digits: int = 3) -> str:
     """Write `digits` significant digits, without an exponent where a person would write none."""
     if value == 0 or not math.isfinite(value):

@@ -31,12 +31,14 @@ def environment_table(
 def _leaves(content: object, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(content, Mapping):
         for key, value in content.items():
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+            name = wording.without_place(str(key))
+            yield from _leaves(value, f"{path}.{name}" if path else name)
     elif isinstance(content, list):
         plain = not any(isinstance(item, Mapping | list) for item in content)
-        yield path, ", ".join(map(str, content)) if plain else json.dumps(content)
+        named = (wording.without_place(str(item)) for item in content)
+        yield path, ", ".join(named) if plain else json.dumps(content)
     elif content is not None:
-        yield path, str(content)
+        yield path, wording.without_place(str(content))
 
 
 def environment_sentence(results: Results) -> str:

@@ -96,7 +96,7 @@ def _check_same_bits(folder: Path, reference: Path) -> None:
     assert shared.equals(theirs.join(ours, on=keys, how="semi"))
 
 
-def test_a_sweep_from_the_command_line(reference: tuple[Path, str]) -> None:
+def test_a_sweep_from_the_command_line(reference: tuple[Path, str], text: Path) -> None:
     """One command leaves tables and a report; the same again finds everything done."""
     root, output = reference
     folder = root / "results" / "small"
@@ -106,6 +106,7 @@ def test_a_sweep_from_the_command_line(reference: tuple[Path, str]) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert len(page) > 100_000
     assert str(root) not in page  # it may be sent to a stranger
+    assert str(text.parent) not in page
     assert "A trial that reaches the last rung reads the training text" in page
     assert "A trial that reaches the last rung reads the training text" in output
     reports = _check_whole(folder)
