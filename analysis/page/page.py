@@ -128,7 +128,7 @@ def _hero(title: str, subtitle: str, answer: Answer, architectures: Sequence[str
         mark = f'<span class="swatch a{index}" data-shape="{index}" aria-hidden="true"></span>'
     tiles = "".join(
         f'<div class="tile"><dt>{escape(tile.label)}</dt><dd>{escape(tile.value)}'
-        f"<small>{escape(tile.detail)}</small></dd></div>"
+        f"<small>{_prose(tile.detail)}</small></dd></div>"
         for tile in answer.tiles
     )
     defaults = ""
