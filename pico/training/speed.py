@@ -22,6 +22,8 @@ from picosweep.pico.weights.restore import starting_model
 
 WARM_UP_STEPS: Final = 2
 TIMED_STEPS: Final = 5
+LONG_SECONDS: Final = 10.0
+"""After which no further step is taken: one of seconds needs neither warming up nor a median."""
 
 
 def tokens_per_second(
@@ -43,7 +45,9 @@ def tokens_per_second(
         started = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - started)
-    return trial.tokens_per_step / median(seconds[WARM_UP_STEPS:])
+        if sum(seconds) > LONG_SECONDS:
+            break
+    return trial.tokens_per_step / median(seconds[WARM_UP_STEPS:] or seconds[-1:])
 
 
 def _step_of(trial: TrialConfig, data: PreparedData, initial: bytes | None) -> Callable[[], None]:

@@ -35,6 +35,17 @@ def test_the_quick_step_learns(tiny_data):
     assert losses[-1] < losses[0] - 0.3
 
 
+def test_steps_of_seconds_are_not_repeated(tiny_data, monkeypatch):
+    """One tells enough, warmed up or not; its time is the speed."""
+    taken = []
+    clock = iter([0.0, 12.0, 12.0, 24.0])
+    monkeypatch.setattr(speed, "_step_of", lambda *_: lambda: taken.append(1))
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: next(clock))
+    trial = tiny_trial()
+    assert tokens_per_second(trial, tiny_data) == trial.tokens_per_step / 12
+    assert len(taken) == 1
+
+
 def test_it_imports_no_compiler():
     """Which would take longer than all of the plan."""
     code = "import sys, picosweep.commands.plan; assert 'torch._dynamo' not in sys.modules"

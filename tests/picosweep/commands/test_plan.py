@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from picosweep.commands.plan import plan
+from picosweep.pico.trial import TrialConfig
 from picosweep.sweeps.errors import InputError
 from picosweep.terminal.console import PlainConsole
 from picosweep.terminal.plan import print_plan
@@ -95,3 +96,25 @@ def test_no_more_slots_are_counted_than_there_are_trials(tmp_path: Path) -> None
     """One trial takes its time on a machine with many slots, too."""
     path = _write(tmp_path, search={"trials_per_architecture": 1})
     assert plan(path, results=tmp_path / "results").slots == 1
+
+
+def test_a_large_step_is_measured_on_fewer_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model for graphics cards has its plan in seconds; a small one is measured as it is."""
+    measured: list[int] = []
+
+    def speed(trial: TrialConfig, *_: object, **__: object) -> float:
+        measured.append(trial.training.batch_size)
+        return 1000.0
+
+    monkeypatch.setattr("picosweep.commands.plan.tokens_per_second", speed)
+    large = {"embed_size": 512, "num_layers": 12, "num_heads": 8, "batch_size": 512}
+    architectures = {"large": {"model": "transformer", **large}, "kgram": {"batch_size": 512}}
+    budget = {"unit": "steps", "min": 10, "rungs": 1}
+    spec = _write(tmp_path, architectures=architectures, constraints=[], budget=budget)
+    found = plan(spec, results=tmp_path / "results")
+    rows = dict(zip((part.name for part in found.architectures), measured, strict=True))
+    assert rows["kgram"] == 512
+    assert 1 <= rows["large"] < 512
+    assert found.architectures[0].expected_tokens % (512 * 8) == 0  # the plan itself is of 512
