@@ -21,7 +21,7 @@ from picosweep.studies.study import (
     parts_of,
     sweep_name,
 )
-from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.errors import InputError, Problem
 from picosweep.sweeps.search.ranking import Ranking
 from picosweep.sweeps.store.atomic_write import replace_file
 from picosweep.sweeps.store.folder import SweepFolder, read_json
@@ -124,8 +124,8 @@ def study_plan(
     return plans
 
 
-class NotTrainedError(Exception):
-    """The sweep that another one goes on from has no trained trial yet."""
+class NotTrainedError(InputError):
+    """The arm that a sweep goes on from has no trained trial, or not yet."""
 
 
 def _start(chosen: Study, sweep: str, folders: Mapping[str, Path]) -> dict[str, Any]:
@@ -143,7 +143,8 @@ def _start(chosen: Study, sweep: str, folders: Mapping[str, Path]) -> dict[str, 
         rows = read_rows(folder.path, "trials") if folder.spec.exists() else []
         best = [one.row for one in ranking.winners(rows) if one.row["architecture"] == architecture]
         if not best:
-            raise NotTrainedError(arm)
+            message = "no trial of this arm was trained to the end, to go on from"
+            raise NotTrainedError(Problem(message=message, where=str(folder.path), found=arm))
         starts[name] = best[0]["trial_id"]
         tokenizer = {"kind": "bpe", "path": str(folder.tokenizer())}
     if not starts:

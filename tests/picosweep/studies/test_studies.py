@@ -11,8 +11,8 @@ import yaml
 from picosweep.studies.judge import interval, samples_of
 from picosweep.studies.outcome import Outcome
 from picosweep.studies.page import page_of, told
-from picosweep.studies.run import study
-from picosweep.studies.study import load_study, study_names
+from picosweep.studies.run import _start, study
+from picosweep.studies.study import Study, load_study, study_names
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.setup import check_sweep
 from picosweep.sweeps.store.reader import read_rows
@@ -157,6 +157,15 @@ def test_a_hubs_data_can_be_a_file(tmp_path: Path) -> None:
     _, found = load_study(str(file))
     assert found.spec("hub", "context", "small", "x.txt")["data"]["source"] == "x.txt"
     assert found.spec("hub", "context", "small", None)["data"]["source"] == "hf:a/b"
+
+
+def test_an_arm_without_a_trained_trial_is_told(tmp_path: Path) -> None:
+    """As where all of its trials diverged."""
+    chosen = Study.model_validate(OWN)
+    folders = {"context": tmp_path / "mine-context"}
+    with pytest.raises(InputError, match=r"(?s)no trial of this arm.*found: *context/three"):
+        _start(chosen, "further", folders)
+    assert _start(chosen, "context", {}) == {}
 
 
 @pytest.mark.parametrize("name", study_names())
