@@ -25,6 +25,7 @@ from picosweep.sweeps.store.tables import (
     REPORTS,
     TABLES,
     TRIALS,
+    short_id,
 )
 
 MEASURED: Final = frozenset(OBJECTIVES) & frozenset(REPORTS.names)
@@ -160,7 +161,7 @@ class Results:
                 f"best {column}": f"{row[column]:.4f}",
                 "rung": str(row["rung"]),
                 "parameters": f"{row['num_params']:,}",
-                "trial": row["trial_id"][:8],
+                "trial": short_id(row["trial_id"]),
             }
             for row in best.sort(column).iter_rows(named=True)
         ]

@@ -161,6 +161,9 @@ from .studies.run import study as study, study_plan as study_plan
 from .sweeps.errors import InputError as InputError
 from .trained.answers import Answered as Answered
 from .trained.evaluate import evaluate as evaluate
-from .trained.generate import generate as generate
-from .trained.loaded import LoadedModel as LoadedModel, load_model as load_model
+from .trained.generate import (
+    LoadedModel as LoadedModel,
+    generate as generate,
+    load_model as load_model,
+)
 from .trained.probe import probe as probe

@@ -5,6 +5,7 @@ architecture, two settings (`"embed_size × context_size"`). What is returned is
 the report's look, which a notebook draws without a network.
 """
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Final
@@ -59,8 +60,11 @@ _TABS: Final = {price.column: price.tab for price in PRICES}
 """Names of tabs by the columns that they are about."""
 
 
-_in_use: list[bool] = []
-"""Whether this process draws in the report's look and without a network."""
+@functools.cache
+def _prepare_notebook() -> None:
+    """Draw in the report's look and without a network, from the first chart on."""
+    use_theme()
+    use_offline_charts()
 
 
 def _drawn(question: Callable[[Results], Figure | None], about: str) -> Drawing:
@@ -73,10 +77,8 @@ def _drawn(question: Callable[[Results], Figure | None], about: str) -> Drawing:
         panel = _panel(figure, tab)
         if panel.chart is None:
             raise ResultsError(panel.sentence)
-        if in_notebook() and not _in_use:
-            _in_use.append(True)
-            use_theme()
-            use_offline_charts()
+        if in_notebook():
+            _prepare_notebook()
         return panel.chart
 
     draw.__doc__ = (

@@ -52,13 +52,13 @@ def generate_command(
 ) -> None:
     """Let a trained model write."""
     from picosweep.terminal import writing  # noqa: PLC0415
-    from picosweep.trained.generate import Writer, make_decoding  # noqa: PLC0415 - imports torch
+    from picosweep.trained.generate import LoadedModel, make_decoding  # noqa: PLC0415 - imports torch
 
     decoding = make_decoding(
         temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty
     )
     console = PlainConsole()
-    writer = Writer(trial, results)
+    writer = LoadedModel(trial, results)
     if writer.remark:
         say(writer.remark)
     prompts = prompt or [""]

@@ -117,12 +117,13 @@ ROOMS: Mapping[str, str] = {
     "pico.sandbox": "",
     "picosweep.model_commands": "analysis.asked analysis.page picosweep.terminal picosweep.trained",
     "analysis.asked": "analysis.page pico.evaluation sweeps.store",
-    "analysis.preference": "analysis.page analysis.results analysis.trials pico.evaluation",
+    "analysis.preference": "analysis.page analysis.results analysis.trials pico.evaluation "
+    "sweeps.store",
     "pico.data.pairs": "pico.data.prepared pico.data.sources pico.data.tokenizers",
     "pico.optional_libraries": "",
     "pico.value_types": "",
     "picosweep.start": "pico.data.config pico.data.sources pico.data.tokenizers "
-    "sweeps.errors sweeps.store sweeps.workers",
+    "sweeps.errors sweeps.spec sweeps.store sweeps.workers",
     "picosweep.start_commands": "picosweep.start picosweep.terminal",
     "picosweep.studies.models": "pico.models",
     "sweeps.data_in_words": "pico.data.config pico.data.prepared pico.data.sources sweeps.data "

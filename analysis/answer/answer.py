@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 
@@ -13,9 +13,7 @@ from picosweep.analysis.page.first_screen import Answer, Tile
 from picosweep.analysis.results import Results
 from picosweep.analysis.statistics.search_luck import Lead, is_ahead, search_lead
 from picosweep.analysis.statistics.seeds import seed_noise, settings_table
-
-SHORT_ID: Final = 8
-"""Digits of a trial's id in a command: a beginning of it is enough there."""
+from picosweep.sweeps.store.tables import short_id
 
 
 def answer(results: Results) -> Answer:
@@ -86,7 +84,7 @@ def _written(trial: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str,
 def commands(trial_id: str, results: Results) -> tuple[tuple[str, str], ...]:
     """Return what can be done with one trial, and next: pairs of words and a command line."""
     own = results.trials.filter(trial_id=trial_id)["sweep"]
-    trial_id = trial_id[:SHORT_ID]
+    trial_id = short_id(trial_id)
     where = results_option(results, own.last())
     found = [
         ("Train it again", f"picosweep replay {trial_id}{where}"),

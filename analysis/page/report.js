@@ -73,13 +73,14 @@
   function cell(kind, value, key) {
     if (value == null) return element("span", { class: "absent" }, "–");
     if (kind === "architecture") return architecture(value);
-    const meaning = payload.meanings.values[key]?.[value] ?? null;
-    if (kind === "status" || kind === "verdict") return element("span", { class: "badge", "data-is": value, title: meaning }, value);
+    const means = meaningOf(key, value);
+    if (kind === "status" || kind === "verdict") return element("span", { class: "badge", "data-is": value, title: means }, value);
     if (kind === "trial") return element("button", { type: "button", class: "open-trial", title: value, onclick: () => select(value) }, String(value).slice(0, 8));
-    if (meaning) return element("span", { title: meaning }, format(kind, value));
+    if (means) return element("span", { title: means }, format(kind, value));
     return document.createTextNode(format(kind, value));
   }
 
+  const meaningOf = (key, value) => payload.meanings.values[key]?.[value] ?? null;
   const meaning = (key) => (payload.meanings.columns[key] ? `${key}: ${payload.meanings.columns[key]}` : key);
 
   /* ---------- tables ---------- */
@@ -294,7 +295,7 @@
     const row = key && rows(key).find((candidate) => candidate.trial_id === id);
     const listed = (columns) => element("dl", {}, ...columns.map((column) =>
       element("div", {}, element("dt", { title: meaning(column.key) }, column.label),
-        element("dd", { title: payload.meanings.values[column.key]?.[row[column.key]] ?? null }, format(column.kind, row[column.key])))));
+        element("dd", { title: meaningOf(column.key, row[column.key]) }, format(column.kind, row[column.key])))));
     const facts = row ? payload.datasets[key].columns.filter(({ key: name }) => row[name] != null && !["trial_id", "architecture", "status"].includes(name)) : [];
     inspector.replaceChildren(...[
       element("header", {}, element("h2", {}, id), row ? cell("status", row.status) : null,

@@ -12,6 +12,7 @@ from picosweep.analysis.page.style import wide
 from picosweep.analysis.preference import written
 from picosweep.analysis.preference.marks import PREFERRED, points
 from picosweep.analysis.results import Results
+from picosweep.sweeps.store.tables import short_id
 
 COLUMNS: Final = (
     "trial_id", "architecture", "preference_loss", "beta", "preference_accuracy", "reference_kl",
@@ -56,7 +57,7 @@ def front_sentence(table: pl.DataFrame) -> str:
     return (
         f"{wording.plural(table.height, 'trial')}: the best prefers the chosen continuation in "
         f"{wording.percent(best)} of the validation pairs. Of the {as_good.height} that do as well "
-        f"to half a point, the nearest to the reference is {nearest['trial_id'][:8]} "
+        f"to half a point, the nearest to the reference is {short_id(nearest['trial_id'])} "
         f"({nearest['preference_loss']}, beta {wording.significant(nearest['beta'])}), "
         f"{wording.significant(nearest['reference_kl'])} nats a token away; the furthest is "
         f"{wording.significant(as_good.row(-1, named=True)['reference_kl'])} away."
@@ -72,7 +73,7 @@ def displacement_sentence(table: pl.DataFrame) -> str:
     return (
         f"In {less.height} of {wording.plural(table.height, 'trial')} the chosen continuations "
         "became less likely than under the reference: the margin grew because the rejected ones "
-        f"fell further. Furthest in {worst['trial_id'][:8]} ({worst['preference_loss']}), by "
+        f"fell further. Furthest in {short_id(worst['trial_id'])} ({worst['preference_loss']}), by "
         f"{wording.significant(-worst['chosen_change'])} nats a continuation."
     )
 

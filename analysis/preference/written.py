@@ -11,6 +11,7 @@ from picosweep.analysis.page.style import wide
 from picosweep.analysis.preference.marks import PREFERRED, points
 from picosweep.analysis.trials.samples import shortened
 from picosweep.pico.evaluation.diversity import repetition
+from picosweep.sweeps.store.tables import short_id
 
 MAX_PROMPTS: Final = 2
 
@@ -58,7 +59,7 @@ def repetition_sentence(table: pl.DataFrame) -> str:
     return (
         f"Of the three-word runs in a text, {references} had stood in it before under the "
         f"reference; in {more} of {wording.plural(table.height, 'trial')} it is more after "
-        f"training. Most in {most['trial_id'][:8]} ({most['preference_loss']}, beta "
+        f"training. Most in {short_id(most['trial_id'])} ({most['preference_loss']}, beta "
         f"{wording.significant(most['beta'])}): {wording.percent(most['repetition'])}, at "
         f"{wording.percent(most['preference_accuracy'])} of the pairs preferred. Means over "
         f"{wording.plural(most['num_texts'], 'text')} a trial; those below are greedy, each loss "

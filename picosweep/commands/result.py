@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from picosweep.sweeps.search.ranking import Ranking
+from picosweep.sweeps.store.tables import short_id
 
 Status = Literal["completed", "limited", "failed", "interrupted"]
 
@@ -52,7 +53,7 @@ class SweepResult:
             row = winner.row
             lines.append(
                 f"  {row['architecture']}: {self.ranking.metric} {winner.value:.4f}, "
-                f"trial {row['trial_id'][:8]}"
+                f"trial {short_id(row['trial_id'])}"
             )
         lines.append(f"  folder {self.folder}")
         if self.report is not None:

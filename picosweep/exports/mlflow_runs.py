@@ -6,7 +6,7 @@ from typing import Final
 
 from picosweep.exports.rows import SweepRows, metrics_of
 from picosweep.sweeps.store.folder import SweepFolder
-from picosweep.sweeps.store.tables import Row
+from picosweep.sweeps.store.tables import Row, short_id
 
 TAGS: Final = ("trial_id", "architecture", "cohort", "status", "seed", "num_params")
 
@@ -50,7 +50,7 @@ def export(rows: SweepRows, folder: Path) -> None:
 def _name_of(trial: Row) -> str:
     """Return a name that people can tell apart, which MLflow otherwise draws at random."""
     again = f" seed {trial['seed']}" if trial["cohort"] == "confirm" else ""
-    return f"{trial['architecture']} {trial['trial_id'][:8]}{again}"
+    return f"{trial['architecture']} {short_id(trial['trial_id'])}{again}"
 
 
 def _mlflow_status(status: str) -> str:

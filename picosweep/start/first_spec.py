@@ -42,17 +42,27 @@ class FirstSpec:
     look: Look
     tokenizer: str
     """`char`, `int` or `bpe` and the size of its vocabulary."""
-    tokens: int
-    """Of the whole text in that tokenizer."""
     block_size: int
     slots: int
     first_rung: int
     """Tokens that every trial is trained on."""
-    longest: int
-    """Tokens of the longest trial."""
-    total: int
-    """Tokens of the whole sweep, about."""
     minutes: float
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the whole text in that tokenizer."""
+        return self.look.tokens[self.tokenizer]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest trial."""
+        longest: int = self.first_rung * FACTOR ** (RUNGS - 1)
+        return longest
+
+    @property
+    def total(self) -> int:
+        """Tokens of the whole sweep, about."""
+        return round(self.first_rung * _rungs_in_all())
 
     @property
     def passes(self) -> float:
@@ -115,19 +125,14 @@ def init(
     )
     slots = usable_cpus()
     tokenizer = _tokenizer(found)
-    tokens = found.tokens[tokenizer]
-    block = _block_size(found, tokenizer, tokens)
-    budget = _first_rung(minutes, slots, block)
+    block = _block_size(found, tokenizer)
     first = FirstSpec(
         path=path,
         look=found,
         tokenizer=tokenizer,
-        tokens=tokens,
         block_size=block,
         slots=slots,
-        first_rung=budget,
-        longest=budget * FACTOR ** (RUNGS - 1),
-        total=round(budget * _rungs_in_all()),
+        first_rung=_first_rung(minutes, slots, block),
         minutes=minutes,
     )
     text = spec_text(first, name=name, text_field=text_field)
@@ -232,14 +237,14 @@ architectures:                     # what else each has: picosweep explain trans
 """
 
 
-def _block_size(found: Look, tokenizer: str, tokens: int) -> int:
+def _block_size(found: Look, tokenizer: str) -> int:
     """Return the tokens of a block: many times as many are to be in the validation part."""
     if tokenizer == "int":
         return found.longest
     if found.is_lines:
-        return found.longest_characters + 1  # the end of a line is foretold, too
+        return found.longest + 1  # the end of a line is foretold, too
     usual = 128 if tokenizer == "char" else 64
-    room = tokens // (10 * BLOCKS_TO_VALIDATE)
+    room = found.tokens[tokenizer] // (10 * BLOCKS_TO_VALIDATE)
     return max(LEAST_BLOCK, min(usual, 1 << (room.bit_length() - 1) if room else 0))
 
 

@@ -2,10 +2,9 @@
 
 import itertools
 import re
-import statistics
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,8 @@ from picosweep.pico.data.sources.registry import open_source
 from picosweep.pico.data.sources.source import FilesRead
 from picosweep.pico.data.tokenizers.byte_bpe import train_bpe
 from picosweep.pico.errors import FieldError
-from picosweep.sweeps.errors import input_error
+from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.spec.document import Document, problem_of
 
 LOOK_BYTES: Final = 64 * 2**20
 """Text that is read; what lies beyond is not counted."""
@@ -48,17 +48,11 @@ class Look:
     """Whether every document is a sequence of whole numbers."""
     is_lines: bool
     """Whether every line is a document of its own: names, words, sequences."""
-    alphabet: int
-    """Different characters."""
-    tokens: dict[str, int] = field(default_factory=dict)
+    tokens: dict[str, int]
     """How many tokens it has by tokenizer: `char`, `int` or `bpe 1024` and so on, of which a
     sample was counted."""
     longest: int
-    """Words of its longest document."""
-    longest_characters: int
-    """Characters of its longest document."""
-    typical_words: int
-    """Words of the document in the middle."""
+    """Of its longest document: the words of numbers, the characters of others."""
     opening: str
     """The word that most documents begin with; of a list the letter."""
 
@@ -80,13 +74,10 @@ def look_at(source: str, *, text_field: str = "text", downloads: Path) -> Look:
             config = replace(config, mode="padded", document_unit="line")
         return _look_at(source, config, downloads)
     except FieldError as error:
-        raise input_error(
-            error.problem or str(error),
-            key=error.field.removeprefix("data."),
-            found="" if error.found is None else str(error.found),
-            allowed="" if error.allowed is None else str(error.allowed),
-            hint="" if error.near is None else f"did you mean {error.near}?",
-        ) from error
+        nowhere = Document(path=Path(source), content={}, lines={})
+        problem = problem_of(error, nowhere)  # there is no spec yet, in which it would stand
+        key = error.field.removeprefix("data.")
+        raise InputError(replace(problem, where="", key=key)) from error
 
 
 def _has_short_lines(path: Path) -> bool:
@@ -119,25 +110,20 @@ def _look_at(name: str, config: DataConfig, downloads: Path) -> Look:
             break
     if not texts:
         raise FieldError("holds no text", field="data.source", found=name)
-    words = [len(text.split()) for text in texts[:: 1 + len(texts) // 10_000]]
     is_numbers = all(_NUMBERS.fullmatch(text) for text in texts)
-    characters = sum(map(len, texts))
     return Look(
         source=name,
         description=source.description,
         files=None if source.files is None else source.files(),
         documents=len(texts),
-        characters=characters,
+        characters=sum(map(len, texts)),
         num_bytes=num_bytes,
         is_whole=is_whole,
         has_validation=validation is not None,
         is_numbers=is_numbers,
         is_lines=config.document_unit == "line",
-        alphabet=len(set().union(*map(set, texts))),
         tokens=_tokens(texts, num_bytes, is_numbers=is_numbers),
-        longest=max(words),
-        longest_characters=max(map(len, texts)),
-        typical_words=int(statistics.median(words)),
+        longest=max(len(text.split()) if is_numbers else len(text) for text in texts),
         opening=_opening(texts, one_letter=config.document_unit == "line"),
     )
 

@@ -12,8 +12,9 @@ from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.report import make_sections
 from picosweep.analysis.results import load
 from picosweep.studies.outcome import Outcome
-from picosweep.studies.page import SHOWN, picture_file
+from picosweep.studies.page import picture_file
 from picosweep.studies.study import Picture, Study
+from picosweep.sweeps.store.tables import short_id
 
 log = logging.getLogger("picosweep")
 
@@ -38,7 +39,7 @@ def draw(
             yield ""
             continue
         (target / picture_file(name, picture)).write_bytes(render_image(chart, "png"))
-        best = ", ".join(one.trial_id[:SHOWN] for one in outcome.sweeps[picture.sweep].arms)
+        best = ", ".join(short_id(one.trial_id) for one in outcome.sweeps[picture.sweep].arms)
         yield f"{figure.title}: {panel.sentence} Best trials: {best}."
 
 

@@ -269,10 +269,10 @@ def _texts(
 def _written(asked: Texts, trial_id: str, results: Path) -> list[Text]:
     # Imported late: it needs torch, which pages are made without.
     from picosweep.pico.probes.decoding import Decoding  # noqa: PLC0415
-    from picosweep.trained.generate import Writer  # noqa: PLC0415
+    from picosweep.trained.generate import LoadedModel  # noqa: PLC0415
 
     decodings = [Decoding(**one.model_dump()) for one in asked.decoders]
-    samples = Writer(trial_id, results).samples(
+    samples = LoadedModel(trial_id, results).samples(
         [asked.prompt], num_tokens=asked.num_tokens, seed=0, decodings=decodings
     )
     return [

@@ -12,10 +12,9 @@ from picosweep.analysis.page import wording
 from picosweep.studies.judge import LEVEL, Judgement, Measured
 from picosweep.studies.outcome import ArmOutcome, Outcome, SweepOutcome
 from picosweep.studies.study import Claim, Picture, Study
+from picosweep.sweeps.store.tables import short_id
 
 MOST_CHARACTERS: Final = 160
-SHOWN: Final = 8
-"""Digits of a trial's id."""
 
 
 def page_of(study: Study, name: str, outcome: Outcome) -> str:
@@ -150,7 +149,7 @@ def _values(arm: Measured) -> str:
 
 
 def _ids(trial_ids: Sequence[str]) -> str:
-    return ", ".join(f"`{one[:SHOWN]}`" for one in trial_ids) or wording.ABSENT
+    return ", ".join(f"`{short_id(one)}`" for one in trial_ids) or wording.ABSENT
 
 
 def _sweep(study: Study, name: str, key: str, outcome: Outcome) -> str:
@@ -181,7 +180,7 @@ def _best(found: SweepOutcome) -> str:
     rows = [
         (
             str(row["architecture"]),
-            f"`{str(row['trial_id'])[:SHOWN]}`",
+            f"`{short_id(str(row['trial_id']))}`",
             *(_metric(row[metric]) for metric in metrics),
         )
         for row in found.best
@@ -212,7 +211,7 @@ def _arm(arm: ArmOutcome) -> tuple[str, ...]:
     return (
         arm.architecture,
         f"{arm.num_params:,}",
-        f"`{arm.trial_id[:SHOWN]}`",
+        f"`{short_id(arm.trial_id)}`",
         settings or wording.ABSENT,
         wording.significant(arm.own, 4),
         again,
@@ -226,7 +225,7 @@ def _texts(outcome: Outcome) -> Iterable[str]:
     yield _table(
         ("arm", "trial", "decoder", "prompt", "text"),
         [
-            (one.arm, f"`{one.trial_id[:SHOWN]}`", one.decoder, f"`{one.prompt}`",
+            (one.arm, f"`{short_id(one.trial_id)}`", one.decoder, f"`{one.prompt}`",
              f"`{_one_line(one.text)}`")
             for one in outcome.texts
         ],

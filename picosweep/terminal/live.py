@@ -21,6 +21,8 @@ from picosweep.terminal.wording import duration
 
 REFRESH_SECONDS: Final = 0.25
 LINE_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 1.0
+"""Between looks for a new best without a terminal: each goes over all trials."""
 SAFE: Final = "Ctrl-C is safe: what is trained is kept, and the same command goes on."
 
 
@@ -43,6 +45,7 @@ class LiveView(Observer):
         self._sweep = ""
         self._started = 0.0
         self._drawn_at = -math.inf
+        self._looked_at = -math.inf
         self._best = ""
         self._phase = ""
 
@@ -97,6 +100,9 @@ class LiveView(Observer):
 
     def _print(self, coordinator: Coordinator, slots: int, now: float) -> None:
         """Print a line where a minute has passed, or where another trial is the best."""
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = now
         elapsed = now - self._started
         ranking = Ranking.of(coordinator.spec.objectives[0])
         best = best_of(coordinator, ranking)

@@ -15,11 +15,11 @@ from picosweep.sweeps.decisions.coordinator import Coordinator
 from picosweep.sweeps.decisions.trial import Trial
 from picosweep.sweeps.search.ranking import Ranking, Winner
 from picosweep.sweeps.spec.schema import Spec
+from picosweep.sweeps.store.tables import short_id
 from picosweep.terminal.wording import counted, duration
 
 WIDE: Final = 110
 """Columns of a terminal from which on whole ids and longer curves have room."""
-SHORT_ID: Final = 8
 BARS: Final = "▁▂▃▄▅▆▇█"
 REPORT_SECONDS: Final = 6.0
 """Reading the tables and writing the page of the demo sweep, on two cores."""
@@ -80,7 +80,7 @@ def best_of(coordinator: Coordinator, ranking: Ranking) -> Winner | None:
 def told_best(best: Winner, ranking: Ranking) -> str:
     """Return a winner in a few words."""
     row = best.row
-    trial = f"{row['architecture']} {row['trial_id'][:SHORT_ID]}"
+    trial = f"{row['architecture']} {short_id(row['trial_id'])}"
     return f"{ranking.metric} {best.value:.4f}, {trial} at rung {row['rung']}"
 
 
@@ -121,7 +121,7 @@ def _row_of(
         curve = coordinator.curve_of(trial_id, ranking.metric)
         told = [
             f"{best.value:.4f}",
-            trial_id if wide else trial_id[:SHORT_ID],
+            trial_id if wide else short_id(trial_id),
             sparkline(curve, 24 if wide else 8),
         ]
     return [

@@ -9,7 +9,7 @@ from picosweep.pico.probes.decoding import Decoding
 from picosweep.pico.probes.samples import Sample
 from picosweep.sweeps.errors import InputError
 from picosweep.terminal.console import PlainConsole
-from picosweep.trained.generate import TokenNeighbours, Writer
+from picosweep.trained.generate import LoadedModel, TokenNeighbours
 
 
 def print_samples(console: PlainConsole, samples: Sequence[Sample]) -> None:
@@ -32,7 +32,7 @@ def print_neighbours(console: PlainConsole, tokens: Sequence[TokenNeighbours]) -
 
 
 def write_interactively(
-    writer: Writer, console: PlainConsole, decoding: Decoding, **options: int
+    writer: LoadedModel, console: PlainConsole, decoding: Decoding, **options: int
 ) -> None:
     """Continue what is typed, until an empty line or the end of input."""
     while True:
@@ -49,7 +49,7 @@ def write_interactively(
 
 
 def write_once(
-    writer: Writer, console: PlainConsole, prompt: str, decoding: Decoding, **options: int
+    writer: LoadedModel, console: PlainConsole, prompt: str, decoding: Decoding, **options: int
 ) -> None:
     """Print a prompt and, as it is written, what the model makes of it."""
     pieces = writer.stream(prompt, decoding, **options)

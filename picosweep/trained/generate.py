@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from picosweep.pico.data.tokenizers.tokenizer import Tokenizer
 from picosweep.pico.errors import FieldError
 from picosweep.pico.models.interface import LanguageModel
@@ -12,6 +15,7 @@ from picosweep.pico.probes.generate import stream_text
 from picosweep.pico.probes.neighbours import nearest_tokens
 from picosweep.pico.probes.samples import Sample, write_samples
 from picosweep.sweeps.errors import input_error
+from picosweep.sweeps.store.tables import short_id
 from picosweep.trained.stored import StoredTrial
 
 
@@ -24,8 +28,8 @@ class TokenNeighbours:
     """Text and cosine similarity of each, the nearest first."""
 
 
-class Writer:
-    """A trial's model with its tokenizer.
+class LoadedModel:
+    """A trial's model with its tokenizer, on the CPU and in evaluation mode.
 
     Args:
         trial_id: id of the trial, or a beginning of it.
@@ -39,8 +43,50 @@ class Writer:
         trial = StoredTrial(trial_id, results)
         self.row, self.remark = trial.row, trial.remark
         self.model: LanguageModel = trial.model
+        """The module: ids `[B, T]` to logits `[B, T, V]`."""
         self.tokenizer: Tokenizer = trial.tokenizer
         self.ids = trial.ids
+
+    def __repr__(self) -> str:
+        """Return what it is in a line."""
+        row = self.row
+        return (
+            f"{row['architecture']} {short_id(row['trial_id'])} of sweep {row['sweep']}: "
+            f"{row['num_params']:,} parameters, a vocabulary of {self.tokenizer.vocab_size:,}"
+        )
+
+    @torch.no_grad()
+    def logits(self, text: str) -> Tensor:
+        """Return the logits `[T, V]` over a text: row t foretells what follows token t.
+
+        Raises:
+            InputError: the tokenizer cannot read the text.
+        """
+        return self.model(torch.tensor([self.ids(text)]))[0]  # type: ignore[no-any-return]
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        num_tokens: int = 100,
+        temperature: float = 0.75,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        seed: int = 0,
+    ) -> str:
+        """Continue a prompt; the arguments are those of `picosweep.generate`.
+
+        Raises:
+            InputError: the tokenizer cannot read the prompt, or a setting is out of range.
+        """
+        decoding = make_decoding(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            repetition_penalty=repetition_penalty,
+        )
+        return "".join(self.stream(prompt, decoding, num_tokens=num_tokens, seed=seed))
 
     def stream(
         self, prompt: str, decoding: Decoding, *, num_tokens: int, seed: int
@@ -134,11 +180,28 @@ def generate(
     Raises:
         InputError: there is no such trial, it has no checkpoint, or a setting is out of range.
     """
-    decoding = make_decoding(
-        temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty
+    return load_model(trial_id, results=results).generate(
+        prompt,
+        num_tokens=num_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        repetition_penalty=repetition_penalty,
+        seed=seed,
     )
-    writer = Writer(trial_id, results)
-    return "".join(writer.stream(prompt, decoding, num_tokens=num_tokens, seed=seed))
+
+
+def load_model(trial_id: str, *, results: str | Path = "results") -> LoadedModel:
+    """Load a trained trial's model and tokenizer.
+
+    Args:
+        trial_id: id of the trial, or a beginning of it.
+        results: folder or address in which the sweeps are.
+
+    Raises:
+        InputError: there is no such trial, it has no checkpoint, or its class does not fit it.
+    """
+    return LoadedModel(trial_id, results)
 
 
 def make_decoding(

@@ -221,3 +221,8 @@ def _belongs(value: object, column: Column) -> bool:
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return False
     return not column.values or value in column.values
+
+
+def short_id(trial_id: str) -> str:
+    """Return as much of a trial's id as people are shown: commands take a beginning of one."""
+    return trial_id[:8]

@@ -24,22 +24,23 @@ _NUMBERS_PER_RECALLED = 4
 """A key and its value, told and asked for."""
 
 
+def _count(random: np.random.Generator, length: int, least: int, most: int) -> list[int]:
+    first = int(random.integers(least, most - length + 2))
+    return list(range(first, first + length))
+
+
 def _counting(random: np.random.Generator, config: NumbersConfig) -> list[int]:
-    first = int(random.integers(0, config.max_value - config.length + 2))
-    return list(range(first, first + config.length))
+    return _count(random, config.length, 0, config.max_value)
 
 
 def _counting_low(random: np.random.Generator, config: NumbersConfig) -> list[int]:
     """Return a count that stays below the middle."""
-    first = int(random.integers(0, config.max_value // 2 - config.length + 2))
-    return list(range(first, first + config.length))
+    return _count(random, config.length, 0, config.max_value // 2)
 
 
 def _counting_high(random: np.random.Generator, config: NumbersConfig) -> list[int]:
     """Return a count that stays above the middle."""
-    least = config.max_value // 2 + 1
-    first = int(random.integers(least, config.max_value - config.length + 2))
-    return list(range(first, first + config.length))
+    return _count(random, config.length, config.max_value // 2 + 1, config.max_value)
 
 
 def _even(random: np.random.Generator, config: NumbersConfig) -> list[int]:
