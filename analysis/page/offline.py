@@ -28,7 +28,7 @@ def in_notebook() -> bool:
 def use_offline_charts() -> None:
     """Let notebooks draw every Altair chart of this process without a network.
 
-    Where another renderer was chosen already, it stays. The scripts, some 800 kB, come with the
+    Where another renderer was chosen already, it stays. The scripts, some 900 kB, come with the
     next chart, and later ones use them; after that output was cleared, call this again.
     """
     _sent.clear()
