@@ -155,6 +155,7 @@ from .commands.suggest import suggest as suggest
 from .commands.tokenizer import tokenizer_checks as tokenizer_checks
 from .remote.fetch import fetch as fetch
 from .remote.submit import submit as submit
+from .start.cluster_file import cluster_config as cluster_config
 from .start.explain import explain as explain
 from .start.first_spec import init as init
 from .studies.run import study as study, study_plan as study_plan

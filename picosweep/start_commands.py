@@ -1,7 +1,8 @@
-"""The commands that one begins with: `init`, `explain`, `schema`."""
+"""The commands that one begins with: `init`, `explain`, `schema`, `cluster-config`."""
 
 import re
 import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -27,6 +28,7 @@ def add_start_commands(app: typer.Typer) -> None:
     app.command("init")(init_command)
     app.command("explain")(explain_command)
     app.command("schema")(schema_command)
+    app.command("cluster-config")(cluster_config_command)
 
 
 def init_command(
@@ -111,6 +113,20 @@ def schema_command() -> None:
     from picosweep.start.settings import read_schema  # noqa: PLC0415
 
     print_json(read_schema())
+
+
+def cluster_config_command(
+    kind: Annotated[
+        str, typer.Argument(help="local (your own hosts, over ssh), aws, gcp or kuberay.")
+    ] = "local",
+) -> None:
+    """Print a commented cluster file for `ray up`: what to edit is marked EDIT.
+
+    The nodes get Picosweep as it is installed here.
+    """
+    from picosweep.start.cluster_file import cluster_config  # noqa: PLC0415
+
+    sys.stdout.write(cluster_config(kind))
 
 
 def _print_contents(console: PlainConsole, groups: "tuple[Group, ...]") -> None:

@@ -1,4 +1,4 @@
-"""`cluster.yaml` for real: two hosts with their own sshd, brought up, used, hurt and taken down."""
+"""A cluster file for real: two hosts with their own sshd, brought up, used, hurt and taken down."""
 
 import dataclasses
 import os
@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.hosts.hosts import ROOT, Host, Hosts, why_not
+from tests.installed import cluster_config_of, lay_out_installed
 from tests.small_sweep import SPEC, check_whole, picosweep, write_sweep
 
 REASON = why_not()
@@ -72,21 +73,20 @@ class OurCluster:
         return self.hosts.ssh(self.head, command).split()
 
 
-def _cluster_file(hosts: Hosts) -> dict[str, Any]:
-    """The checkout's own, for these hosts; no package is downloaded to them."""
-    config: dict[str, Any] = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+def _cluster_file(hosts: Hosts, folder: Path) -> dict[str, Any]:
+    """What `cluster-config` says to an installation, for these hosts; nothing is downloaded."""
+    installed = lay_out_installed(folder / "site-packages")
+    config: dict[str, Any] = yaml.safe_load(cluster_config_of(installed))
     head, *workers = (host.address for host in hosts.hosts)
     config["provider"] |= {"head_ip": head, "worker_ips": workers}
     config["auth"] = {"ssh_user": "root", "ssh_private_key": str(hosts.key)}
-    installing = [n for n, command in enumerate(config["setup_commands"]) if "pip" in command]
-    assert installing == [1]
     assert "venv" in config["setup_commands"][0]
     packages = sysconfig.get_path("purelib")
     main = "#!/srv/picosweep/venv/bin/python\\nfrom ray.scripts.scripts import main\\nmain()\\n"
-    config["setup_commands"][:2] = [
+    # To pip, all that it is asked for is there already: found after the package's own folder.
+    config["setup_commands"][:1] = [
         f"{sys.executable} -m venv --without-pip ~/picosweep/venv",
-        f"printf '%s\\n' ~/picosweep/source {packages} "
-        "> $(echo ~/picosweep/venv/lib/python*/site-packages)/borrowed.pth",
+        f"echo {packages} > $(echo ~/picosweep/venv/lib/python*/site-packages)/the-rest.pth",
         f"printf '{main}' > ~/picosweep/venv/bin/ray && chmod +x ~/picosweep/venv/bin/ray",
     ]
     return config
@@ -104,7 +104,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurCluster]:
     """Two hosts on which `ray up` has been called."""
     folder = tmp_path_factory.mktemp("cluster")
     with Hosts(2, folder / "hosts") as hosts:
-        (folder / "cluster.yaml").write_text(yaml.safe_dump(_cluster_file(hosts), width=1000))
+        config = _cluster_file(hosts, folder)
+        (folder / "cluster.yaml").write_text(yaml.safe_dump(config, width=1000))
         temporary = {name: str(folder / "tmp") for name in ("TMPDIR", "RAY_TMPDIR")}
         (folder / "tmp").mkdir()
         made = OurCluster(hosts, folder, temporary | {"PYTHONPATH": f"{folder}:{ROOT}"})

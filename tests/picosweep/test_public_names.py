@@ -32,7 +32,7 @@ def test_every_command_is_a_function() -> None:
         assert command.name is not None
         if command.name in NOT_FUNCTIONS:
             continue
-        function = getattr(picosweep, NAMES.get(command.name, command.name))
+        function = getattr(picosweep, NAMES.get(command.name, command.name.replace("-", "_")))
         assert command.callback is not None
         if "results" in inspect.signature(command.callback).parameters:
             assert inspect.signature(function).parameters["results"].default == "results"

@@ -54,6 +54,11 @@ def test_all_install_and_protect_the_same() -> None:
     assert packages <= set(local["file_mounts"].values())
 
 
+def test_the_first_one_stands_at_the_top_too() -> None:
+    """A copy and no link: `picosweep cluster-config > cluster.yaml` empties what it names first."""
+    assert (ROOT / "cluster.yaml").read_bytes() == (FOLDER / "local.yaml").read_bytes()
+
+
 def test_aws_finds_everything_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Role, key pair, subnets and security group, in an account that moto makes up."""
     moto = pytest.importorskip("moto")
