@@ -84,20 +84,16 @@ def norms_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
     """Draw a small chart per measure, both axes logarithmic."""
     x = alt.X("tokens:Q", title="Training tokens", scale=alt.Scale(type="log", nice=False),
               axis=alt.Axis(format="~s", grid=False, tickCount=4, labelOverlap=True))  # fmt: skip
-    scale = alt.Scale(type="log", nice=False, padding=6)
-    base = alt.Chart(table).encode(x=x)
-    band = base.mark_area(opacity=0.1).encode(
-        y=alt.Y("low:Q", title=None, scale=scale, axis=alt.Axis(tickCount=4, format="~g")),
-        y2=alt.Y2("high:Q"), color=color(architectures, lines=True),
-    )  # fmt: skip
-    line = base.mark_line().encode(
-        y=alt.Y("median:Q", scale=scale), color=color(architectures, lines=True),
-        strokeDash=dash(architectures),
+    y = alt.Y("median:Q", title=None, scale=alt.Scale(type="log", nice=False, padding=6),
+              axis=alt.Axis(tickCount=4, format="~g"))  # fmt: skip
+    line = alt.Chart(table).mark_line().encode(
+        x=x, y=y, color=color(architectures, lines=True), strokeDash=dash(architectures),
         tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("tokens:Q", format=".3~s"),
-                 alt.Tooltip("median:Q", format=".3~g")],
+                 alt.Tooltip("median:Q", format=".3~g"), alt.Tooltip("low:Q", format=".3~g"),
+                 alt.Tooltip("high:Q", format=".3~g")],
     )  # fmt: skip
     return small_multiples(
-        band, line, by="measure", columns=4, size=(240, 170), sort=list(MEASURES.values()),
+        line, by="measure", columns=4, size=(240, 170), sort=list(MEASURES.values()),
         free=["y"],
     )  # fmt: skip
 
@@ -117,5 +113,8 @@ def figure(results: Results) -> Figure | None:
                 table=table,
             ),
         ),
-        note="Medians over trials, bands from 10 to 90 %; both axes are logarithmic.",
+        note=(
+            "Medians over trials; both axes are logarithmic. How far trials lie apart (10 to 90 %) "
+            "is in the data, and under the pointer."
+        ),
     )

@@ -9,7 +9,15 @@ import polars as pl
 
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
-from picosweep.analysis.page.style import PICKED, color, pickable, shape, when, wide
+from picosweep.analysis.page.style import (
+    PICKED,
+    color,
+    pickable,
+    shape,
+    small_multiples,
+    when,
+    wide,
+)
 from picosweep.analysis.results import Metric, Results
 from picosweep.analysis.statistics.power_law import MIN_POINTS, MIN_SPAN, PowerLaw, fit_power_law
 
@@ -91,10 +99,10 @@ def scaling_fits(points: pl.DataFrame) -> list[Fitted]:
 
 
 def scaling_lines(fits: Sequence[Fitted]) -> pl.DataFrame:
-    """Return the fitted curves with bands, over the measured range only."""
+    """Return the curves that the points pin down, with bands, over the measured range only."""
     parts = []
     for name, fit, _ in fits:
-        if fit is None:
+        if fit is None or not fit.is_pinned_down:
             continue
         x = np.geomspace(fit.low, fit.high, 40)
         middle, low, high = fit.predict(x.clip(fit.low, fit.high))
@@ -145,27 +153,33 @@ def scaling_chart(
     points: pl.DataFrame, lines: pl.DataFrame, axis: str, architectures: Sequence[str],
     metric: Metric,
 ) -> Chart:  # fmt: skip
-    """Draw points, fitted lines over their range, and bands."""
+    """Draw points, and the fitted lines over their range with bands: several of them apart."""
     scale = alt.Scale(type="log", nice=False, padding=10)
     x = alt.X("x:Q", title=AXES[axis], scale=scale,
               axis=alt.Axis(format="~s", grid=False, labelOverlap=True))  # fmt: skip
     y_scale = alt.Scale(type="log", nice=False, padding=10)
     ticks = alt.Axis(tickCount=6, format=".3~g")
-    dots = alt.Chart(points).mark_point().encode(
+    apart = lines["architecture"].n_unique() > 1
+    both = pl.concat([points, lines], how="diagonal")
+    base = alt.Chart(both).encode(x=x, color=color(architectures, legend=not apart))
+    dots = base.transform_filter("isValid(datum.loss)").mark_point().encode(
         size=alt.SizeValue(**when(70, (PICKED, 320))),
-        x=x, y=alt.Y("loss:Q", title=metric.label, scale=y_scale, axis=ticks),
-        color=color(architectures), shape=shape(architectures),
+        y=alt.Y("loss:Q", title=metric.label, scale=y_scale, axis=ticks),
+        shape=shape(architectures, legend=not apart),
         tooltip=[alt.Tooltip("architecture:N"), alt.Tooltip("trial_id:N"),
                  alt.Tooltip("x:Q", format=".3~s"), alt.Tooltip("loss:Q", format=".4f")],
     )  # fmt: skip
-    if lines.is_empty():
-        return wide(pickable(dots), height=300)
-    base = alt.Chart(lines).encode(x=x, color=color(architectures))
-    bands = base.mark_area(opacity=0.13).encode(
+    fitted = base.transform_filter("isValid(datum.fit)")
+    bands = fitted.mark_area(opacity=0.13).encode(
         y=alt.Y("low:Q", scale=y_scale), y2=alt.Y2("high:Q")
     )
-    curves = base.mark_line(strokeWidth=1.8).encode(y=alt.Y("fit:Q", scale=y_scale))
-    return wide(bands, curves, pickable(dots), height=300)
+    curves = fitted.mark_line(strokeWidth=1.8).encode(y=alt.Y("fit:Q", scale=y_scale))
+    if apart:
+        return small_multiples(
+            bands, curves, pickable(dots), by="architecture", columns=3, size=(240, 210)
+        )
+    layers = (pickable(dots),) if lines.is_empty() else (bands, curves, pickable(dots))
+    return wide(*layers, height=300)
 
 
 def figure(results: Results) -> Figure | None:
@@ -196,6 +210,7 @@ def figure(results: Results) -> Figure | None:
         note=(
             "A power law with a floor; intervals are profiles of the squared error, so they take "
             "the points' scatter for normal and independent. Against compute each trial gives one "
-            "point. Lines end where the data ends: nothing is said about larger models."
+            "point. Only laws that the points pin down are drawn, and they end where the data "
+            "ends: nothing is said about larger models."
         ),
     )

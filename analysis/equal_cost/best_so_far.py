@@ -11,10 +11,10 @@ import altair as alt
 import numpy as np
 import polars as pl
 
+from picosweep.analysis.equal_cost.bands import bands_chart
 from picosweep.analysis.equal_cost.learning_curves import COSTS
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
-from picosweep.analysis.page.style import color, dash, wide
 from picosweep.analysis.results import Metric, Results
 from picosweep.analysis.statistics.search_luck import ANOTHER_SEARCH, is_ahead, search_lead
 
@@ -110,31 +110,21 @@ def best_so_far_sentence(
 def best_so_far_chart(
     table: pl.DataFrame, cost: str, architectures: Sequence[str], metric: Metric
 ) -> Chart:
-    """Draw medians as lines, with bands behind."""
+    """Draw a small chart per architecture: its median and band, the others in grey."""
     x = alt.X(
         f"{cost}:Q",
-        title=f"{COSTS[cost][1]} spent on the whole search",
+        title=f"{COSTS[cost][1]} spent",
         scale=alt.Scale(type="log", nice=False),
-        axis=alt.Axis(format="~s", grid=False, labelOverlap=True),
+        axis=alt.Axis(format="~s", grid=False, tickCount=4, labelOverlap=True),
     )
-    scale = alt.Scale(zero=False)
-    base = alt.Chart(table).encode(x=x)
-    band = base.mark_area(opacity=0.15, interpolate="step-after").encode(
-        y=alt.Y("low:Q", title=f"Best {metric.noun} so far", scale=scale),
-        y2=alt.Y2("high:Q"),
-        color=color(architectures, lines=True),
+    return bands_chart(
+        table,
+        cost,
+        x,
+        architectures,
+        title=f"Best {metric.noun} so far",
+        steps=True,
     )
-    line = base.mark_line(interpolate="step-after").encode(
-        y=alt.Y("median:Q", scale=scale),
-        color=color(architectures, lines=True),
-        strokeDash=dash(architectures),
-        tooltip=[
-            alt.Tooltip("architecture:N"),
-            alt.Tooltip(f"{cost}:Q", format=".3~s"),
-            alt.Tooltip("median:Q", format=".4f"),
-        ],
-    )
-    return wide(band, line, height=300)
 
 
 def figure(results: Results) -> Figure:
@@ -161,6 +151,6 @@ def figure(results: Results) -> Figure:
         note=(
             f"Medians and 10 to 90 % bands over {NUM_RESAMPLES:,} resamples of whole trials, "
             "stopped and diverged ones with their cost included; repeats on fresh seeds are left "
-            "out."
+            "out. Grey: the other architectures' medians. Spent is what the whole search took."
         ),
     )

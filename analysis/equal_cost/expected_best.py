@@ -15,9 +15,9 @@ import altair as alt
 import numpy as np
 import polars as pl
 
+from picosweep.analysis.equal_cost.bands import bands_chart
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
-from picosweep.analysis.page.style import color, shape, wide
 from picosweep.analysis.results import FULL_STATUSES, Metric, Results
 from picosweep.analysis.statistics.draws import random_draws
 from picosweep.analysis.statistics.order import quantile_interval
@@ -93,32 +93,18 @@ def expected_best_sentence(
 
 
 def expected_best_chart(table: pl.DataFrame, architectures: Sequence[str], metric: Metric) -> Chart:
-    """Draw the median best as lines, with 95 % bands behind."""
-    scale = alt.Scale(zero=False)
+    """Draw a small chart per architecture: its median best with bars, the others' in grey."""
     last = int(wording.number(table["n"].max()) or 1)
     ticks = list(range(1, last + 1, max(1, last // 8)))
     axis = alt.Axis(values=ticks, format="d", grid=False)
-    base = alt.Chart(table).encode(x=alt.X("n:Q", title="Trials tried (n)", axis=axis))
-    band = base.mark_area(opacity=0.15).encode(
-        y=alt.Y("low:Q", title=f"Median best {metric.noun}", scale=scale),
-        y2=alt.Y2("high:Q"),
-        color=color(architectures),
+    return bands_chart(
+        table,
+        "n",
+        alt.X("n:Q", title="Trials tried (n)", axis=axis, scale=alt.Scale(zero=False, padding=8)),
+        architectures,
+        title=f"Median best {metric.noun}",
+        steps=False,
     )
-    line = base.mark_line().encode(
-        y=alt.Y("median:Q", scale=scale), color=color(architectures),
-    )  # fmt: skip
-    points = base.mark_point(size=40).encode(
-        y=alt.Y("median:Q", scale=scale),
-        color=color(architectures),
-        shape=shape(architectures),
-        tooltip=[
-            alt.Tooltip("architecture:N"),
-            alt.Tooltip("n:Q"),
-            alt.Tooltip("median:Q", format=".4f"),
-            alt.Tooltip("trials:Q"),
-        ],
-    )
-    return wide(band, line, points, height=280)
 
 
 def figure(results: Results) -> Figure:
@@ -138,8 +124,9 @@ def figure(results: Results) -> Figure:
             ),
         ),
         note=(
-            f"From {draws.whose}. Bands are 95 % intervals of the median, from order statistics. A "
+            f"From {draws.whose}. Bars are 95 % intervals of the median, from order statistics. A "
             "trial that early stopping ended counts as worse than all that finished, so where it "
-            "stopped good ones this is pessimistic. Curves end where the trials cannot bound them."
+            "stopped good ones this is pessimistic. Curves end where the trials cannot bound them. "
+            "Grey: the other architectures' medians."
         ),
     )

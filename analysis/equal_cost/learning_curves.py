@@ -154,7 +154,10 @@ def figure(results: Results) -> Figure:
         )
         panels.append(Panel(label=label, sentence=sentence, chart=chart, table=usable))
     drawn, total = table["trial_id"].n_unique(), results.reports["trial_id"].n_unique()
-    note = "Heavy lines are the best trial of each architecture; thin ones the others."
+    note = (
+        "Heavy lines are the best trial of each architecture; thin ones the others. The lowest of "
+        "many trials was lucky, too: what a setting is worth is its mean over fresh seeds, above."
+    )
     if drawn < total:
         note += f" {drawn:,} of {total:,} trials are drawn, the others at random left out."
     return Figure(

@@ -13,6 +13,7 @@ from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
 from picosweep.analysis.page.style import PICKED, color, pickable, rows, shape, when, wide
 from picosweep.analysis.results import Results
+from picosweep.sweeps.store.tables import ID_DIGITS, short_id
 
 NUM_RESAMPLES: Final = 300
 MAX_TRIALS: Final = 400
@@ -79,14 +80,15 @@ def front_membership_sentence(table: pl.DataFrame, price: Price) -> str:
     return (
         f"On the front of loss and {price.noun}, {wording.plural(sure, 'setting')} would stay in "
         f"at least {wording.percent(SURE)} of redraws, and {maybe:,} more in at least 20 %. The "
-        f"surest is {first['architecture']} {first['trial_id']} ({surest})."
+        f"surest is {first['architecture']} {short_id(first['trial_id'])} ({surest})."
     )
 
 
 def front_membership_chart(table: pl.DataFrame, architectures: Sequence[str]) -> Chart:
     """Draw the settings that are on the front most often."""
     shown = table.head(MAX_SHOWN)
-    y = alt.Y("trial_id:N", title=None, sort=shown["trial_id"].to_list())
+    y = alt.Y("trial_id:N", title=None, sort=shown["trial_id"].to_list(),
+              axis=alt.Axis(labelExpr=f"slice(datum.value, 0, {ID_DIGITS})"))  # fmt: skip
     x = alt.X("membership:Q", title="Share of redraws on the front", axis=alt.Axis(format="%"),
               scale=alt.Scale(domain=[0, 1]))  # fmt: skip
     base = alt.Chart(shown).encode(y=y, x=x)

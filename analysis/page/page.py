@@ -14,6 +14,7 @@ from picosweep.analysis.page.first_screen import Answer
 from picosweep.analysis.page.page_data import Payload
 from picosweep.analysis.page.style import CATEGORY, theme
 from picosweep.analysis.page.vega import vega_bundle
+from picosweep.sweeps.store.tables import short_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +315,6 @@ def _quote(quote: Quote) -> str:
         f'<figure class="quote"><figcaption><span data-architecture="{name}">{name}</span> '
         f"<small>{escape(quote.heading)}</small> "
         f'<button type="button" class="open-trial" data-open="{escape(quote.trial_id)}">'
-        f"{escape(quote.trial_id)}</button></figcaption>"
+        f"{escape(short_id(quote.trial_id))}</button></figcaption>"
         f"<blockquote><b>{escape(quote.prompt)}</b>{escape(quote.text)}</blockquote></figure>"
     )

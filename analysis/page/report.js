@@ -177,6 +177,7 @@
 
   /* ---------- charts ---------- */
   const mode = () => root.dataset.mode;
+  const balanced = (count, most) => Math.ceil(count / Math.ceil(count / most)); /* no row much shorter than the others */
   function fitted(spec, width, cell) {
     const copy = structuredClone(spec);
     const names = new Set();
@@ -188,10 +189,14 @@
     })(copy);
     copy.datasets = Object.fromEntries([...names].map((name) => [name, rows(name)]));
     const facet = copy.facet?.field;
-    if (facet && copy.spec) {
-      const count = new Set(copy.datasets[copy.data.name].map((row) => row[facet])).size;
-      copy.columns = Math.max(1, Math.min(count, copy.columns || count, Math.floor((width - 30) / 225)));
-      copy.spec.width = cell ?? Math.max(110, Math.floor((width - 70) / copy.columns) - 24);
+    const count = facet && copy.spec ? new Set(copy.datasets[copy.data.name].map((row) => row[facet])).size : copy.concat?.length;
+    if (count) {
+      copy.columns = balanced(count, Math.max(1, Math.min(count, copy.columns || count, Math.floor((width - 30) / 225))));
+      const inner = cell ?? Math.max(110, Math.floor((width - 70) / copy.columns) - 24);
+      (copy.concat ?? [copy.spec]).forEach((small, place) => {
+        small.width = inner;
+        if (copy.concat && place % copy.columns) small.layer.forEach((layer) => { layer.encoding.y.title = null; });
+      });
     }
     if (copy.width === "container" && width < copy.usermeta?.least) copy.width = copy.usermeta.least;
     if (copy.usermeta?.marginals) {
@@ -214,16 +219,16 @@
       const config = { ...payload.themes[theme] };
       if (host.clientWidth < 460) config.legend = { ...config.legend, columns: 2 };
       const options = {
-        ast: true, actions: false, renderer: "svg", defaultStyle: false, config, loader: none,
+        mode: "vega-lite", ast: true, actions: false, renderer: "svg", defaultStyle: false, config, loader: none,
         tooltip: { disableDefaultStyle: true, theme: "plain" },
       };
       const first = fitted(spec, host.clientWidth);
       let result = await vegaEmbed(host, first, options);
       const spare = host.clientWidth - host.querySelector("svg").getBoundingClientRect().width;
-      const parts = first.facet ? first.columns : first.usermeta?.marginals ? 1 : 0;
+      const parts = first.columns ?? (first.usermeta?.marginals ? 1 : 0);
       if (parts && Math.abs(spare) > 4) { /* how wide axes are is known only once they are drawn */
         result.finalize();
-        const before = first.facet ? first.spec.width : first.vconcat[0].width;
+        const before = (first.spec ?? first.concat?.[0] ?? first.vconcat[0]).width;
         const cell = Math.max(90, before + Math.floor(spare / parts) - 1);
         result = await vegaEmbed(host, fitted(spec, host.clientWidth, cell), options);
       }

@@ -6,13 +6,14 @@ the same thing, so a reader who cannot tell two colours apart loses nothing.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar, cast
 
 import altair as alt
 
 from picosweep.analysis.page.figure import Chart
 
 Mode = Literal["light", "dark"]
+Drawn = TypeVar("Drawn", bound=Chart)
 
 CATEGORY: Final[dict[Mode, list[str]]] = {
     "light": [
@@ -105,10 +106,10 @@ PICKED: Final = "datum.trial_id === trial"
 """True for the trial that the reader has picked anywhere on the page; see `pickable`."""
 
 
-def pickable(layer: alt.Chart) -> alt.Chart:
+def pickable(chart: Drawn) -> Drawn:
     """Declare the parameter that `PICKED` reads; the page sets it in all charts at once."""
-    with_parameter: alt.Chart = layer.add_params(alt.param(name="trial", value=""))
-    return with_parameter
+    with_parameter: Any = chart.add_params(alt.param(name="trial", value=""))
+    return cast("Drawn", with_parameter)
 
 
 def when(value: float, *conditions: tuple[str, float]) -> dict[str, Any]:
@@ -159,12 +160,19 @@ def small_multiples(
     """
     one = alt.layer(*layers, width=size[0], height=size[1])
     order: Any = alt.Undefined if sort is None else list(sort)
+    count = layers[0].data[by].n_unique()
     chart: Chart = one.facet(
         facet=alt.Facet(f"{by}:N", title=None, sort=order),
-        columns=columns,
+        columns=balanced(count, columns),
         resolve=alt.Resolve(scale=dict.fromkeys(free, "independent")) if free else alt.Undefined,
     )
     return chart
+
+
+def balanced(count: int, most: int) -> int:
+    """Return how many charts stand in a row, so that no row is much shorter than the others."""
+    most = max(1, min(count, most))
+    return -(-count // -(-count // most)) if count else 1
 
 
 def rows(number: int, step: int) -> int:
@@ -223,6 +231,7 @@ def theme(mode: Mode) -> dict[str, Any]:
         "title": {"font": FONT, "color": ink["ink"], "fontSize": 13, "anchor": "start"},
         "text": {"font": FONT, "fontSize": 11.5, "color": ink["ink"]},
         "rule": {"color": ink["muted"]},
+        "style": {"others": {"color": ink["muted"]}},
         "line": {"strokeWidth": 2, "strokeCap": "round", "strokeJoin": "round"},
         "point": {"size": 70, "filled": True, "strokeWidth": 1.5, "color": CATEGORY[mode][0]},
         "bar": {"color": CATEGORY[mode][0], "cornerRadiusEnd": 2},

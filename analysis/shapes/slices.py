@@ -8,7 +8,14 @@ import polars as pl
 
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
-from picosweep.analysis.page.style import PICKED, pickable, small_multiples, when
+from picosweep.analysis.page.setting_axes import (
+    are_choices,
+    choices_axis,
+    number_axis,
+    side_by_side,
+    spanning,
+)
+from picosweep.analysis.page.style import PICKED, pickable, when
 from picosweep.analysis.results import Metric, Results
 from picosweep.analysis.statistics.common_rung import comparisons, timed
 from picosweep.analysis.statistics.evidence import LEVEL, more_common_than_chance
@@ -31,7 +38,7 @@ def slices_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0) ->
 
     Returns:
         trial_id, loss, best (whether the trial is in the best quarter), setting, value, place (0
-        to 1, on a log scale for wide settings), at (the value on that scale).
+        to 1, on a log scale for wide settings).
     """
     cut = frame["loss"].quantile(BEST, "lower")
     numeric = [name for name in settings if frame.schema[name].is_numeric()][:MAX_SETTINGS]
@@ -46,15 +53,14 @@ def slices_table(frame: pl.DataFrame, settings: Sequence[str], seed: int = 0) ->
         low, high = scaled.to_numpy().min(), scaled.to_numpy().max()
         parts.append(
             known.select("trial_id", "loss", best=pl.col("loss") <= cut).with_columns(
-                setting=pl.lit(f"log10 {name}" if is_logarithmic(known[name]) else name),
+                setting=pl.lit(name),
                 value=values,
                 place=(scaled - low) / (high - low),
-                at=scaled,
             )
         )
     schema = {
         "trial_id": pl.String, "loss": pl.Float64, "best": pl.Boolean, "setting": pl.String,
-        "value": pl.Float64, "place": pl.Float64, "at": pl.Float64,
+        "value": pl.Float64, "place": pl.Float64,
     }  # fmt: skip
     return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
@@ -130,20 +136,33 @@ def slices_sentence(table: pl.DataFrame) -> str:
 
 def slices_chart(table: pl.DataFrame, metric: Metric) -> Chart:
     """Draw a small scatter plot per setting; the best quarter is opaque."""
-    points = (
-        alt.Chart(table)
-        .mark_point()
-        .encode(
-            x=alt.X("at:Q", title=None, scale=alt.Scale(zero=False, nice=False, padding=8),
-                    axis=alt.Axis(tickCount=4, grid=False)),
-            y=alt.Y("loss:Q", title=metric.label, scale=alt.Scale(zero=False)),
-            opacity=alt.OpacityValue(**when(0.3, (PICKED, 1), ("datum.best", 1))),
-            size=alt.SizeValue(**when(34, (PICKED, 260))),
-            tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("value:Q", format=".4~g"),
-                     alt.Tooltip("loss:Q", format=".4f")],
-        )
-    )  # fmt: skip
-    return small_multiples(pickable(points), by="setting", columns=3, size=(240, 180), free=["x"])
+    scale = spanning(table["loss"])
+    labelled = table.with_columns(
+        label=pl.col("value").map_elements(wording.setting, return_dtype=pl.String)
+    )
+    charts = {}
+    for (name,), own in labelled.group_by("setting", maintain_order=True):
+        if are_choices(own["value"]):
+            x = choices_axis(
+                "label", own.sort("value")["label"].unique(maintain_order=True).to_list()
+            )
+        else:
+            x = number_axis("value", logarithmic=is_logarithmic(own["value"]))
+        points = (
+            alt.Chart(labelled)
+            .transform_filter(alt.datum.setting == name)
+            .mark_point()
+            .encode(
+                x=x,
+                y=alt.Y("loss:Q", title=metric.label, scale=scale),
+                opacity=alt.OpacityValue(**when(0.3, (PICKED, 1), ("datum.best", 1))),
+                size=alt.SizeValue(**when(34, (PICKED, 260))),
+                tooltip=[alt.Tooltip("trial_id:N"), alt.Tooltip("value:Q", format=".4~g"),
+                         alt.Tooltip("loss:Q", format=".4f")],
+            )
+        )  # fmt: skip
+        charts[str(name)] = (points,)
+    return pickable(side_by_side(charts, columns=3, size=(240, 180)))
 
 
 def figure(results: Results) -> Figure | None:
@@ -159,7 +178,7 @@ def figure(results: Results) -> Figure | None:
                 label=common.name,
                 sentence=f"{common.title}: {slices_sentence(table)} {common.sentence}",
                 chart=slices_chart(table, results.metric),
-                table=table.drop("place", "at"),
+                table=table.drop("place"),
             )
         )
     if not panels:
@@ -168,5 +187,5 @@ def figure(results: Results) -> Figure | None:
         key="slices",
         title=timed("Where the good trials lie", compared),
         panels=tuple(panels),
-        note="Each dot is a trial; full ones are the best quarter. Wide ranges are logarithms.",
+        note="Each dot is a trial; full ones are the best quarter.",
     )

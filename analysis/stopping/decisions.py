@@ -109,5 +109,8 @@ def figure(results: Results) -> Figure | None:
         key="decisions",
         title="Every decision",
         panels=tuple(panels),
-        note="Dashes are the cutoffs that trials were held against when they arrived at the rung.",
+        note=(
+            "Dashes are the cutoffs that trials were held against when they arrived at the rung. "
+            "Exempt trials are judged, too, and go on whatever comes of it."
+        ),
     )

@@ -17,7 +17,13 @@ import polars as pl
 
 from picosweep.analysis.page import wording
 from picosweep.analysis.page.figure import Chart, Figure, Panel
-from picosweep.analysis.page.style import small_multiples
+from picosweep.analysis.page.setting_axes import (
+    are_choices,
+    choices_axis,
+    number_axis,
+    side_by_side,
+    spanning,
+)
 from picosweep.analysis.results import Metric, Results
 from picosweep.analysis.statistics.bins import binned
 from picosweep.analysis.statistics.common_rung import comparisons, timed
@@ -43,10 +49,10 @@ def partial_dependence_table(
         seed: seed of the sample and of the forest.
 
     Returns:
-        setting, value (label), place (its order), mean, low, high; empty with fewer than twelve
-        trials. Settings are in the order of how far they move the mean, at most nine.
+        setting, value (label), number (null of a choice), mean, low, high; empty with fewer than
+        twelve trials. Settings are in the order of how far they move the mean, at most nine.
     """
-    schema = {"setting": pl.String, "value": pl.String, "place": pl.Int64, "mean": pl.Float64,
+    schema = {"setting": pl.String, "value": pl.String, "number": pl.Float64, "mean": pl.Float64,
               "low": pl.Float64, "high": pl.Float64}  # fmt: skip
     known = frame.drop_nulls(["loss", *settings])
     names = [name for name in settings if known[name].n_unique() > 1]
@@ -69,7 +75,7 @@ def partial_dependence_table(
             grid.select(
                 pl.lit(name).alias("setting"),
                 "value",
-                pl.int_range(pl.len()).alias("place"),
+                "number",
                 mean=pl.Series(means.mean(axis=1)),
                 low=pl.Series(low),
                 high=pl.Series(high),
@@ -94,8 +100,11 @@ def _grid(values: pl.Series) -> pl.DataFrame:
     both = pl.DataFrame({"raw": values, "code": _codes(values)}).unique("code").sort("code")
     if values.dtype.is_numeric() and both.height > NUM_POINTS:
         both = both[np.linspace(0, both.height - 1, NUM_POINTS).round().astype(int)]
+    known = None if are_choices(values) else both["raw"].cast(pl.Float64)
     return both.select(
-        value=pl.Series([wording.setting(raw) for raw in both["raw"]], dtype=pl.String), code="code"
+        value=pl.Series([wording.setting(raw) for raw in both["raw"]], dtype=pl.String),
+        number=pl.lit(known, dtype=pl.Float64),
+        code="code",
     )
 
 
@@ -136,25 +145,26 @@ def partial_dependence_sentence(
 
 
 def partial_dependence_chart(table: pl.DataFrame, metric: Metric) -> Chart:
-    """Draw a small chart per setting: the mean as a line, the spread over trees behind."""
-    values = table.sort("setting", "place")["value"].unique(maintain_order=True).to_list()
-    base = alt.Chart(table).encode(
-        x=alt.X("value:O", title=None, sort=values,
-                axis=alt.Axis(labelAngle=-35, labelOverlap=True, labelLimit=70))
-    )  # fmt: skip
-    scale = alt.Scale(zero=False)
-    band = base.mark_area(opacity=0.18).encode(
-        y=alt.Y("low:Q", title=metric.label, scale=scale), y2=alt.Y2("high:Q")
-    )
-    line = base.mark_line(point=True).encode(
-        y=alt.Y("mean:Q", scale=scale),
-        tooltip=[alt.Tooltip("setting:N"), alt.Tooltip("value:N"),
-                 alt.Tooltip("mean:Q", format=".4f")],
-    )  # fmt: skip
-    order = table["setting"].unique(maintain_order=True).to_list()
-    return small_multiples(
-        band, line, by="setting", columns=3, size=(240, 160), sort=order, free=["x"]
-    )
+    """Draw a small chart per setting: the mean, and the spread over trees; choices apart."""
+    scale = spanning(table["low"], table["high"])
+    charts = {}
+    for (name,), own in table.group_by("setting", maintain_order=True):
+        base = alt.Chart(table).transform_filter(alt.datum.setting == name)
+        y = alt.Y("mean:Q", title=metric.label, scale=scale)
+        spread = {"y": alt.Y("low:Q", title=metric.label, scale=scale), "y2": alt.Y2("high:Q")}
+        tooltip = [alt.Tooltip("setting:N"), alt.Tooltip("value:N"),
+                   alt.Tooltip("mean:Q", format=".4f")]  # fmt: skip
+        numbers = own["number"].drop_nulls()
+        if numbers.is_empty():
+            base = base.encode(x=choices_axis("value", own["value"].to_list()))
+            layers = (base.mark_rule(strokeWidth=2, opacity=0.5).encode(**spread),
+                      base.mark_point().encode(y=y, tooltip=tooltip))  # fmt: skip
+        else:
+            base = base.encode(x=number_axis("number", logarithmic=is_logarithmic(numbers)))
+            layers = (base.mark_area(opacity=0.18).encode(**spread),
+                      base.mark_line(point=True).encode(y=y, tooltip=tooltip))  # fmt: skip
+        charts[str(name)] = layers
+    return side_by_side(charts, columns=3, size=(240, 160))
 
 
 def figure(results: Results) -> Figure | None:
@@ -198,8 +208,8 @@ def figure(results: Results) -> Figure | None:
         title=timed("Loss along each setting, the others averaged", compared),
         panels=tuple(panels),
         note=(
-            f"A random forest of {NUM_TREES} trees; bands are the middle 80 % of the trees. Where "
-            "two settings were only tried together in some ways, the average imagines the rest. "
-            + (few if lacking else "")
+            f"A random forest of {NUM_TREES} trees; bands and bars are the middle 80 % of the "
+            "trees. Where two settings were only tried together in some ways, the average imagines "
+            "the rest. " + (few if lacking else "")
         ),
     )

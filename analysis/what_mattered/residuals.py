@@ -12,6 +12,7 @@ from picosweep.analysis.page.style import PICKED, pickable, small_multiples, whe
 from picosweep.analysis.results import Results
 from picosweep.analysis.statistics.common_rung import comparisons
 from picosweep.analysis.statistics.linear_model import Fit, fit_regression
+from picosweep.sweeps.store.tables import short_id
 
 FITTED: Final = "Residual against fitted loss"
 NORMAL: Final = "Residual against a normal law (Q-Q)"
@@ -85,7 +86,8 @@ def residuals_sentence(fit: Fit) -> str:
     worst = fit.residuals.sort(pl.col("residual").abs(), descending=True).row(0, named=True)
     miss = wording.significant(abs(worst["residual"]), 2)
     side = "above" if worst["residual"] > 0 else "below"
-    return f"{text} Trial {worst['trial_id']} lies furthest off, {miss} {side} what the model says."
+    name = short_id(worst["trial_id"])
+    return f"{text} Trial {name} lies furthest off, {miss} {side} what the model says."
 
 
 def _p(value: float) -> str:

@@ -223,6 +223,10 @@ def _belongs(value: object, column: Column) -> bool:
     return not column.values or value in column.values
 
 
+ID_DIGITS: Final = 8
+"""As much of a trial's id as people are shown: commands take a beginning of one."""
+
+
 def short_id(trial_id: str) -> str:
-    """Return as much of a trial's id as people are shown: commands take a beginning of one."""
-    return trial_id[:8]
+    """Return a trial's id as people are shown it."""
+    return trial_id[:ID_DIGITS]

@@ -97,6 +97,38 @@ def test_a_phone_shows_it_without_sideways_scrolling(browser: Browser) -> None:
     assert browser.run("document.documentElement.scrollWidth") <= 360
 
 
+def test_paper_takes_all_of_it(browser: Browser) -> None:
+    """On paper nothing is wider than a sheet, and no heading is parted from what it heads."""
+    browser.resize(1400, 900)
+    draw_everything(browser)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    browser.resize(690, 900)  # A4 between its margins, at 96 pixels an inch
+    assert browser.run("document.documentElement.scrollWidth") <= 690
+    boxes = "[...document.querySelectorAll('svg, table')].map((e) => e.getBoundingClientRect())"
+    assert 300 < browser.run(f"Math.max(...{boxes}.map((box) => box.right))") <= 690
+    heads = "[...document.querySelectorAll('.chapter')].map((one) => getComputedStyle(one))"
+    assert browser.run(
+        f"{heads}.every((s) => s.breakInside === 'avoid' && s.breakAfter === 'avoid')"
+    )
+
+
+def test_columns_that_do_not_fit_leave_a_shade(browser: Browser) -> None:
+    """On a phone the table of trials has more to its right; what fits has nothing to scroll to."""
+    browser.resize(420, 800, mobile=True)
+    host = "document.querySelector('#trials .scroll')"
+    assert browser.run(f"{host}.scrollWidth > {host}.clientWidth")
+    assert browser.run(f"getComputedStyle({host}).backgroundAttachment").count("local") == 2
+
+
+def test_choices_are_named_each_and_not_joined(browser: Browser) -> None:
+    """Where settings are on the x axis: a label for every architecture, a line for numbers only."""
+    draw_everything(browser)
+    host = "document.querySelector('[data-chart^=partial-dependence]')"
+    texts = browser.run(f"[...{host}.querySelectorAll('text')].map((one) => one.textContent)")
+    for name in ("kgram", "linear_transformer", "lstm", "transformer"):
+        assert name in texts, name
+
+
 def test_columns_and_names_say_what_they_mean(browser: Browser) -> None:
     """Under the pointer: what a cohort is, and what this one is."""
     told = browser.run(

@@ -8,6 +8,7 @@ from picosweep.analysis.page.style import (
     DASHES,
     SHAPES,
     Mode,
+    balanced,
     color,
     dash,
     shape,
@@ -82,3 +83,10 @@ def test_notebooks_can_wear_the_theme() -> None:
         use_theme("dark")
         config = alt.Chart().mark_point().to_dict()["config"]
         assert config["range"]["category"] == CATEGORY["dark"]
+
+
+def test_no_row_of_small_charts_is_much_shorter_than_the_others() -> None:
+    """Four in rows of at most three are two and two, not three and a lonely one."""
+    assert [balanced(number, 3) for number in (1, 2, 3, 4, 5, 6)] == [1, 2, 3, 2, 3, 3]
+    assert [balanced(number, 4) for number in (5, 6, 8, 9)] == [3, 3, 4, 3]
+    assert balanced(5, 1) == 1

@@ -22,6 +22,7 @@ from picosweep.analysis.what_mattered.importance import (
     importance_table,
 )
 from picosweep.analysis.what_mattered.partial_dependence import (
+    partial_dependence_chart,
     partial_dependence_sentence,
     partial_dependence_table,
 )
@@ -252,6 +253,28 @@ def test_partial_dependence_follows_the_law() -> None:
     assert "rate moves the validation loss most" in partial_dependence_sentence(
         table, evidence, 150, METRIC
     )
+
+
+def test_choices_are_points_and_numbers_are_lines() -> None:
+    """Two widths have no values between them; rates over two decades have a logarithmic axis."""
+    pytest.importorskip("sklearn")
+    table = partial_dependence_table(trials(150), ["rate", "width", "activation"])
+    assert table.filter(setting="rate")["number"].null_count() == 0
+    chart = partial_dependence_chart(table, METRIC).to_dict()
+    drawn = {}
+    for small in chart["concat"]:
+        marks = {layer["mark"]["type"] for layer in small["layer"]}
+        drawn[small["title"]["text"]] = marks, small["layer"][0]["encoding"]["x"]
+    assert drawn["rate"][0] == {"area", "line"}
+    assert drawn["rate"][1]["scale"]["type"] == "log"
+    for choice in ("width", "activation"):
+        marks, axis = drawn[choice]
+        assert marks == {"rule", "point"}
+        assert axis["axis"]["labelOverlap"] is False
+    assert drawn["activation"][1]["sort"] == ["gelu", "relu"]
+    layers = [layer for small in chart["concat"] for layer in small["layer"]]
+    domains = [layer["encoding"]["y"]["scale"]["domain"] for layer in layers]
+    assert all(domain == domains[0] for domain in domains)
 
 
 def test_partial_dependence_agrees_with_scikit_learn() -> None:
