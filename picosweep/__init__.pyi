@@ -148,11 +148,11 @@ from .commands.plan import Plan as Plan, plan as plan
 from .commands.replay import Replay as Replay, replay as replay
 from .commands.report import report as report, watch_report as watch_report
 from .commands.result import SweepResult as SweepResult
-from .commands.run import run as run
 from .commands.status import show as show, status as status
 from .commands.stop import stop as stop
 from .commands.suggest import suggest as suggest
 from .commands.tokenizer import tokenizer_checks as tokenizer_checks
+from .from_python import run as run
 from .remote.fetch import fetch as fetch
 from .remote.submit import submit as submit
 from .start.cluster_file import cluster_config as cluster_config

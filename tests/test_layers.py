@@ -131,6 +131,7 @@ ROOMS: Mapping[str, str] = {
     "picosweep.charts": "analysis.answer analysis.curves analysis.equal_cost "
     "analysis.fronts analysis.page analysis.preference analysis.results "
     "analysis.shapes analysis.stopping analysis.what_mattered",
+    "picosweep.from_python": "picosweep.commands picosweep.terminal",
 }
 """Every room (a folder, or a loose module) and the rooms that it may import beside the ground."""
 

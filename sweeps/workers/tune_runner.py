@@ -309,6 +309,8 @@ class TuneRunner:
                 callbacks=[_Pulse(bridge, beat)],
                 raise_on_failed_trial=False,
                 verbose=0,
+                # In a notebook it would take one that clears the cell, whatever it is to say.
+                progress_reporter=tune.CLIReporter(),
             )
         if bridge.fatal is not None:
             raise bridge.fatal

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import pytest
 import picosweep
 from picosweep.analysis.page import offline
 from picosweep.analysis.results import ResultsError
+from picosweep.commands.observer import Observer
 from picosweep.sweeps.store.atomic_write import write_json
+from picosweep.terminal import notebook
 from tests.sweeps.simulation import SPEC, Simulation
 
 
@@ -37,6 +40,80 @@ def test_results_are_a_few_lines_and_a_table(results: picosweep.Results) -> None
     assert f"{best['val_loss']:.4f}" in text
     assert page.count("<tr>") == 1 + len(results.architectures)
     assert best["trial_id"][:8] in page
+
+
+class Kernel:
+    """What a notebook's kernel does with what is displayed."""
+
+    def __init__(self) -> None:
+        self.shown: list[dict[str, str]] = []
+        self.places = 0
+
+    def display(self, content: dict[str, str], *, raw: bool, display_id: bool) -> "Kernel":
+        assert raw
+        assert display_id
+        self.places += 1
+        self.shown.append(content)
+        return self
+
+    def update(self, content: dict[str, str], *, raw: bool) -> None:
+        assert raw
+        self.shown.append(content)
+
+
+def test_a_cell_shows_how_far_the_sweep_is(
+    monkeypatch: pytest.MonkeyPatch, simulate: Callable[..., Simulation], tmp_path: Path
+) -> None:
+    """In one place, written anew: what is waited for, the table, at last what was done."""
+    kernel = Kernel()
+    shell = types.SimpleNamespace(kernel=kernel)
+    ipython = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    display = types.SimpleNamespace(display=kernel.display)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.setattr(notebook, "REFRESH_SECONDS", 0.0)
+    simulation = simulate(tmp_path)
+
+    class Done:
+        def __repr__(self) -> str:
+            return "sweep s: completed\n  more"
+
+    def run_sweep(spec: object, *, observer: Observer, **_: object) -> Done:
+        observer.say("preparing <data>")
+        while not simulation.run(events=1):
+            observer.beat(simulation.coordinator, 2)
+        return Done()
+
+    monkeypatch.setattr("picosweep.commands.run.run", run_sweep)
+    assert repr(picosweep.run({})) == "sweep s: completed\n  more"
+    assert kernel.places == 1
+    _, first, *during, last = kernel.shown
+    assert first["text/plain"] == "preparing <data>"
+    assert "preparing &lt;data&gt;" in first["text/html"]
+    assert len(during) > 3
+    assert "architecture" in during[-1]["text/plain"]
+    assert notebook.SAFE in during[-1]["text/plain"]
+    assert last["text/plain"] == "sweep s: completed"
+
+
+def test_elsewhere_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in a script, not in IPython's terminal, and not where an observer is given."""
+    given: list[object] = []
+
+    def run_sweep(_: object, *, observer: Observer | None, **__: object) -> None:
+        given.append(observer)
+
+    monkeypatch.setattr("picosweep.commands.run.run", run_sweep)
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    picosweep.run({})
+    terminal = types.SimpleNamespace(get_ipython=types.SimpleNamespace)
+    monkeypatch.setitem(sys.modules, "IPython", terminal)
+    picosweep.run({})
+    mine = Observer()
+    shell = types.SimpleNamespace(kernel=1)
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    picosweep.run({}, observer=mine)
+    assert given == [None, None, mine]
 
 
 def test_every_chart_is_a_function_of_the_results(results: picosweep.Results) -> None:
