@@ -159,30 +159,28 @@ def _space(values: list[Schema]) -> Schema:
     """Return the ways of writing a space over values of some kinds."""
     value = values[0] if len(values) == 1 else {"anyOf": values}
     choices = {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}
-    ways = [
-        *values,
-        choices,
-        _written("choices", choices),
-        _written("fixed", value),
-    ]
+    kinds = {"choices": choices, "fixed": value}
+    steps: dict[str, Schema] = {}
     for number in values:
         if number.get("type") in ("integer", "number"):
-            ways += _ranges(number)
-    return {"anyOf": ways}
+            kinds |= _ranges(number)
+            steps["int_uniform"] = {"type": "integer", "minimum": 1}
+            steps["uniform"] = {"type": "number", "exclusiveMinimum": 0}
+    mapping = _written(kinds, steps)
+    # An editor speaks of the first way: the names that there are, or the kinds of space.
+    named = any("enum" in one for one in values)
+    return {"anyOf": [*values, mapping, choices] if named else [mapping, *values, choices]}
 
 
-def _ranges(number: Schema) -> list[Schema]:
+def _ranges(number: Schema) -> dict[str, Schema]:
     whole = {**number, "type": "integer"}
-    found = [
-        _written("int_uniform", _pair(whole), step={"type": "integer", "minimum": 1}),
-        _written("log_int_uniform", _pair({**whole, "minimum": max(1, whole.get("minimum", 1))})),
-    ]
+    found = {
+        "int_uniform": _pair(whole),
+        "log_int_uniform": _pair({**whole, "minimum": max(1, whole.get("minimum", 1))}),
+    }
     if number["type"] == "number":
         positive = {**number, "exclusiveMinimum": number.get("exclusiveMinimum", 0)}
-        found += [
-            _written("uniform", _pair(number), step={"type": "number", "exclusiveMinimum": 0}),
-            _written("log_uniform", _pair(positive)),
-        ]
+        found |= {"uniform": _pair(number), "log_uniform": _pair(positive)}
     return found
 
 
@@ -190,12 +188,22 @@ def _pair(number: Schema) -> Schema:
     return {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
 
 
-def _written(kind: str, content: Schema, **options: Schema) -> Schema:
-    """Return a mapping with one kind of space, and a condition where it is not always there."""
+def _written(kinds: dict[str, Schema], steps: dict[str, Schema]) -> Schema:
+    """Return a mapping with one kind of space, and a condition where it is not always there.
+
+    One schema for all kinds, so that an editor offers them and names the key that is none.
+
+    Args:
+        kinds: what each kind holds.
+        steps: the steps of those that can have one.
+    """
+    step = {"step": {"type": "number", "exclusiveMinimum": 0}} if steps.keys() & kinds else {}
     return {
         "type": "object",
-        "properties": {kind: content, **options, "when": _WHEN},
-        "required": [kind],
+        "properties": {**kinds, **step, "when": _WHEN},
+        "oneOf": [
+            {"required": [kind], "properties": {"step": steps.get(kind, False)}} for kind in kinds
+        ],
         "additionalProperties": False,
     }
 
