@@ -1,5 +1,6 @@
 """The command line: `picosweep`."""
 
+import atexit
 import os
 import sys
 from dataclasses import asdict
@@ -78,6 +79,9 @@ def run_command(
 
         print_plan(PlainConsole(), plan(spec, results=results))
         return
+    from picosweep.early_start import start_ray_early  # noqa: PLC0415
+
+    start_ray_early(spec, results)
     from picosweep.commands.logs import seconds_since_process_start  # noqa: PLC0415
     from picosweep.commands.run import run  # noqa: PLC0415 - takes seconds, and help must not wait
     from picosweep.terminal.live import LiveView  # noqa: PLC0415
@@ -322,7 +326,21 @@ def _if_elsewhere(address: str | None, *words: str) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; errors in what the user gave end it with one message and code 2."""
+    """Run the command line and end the process."""
+    code, interrupted = command_line()
+    if not interrupted:
+        atexit._run_exitfuncs()
+    # Python would wait for threads, of which one that prepares data in a library cannot be stopped,
+    # and take all modules apart: a second, once torch is among them.
+    os._exit(code)
+
+
+def command_line() -> tuple[int, bool]:
+    """Run the command line; errors in what the user gave end it with one message and code 2.
+
+    Returns:
+        the exit code, and whether the command was interrupted.
+    """
     prepare_streams()
     interrupted = False
     try:
@@ -336,10 +354,7 @@ def main() -> NoReturn:
         say(f"error: the output could not be written: {reason}")
         code = code or BAD_INPUT
     failure(sys.stderr)
-    if interrupted:
-        # A thread that prepares data in a library cannot be stopped, and would be waited for.
-        os._exit(code)
-    sys.exit(code)
+    return code, interrupted
 
 
 def _run() -> int:

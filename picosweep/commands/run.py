@@ -92,6 +92,12 @@ def run(
     return _Sweep(checked, folder, retry_failed=retry_failed).run(observer, started)
 
 
+def _start(cluster: Cluster, background: concurrent.futures.Executor) -> None:
+    """Start Ray, and import what is needed then while its processes are waited for."""
+    background.submit(importlib.import_module, "picosweep.sweeps.workers.tune_runner")
+    cluster.start()
+
+
 def _references(result: SweepResult) -> dict[str, str]:
     """Return the best trial of each architecture, which preference training starts from.
 
@@ -130,7 +136,7 @@ class _Sweep:
     def run(self, observer: Observer, started: float) -> SweepResult:
         """Do what is left of the sweep."""
         with contextlib.ExitStack() as stack:
-            background = concurrent.futures.ThreadPoolExecutor(1)
+            background = concurrent.futures.ThreadPoolExecutor(2)
             # All of it has ended when a run does; an interrupt does not wait for it.
             stack.callback(background.shutdown, wait=False, cancel_futures=True)
             stack.enter_context(terminate_as_interrupt())
@@ -155,7 +161,7 @@ class _Sweep:
             coordinator.answer_known()
             if not coordinator.finished:
                 observer.say("starting Ray")
-                cluster.start()
+                _start(cluster, background)
             background.submit(importlib.import_module, "picosweep.analysis.report")
             interrupted = False
             if not coordinator.finished:
@@ -168,6 +174,10 @@ class _Sweep:
                 store.note("interrupted", "interrupted")
             elif coordinator.ending:
                 store.note("limit", coordinator.ending.reason)
+            # What Tune left in cycles holds objects of Ray's; Ray ends the process (code 1) when it
+            # is asked to free one while it is being stopped in another thread.
+            gc.collect()
+            stopping = background.submit(cluster.stop)
             if not interrupted:
                 remarks += answer_late(
                     self.asked, coordinator.trials, store, data.by_fingerprint, observer.say
@@ -183,10 +193,6 @@ class _Sweep:
                     )
             observer.say("writing the report")
             store.seal()
-            # What Tune left in cycles holds objects of Ray's; Ray ends the process (code 1) when it
-            # is asked to free one while it is being stopped in another thread.
-            gc.collect()
-            stopping = background.submit(cluster.stop)
             report = self._report()
             stopping.result()
             log.info("the report is written, Ray has stopped")
@@ -201,7 +207,7 @@ class _Sweep:
         # What is wrong with the data mostly shows at once: say so before Ray takes its seconds.
         concurrent.futures.wait([preparing], timeout=0.5)
         if not preparing.done() and not SweepFolder(self.folder).journal.exists():
-            cluster.start()  # certain to be needed: let it start while the data is prepared
+            _start(cluster, background)  # certain to be needed, and the data takes its time
         data = preparing.result()
         log.info("the data is prepared: %s", data.own.meta.source)
         texts = check_asked(self.spec, checked.document, data.by_fingerprint.values())

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import ray
 import torch
-from ray import tune
 
 from picosweep.pico.training.auto_precision import resolve_precision
 from picosweep.pico.training.process import prepare_process
@@ -24,7 +23,7 @@ from picosweep.pico.training.train import train
 from picosweep.pico.training_config import PrecisionName
 from picosweep.pico.trial import TrialConfig
 from picosweep.sweeps.asking.ask import Answers, ask
-from picosweep.sweeps.workers.work import Delivery, OwnCode, Shared, Work
+from picosweep.sweeps.workers.work import Delivery, OwnCode, Shared, StationaryActor, Work
 
 log = logging.getLogger("picosweep")
 
@@ -33,7 +32,7 @@ STDERR: Final = 2
 """File descriptor of the process's log under Ray."""
 
 
-class TrialActor(tune.Trainable):
+class TrialActor(StationaryActor):
     """Trains trials, one report a step."""
 
     def setup(self, config: dict[str, Any]) -> None:

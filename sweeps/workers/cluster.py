@@ -15,14 +15,17 @@ from picosweep.pico.training_config import PrecisionName
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.search.candidates import Candidate
 from picosweep.sweeps.spec.schema import Resources
-from picosweep.sweeps.workers.connection import LOCAL, check_address, connect, socket_folder
+from picosweep.sweeps.workers.connection import (
+    LOCAL,
+    check_address,
+    connect,
+    local_options,
+    socket_folder,
+)
 from picosweep.sweeps.workers.machine import usable_cpus
 from picosweep.sweeps.workers.nodes import alive_nodes, check_code, silent_nodes
 
 log = logging.getLogger("picosweep")
-
-OBJECT_STORE_BYTES: Final = 256 * 2**20
-"""Ray's shared memory on one machine: checkpoints in flight. The data is mapped from disk."""
 
 ROUNDING: Final = 1e-9
 """So that ten trials fit where each takes a tenth."""
@@ -99,13 +102,7 @@ class Cluster:
             return
         options: dict[str, Any] = {}
         if self._local:
-            options = {
-                "address": "local",  # never somebody else's cluster on this machine
-                "num_cpus": self._num_cpus,
-                "include_dashboard": False,
-                "object_store_memory": OBJECT_STORE_BYTES,
-                "_temp_dir": socket_folder(),
-            }
+            options = local_options(self._resources)
         elif self._modules:
             options = {"runtime_env": {"py_modules": self._modules}}
         try:

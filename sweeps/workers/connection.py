@@ -11,9 +11,13 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 from picosweep.sweeps.errors import input_error
+from picosweep.sweeps.spec.schema import Resources
+from picosweep.sweeps.workers.machine import usable_cpus
+
+Handlers: TypeAlias = dict[signal.Signals, Any]
 
 SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -23,11 +27,16 @@ SETTINGS: Final = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "31536000",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",
 }
 """No request to anywhere, no files and no messages that nobody reads, and Ctrl-C is ours. As many
 trials may wait for their actors as we hand out: by default one, and actors start one by one."""
+
+WARM: Final = "picosweep.sweeps.workers.actor,picosweep.pico.training.first_step"
+"""What Ray's processes import while they wait for work: what training imports, and a first step."""
+
+OBJECT_STORE_BYTES: Final = 256 * 2**20
+"""Ray's shared memory on one machine: checkpoints in flight. The data is mapped from disk."""
 
 LOCAL: Final = frozenset({"", "local"})
 """Values of `RAY_ADDRESS` that mean this machine, with a Ray of our own."""
@@ -47,17 +56,91 @@ MOST_SOCKET_BYTES: Final = (104 if sys.platform == "darwin" else 108) - 1
 """Bytes of the longest path that a Unix socket may have, see unix(7)."""
 
 
+def local_options(resources: Resources) -> dict[str, Any]:
+    """Return how a Ray of our own is started on this machine.
+
+    Raises:
+        InputError: there is no place for its sockets.
+    """
+    num_cpus = usable_cpus()
+    # Ray starts a process for each CPU; unless half of them are used, most import in vain.
+    fit = num_cpus / resources.cpu
+    if 2 * min(fit, resources.max_concurrent or fit) >= num_cpus:
+        os.environ.setdefault("RAY_preload_python_modules", WARM)
+    return {
+        "address": "local",  # never somebody else's cluster on this machine
+        "num_cpus": num_cpus,
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "_temp_dir": socket_folder(),
+    }
+
+
+class _Early:
+    """A Ray that a thread starts while this process still imports what a sweep needs.
+
+    The thread stays to the end of the process: Ray's processes end with the thread that started
+    them (PR_SET_PDEATHSIG, see prctl(2)).
+    """
+
+    pending: ClassVar["_Early | None"] = None
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._error: BaseException | None = None
+        self._ready = threading.Event()
+        threading.Thread(target=self._start, args=(options,), daemon=True).start()
+
+    def _start(self, options: dict[str, Any]) -> None:
+        # Inherited by Ray's processes, which outlive the terminal; see `_own_signals`.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        try:
+            _connect(**options)
+        except BaseException as error:  # noqa: BLE001 - is raised where Ray is waited for
+            self._error = error
+        self._ready.set()
+        threading.Event().wait()
+
+    def wait(self) -> None:
+        """Wait until it has started, and raise what kept it from that."""
+        try:
+            self._ready.wait()
+        finally:
+            _set_handlers(_handlers())  # Ray's native code has set its own
+        if self._error is not None:
+            raise self._error
+
+
+def connect_early(resources: Resources) -> None:
+    """Begin to start a Ray of our own; the next `connect` waits for it.
+
+    Raises:
+        InputError: there is no place for its sockets.
+    """
+    _Early.pending = _Early(local_options(resources))
+
+
 def connect(**options: Any) -> None:
     """Start Ray, or join the cluster that `address` or `RAY_ADDRESS` names, printing nothing.
 
     Raises:
         InputError: no cluster answers there, it has another token, or other versions.
     """
+    early, _Early.pending = _Early.pending, None
+    if early is None:
+        _connect(**options)
+    else:
+        early.wait()
+
+
+def _connect(**options: Any) -> None:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     import ray  # noqa: PLC0415 - takes a second
 
-    from picosweep.sweeps.workers.ray_private import JobWithoutPaths  # noqa: PLC0415
+    from picosweep.sweeps.workers.ray_private import (  # noqa: PLC0415
+        JobWithoutPaths,
+        few_processes,
+    )
 
     if ray.is_initialized():
         raise input_error(
@@ -71,7 +154,7 @@ def connect(**options: Any) -> None:
         check_address(address)
     where = "this machine" if address in LOCAL else address
     try:
-        with _own_signals():
+        with _own_signals(), few_processes() if address in LOCAL else contextlib.nullcontext():
             ray.init(
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
@@ -189,13 +272,21 @@ def _own_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    before = _handlers()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        _set_handlers(before)
+
+
+def _handlers() -> Handlers:
+    return {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+
+
+def _set_handlers(handlers: Handlers) -> None:
+    for one, handler in handlers.items():
+        signal.signal(one, handler)
 
 
 def _first_line(error: Exception) -> str:

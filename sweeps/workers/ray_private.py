@@ -12,6 +12,11 @@ until then each use does without what is missing.
   user's that is called like a library's takes its place. The paths come with our own work.
 - A process that Ray's own watch over a node's memory has killed is no actor's death to Tune: it
   ends the whole run by an exception that it did not expect.
+- Ray starts as many processes as there are CPUs while the driver still prepares data, and gives
+  them to the first actors: but not to Tune's, which want a variable of another library.
+- A Ray of our own starts three Python processes that nothing here asks: the autoscaler, one that
+  sends logs to the driver, and the dashboard's server. Without them it starts half a second and
+  stops a second sooner, and leaves a second of processor time to the imports of the actors.
 - A process that is stopped, or stuck in the kernel, can only be ended through its actor's handle.
 """
 
@@ -19,11 +24,12 @@ import contextlib
 import functools
 import inspect
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import ray
-from ray._private import worker
+from ray._private import node, parameter, worker
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.job_config import JobConfig
@@ -62,10 +68,44 @@ def moved_names() -> list[str]:
         moved.append("ray._private.worker.print_to_stdstream")
     if not hasattr(RayActorManager, "_actor_task_failed"):
         moved.append("RayActorManager._actor_task_failed")
-    connects = inspect.getsource(worker.connect) if callable(worker.connect) else ""
-    if "job_config._py_driver_sys_path.extend(" not in connects:
-        moved.append("JobConfig._py_driver_sys_path")
+    for found, text, name in (
+        (_classes_of_actors(), "DEFAULT_ENV_VARS.copy()", "class_cache.DEFAULT_ENV_VARS"),
+        (node.Node, "self._ray_params.no_monitor", "RayParams.no_monitor"),
+        (node.Node, "self._ray_params.include_log_monitor", "RayParams.include_log_monitor"),
+        (node.Node, "self.start_api_server(", "Node.start_api_server"),
+        (worker.init, "ray._private.parameter.RayParams(", "ray._private.parameter.RayParams"),
+        (worker.connect, "job_config._py_driver_sys_path.extend(", "JobConfig._py_driver_sys_path"),
+    ):
+        if text not in _source_of(found):
+            moved.append(name)
     return moved
+
+
+def _source_of(found: Any) -> str:
+    try:
+        return inspect.getsource(found)
+    except (OSError, TypeError):  # it is something else now
+        return ""
+
+
+@contextlib.contextmanager
+def few_processes() -> Iterator[None]:
+    """Let a Ray that is started in a block do without what only others would ask."""
+    parameters: Any = parameter
+    head: Any = node.Node
+    usual_parameters, usual_server = parameters.RayParams, head.start_api_server
+
+    def with_few(*args: Any, **options: Any) -> Any:
+        made = usual_parameters(*args, **options)
+        made.no_monitor, made.include_log_monitor = True, False
+        return made
+
+    parameters.RayParams = with_few
+    head.start_api_server = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        parameters.RayParams, head.start_api_server = usual_parameters, usual_server
 
 
 class JobWithoutPaths(JobConfig):
@@ -88,6 +128,23 @@ def print_to_log() -> None:
 def _to_log(data: Any, ignore_prefix: bool) -> Any:
     for line in data.get("lines", ()):
         log.info("ray: %s", line)
+
+
+def take_waiting_processes() -> None:
+    """Let Tune's actors be the processes that Ray has started already.
+
+    Tune asks for `PL_DISABLE_FORK`, which is for PyTorch Lightning, in each actor's environment;
+    with any of its own an actor gets a new process, which takes seconds to import torch.
+    """
+    wanted: Any = getattr(_classes_of_actors(), "DEFAULT_ENV_VARS", None)
+    if isinstance(wanted, dict):
+        wanted.clear()
+
+
+def _classes_of_actors() -> Any:
+    from ray.tune.execution import class_cache  # noqa: PLC0415 - Tune takes two seconds
+
+    return class_cache
 
 
 def kill_process(trial: "Trial") -> None:

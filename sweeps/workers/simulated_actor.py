@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ray import tune
-
 from picosweep.sweeps.workers.simulated import simulated_report
-from picosweep.sweeps.workers.work import Delivery, Work
+from picosweep.sweeps.workers.work import Delivery, StationaryActor, Work
 
 CHECKPOINT: Final = b"x"
 
 
-class SimulatedActor(tune.Trainable):
+class SimulatedActor(StationaryActor):
     """Answers every step with a report at once."""
 
     def setup(self, config: dict[str, Any]) -> None:

@@ -31,6 +31,7 @@ from picosweep.sweeps.workers.ray_private import (
     kill_process,
     print_to_log,
     take_memory_for_death,
+    take_waiting_processes,
 )
 from picosweep.sweeps.workers.work import Delivery, Work
 
@@ -289,6 +290,7 @@ class TuneRunner:
         """
         print_to_log()
         take_memory_for_death()
+        take_waiting_processes()
         silence_seconds = 60 * self._spec.limits.minutes_without_report
         bridge = _Bridge(coordinator, work_of, self._cluster, silence_seconds)
         wanted = self._spec.resources

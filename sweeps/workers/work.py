@@ -1,5 +1,6 @@
 """What goes between driver and actors: work one way, deliveries the other."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray import tune
 
 from picosweep.pico.data.prepared import PreparedData
 from picosweep.pico.models.user_code import code_hash, extend_search_path
@@ -14,6 +16,18 @@ from picosweep.sweeps.asking.plan import AskPlan
 from picosweep.sweeps.decisions.trial import Assignment
 from picosweep.sweeps.spec.report_plan import COLUMNS, ReportPlan
 from picosweep.sweeps.spec.schema import Spec
+
+
+class StationaryActor(tune.Trainable):
+    """An actor that stays in the folder where its process was started.
+
+    Tune would have it change to a folder of the trial's. What says that it may not could come with
+    the actor's environment, but then Ray gives it no process that waits for work already.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+        super().__init__(*args, **options)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pytest
 import ray
 import yaml
 
+from picosweep.sweeps.workers.connection import WARM
 from tests.hosts.hosts import ROOT
 
 CLOUDS = ("aws", "gcp")
@@ -48,6 +49,7 @@ def test_all_install_and_protect_the_same() -> None:
         assert content["head_setup_commands"][-1:] == local["head_setup_commands"]
     for started in ("head", "worker"):
         assert "RAY_AUTH_MODE=token" in local[f"{started}_start_ray_commands"][1]
+        assert f"RAY_preload_python_modules={WARM};" in local[f"{started}_start_ray_commands"][1]
     for source in local["file_mounts"].values():
         assert (ROOT / source).exists()
     packages = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}

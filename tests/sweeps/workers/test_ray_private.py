@@ -10,6 +10,7 @@ from ray.tune.experiment import Trial
 from picosweep.sweeps.asking.plan import AskPlan
 from picosweep.sweeps.workers import ray_private, tune_runner
 from picosweep.sweeps.workers.cluster import Cluster
+from picosweep.sweeps.workers.machine import usable_cpus
 from picosweep.sweeps.workers.ray_private import moved_names, take_memory_for_death
 from picosweep.sweeps.workers.simulated_actor import SimulatedActor
 from picosweep.sweeps.workers.tune_runner import TuneRunner
@@ -20,7 +21,11 @@ from tests.sweeps.simulation import Simulation, spec_with
 @pytest.mark.ray
 @pytest.mark.slow
 def test_ended_trials_leave_the_drivers_memory(tmp_path: Path) -> None:
-    """However many have ended, only those that run and the next ones are held."""
+    """However many have ended, only those that run and the next ones are held.
+
+    And nothing more is started than Ray's own two processes and one for each CPU, in which trials
+    are trained: no autoscaler, no dashboard, and no new process for an actor.
+    """
     content = spec_with(search={"trials_per_architecture": 12, "sampler": "random"})
     simulation = Simulation(tmp_path, content)
     held: list[int] = []
@@ -38,6 +43,10 @@ def test_ended_trials_leave_the_drivers_memory(tmp_path: Path) -> None:
         runner = TuneRunner(spec, cluster, trainable=SimulatedActor)
         runner.run(simulation.coordinator, work.work_of, beat)
         most = 2 * cluster.slots + 2
+        node = ray_private.worker._global_node
+        assert node.all_processes.keys() == {"gcs_server", "raylet"}
+        workers = [*Path(node.get_logs_dir_path()).glob("worker-*.err")]
+        assert len(workers) == usable_cpus()
     assert simulation.coordinator.finished
     assert len(simulation.store.trials) == 28
     assert max(held) <= most
@@ -59,10 +68,18 @@ def test_a_moved_name_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(ray_private.worker, "print_to_stdstream")
     monkeypatch.setattr(ray_private.worker, "connect", None)
     monkeypatch.delattr(ray_private.RayActorManager, "_actor_task_failed")
+    monkeypatch.setattr(ray_private.node, "Node", object)
+    monkeypatch.setattr(ray_private.worker, "init", None)
+    monkeypatch.setattr(ray_private, "_classes_of_actors", lambda: pytest)
     assert moved_names() == [
         "TuneController._no_such_set",
         "ray._private.worker.print_to_stdstream",
         "RayActorManager._actor_task_failed",
+        "class_cache.DEFAULT_ENV_VARS",
+        "RayParams.no_monitor",
+        "RayParams.include_log_monitor",
+        "Node.start_api_server",
+        "ray._private.parameter.RayParams",
         "JobConfig._py_driver_sys_path",
     ]
 
