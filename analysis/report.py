@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 import altair as alt
 
@@ -14,6 +16,17 @@ from picosweep.analysis.page.first_screen import Answer
 from picosweep.analysis.page.page import Section, render
 from picosweep.analysis.results import Results, load
 from picosweep.sweeps.store.atomic_write import replace_file
+
+LATE: Final = (
+    "formulaic",
+    "optuna.importance",
+    "scipy.stats",
+    "sklearn.ensemble",
+    "statsmodels.regression.linear_model",
+    "statsmodels.stats.diagnostic",
+    "statsmodels.stats.proportion",
+)
+"""Libraries that take long to import, and that only some questions need."""
 
 
 def write_report(
@@ -42,6 +55,12 @@ def write_report(
     page = render_report(results, sections=sections, refresh_seconds=refresh_seconds, strict=strict)
     replace_file(target, page.encode())
     return target
+
+
+def import_late_modules() -> None:
+    """Import what questions import when they are asked, for who has time before that."""
+    for name in LATE:
+        import_module(name)
 
 
 def make_sections(results: Results, *, strict: bool = False) -> tuple[Section, ...]:

@@ -98,6 +98,11 @@ def _start(cluster: Cluster, background: concurrent.futures.Executor) -> None:
     cluster.start()
 
 
+def _import_report() -> None:
+    """Import what writes the report, while trials still train."""
+    importlib.import_module("picosweep.analysis.report").import_late_modules()
+
+
 def _references(result: SweepResult) -> dict[str, str]:
     """Return the best trial of each architecture, which preference training starts from.
 
@@ -162,10 +167,11 @@ class _Sweep:
             if not coordinator.finished:
                 observer.say("starting Ray")
                 _start(cluster, background)
-            background.submit(importlib.import_module, "picosweep.analysis.report")
             interrupted = False
             if not coordinator.finished:
-                interrupted = self._train(coordinator, store, data, cluster, observer, mirror)
+                interrupted = self._train(
+                    coordinator, store, data, cluster, observer, mirror, background
+                )
             log.info("training has ended")
             remarks = [*data.reading, *self.of_pairs, *self.checked.remarks, *coordinator.remarks()]
             for remark in remarks:
@@ -281,6 +287,7 @@ class _Sweep:
         cluster: Cluster,
         observer: Observer,
         mirror: Mirror | None,
+        background: concurrent.futures.Executor,
     ) -> bool:
         """Run trials until none is left; return whether the user interrupted it."""
         # Imported late: they import Ray, see `Cluster`.
@@ -293,9 +300,15 @@ class _Sweep:
         own_code = cluster.own_code(self.checked.code_hashes())
         work = WorkMaker(self.spec, self.asked, shared, own_code, self.initial)
 
+        report_modules: concurrent.futures.Future[None] | None = None
+
         def beat() -> None:
+            nonlocal report_modules
             observer.beat(coordinator, cluster.slots)
             heartbeat.beat()
+            # Not before: until then the trials' processes are importing torch.
+            if report_modules is None and coordinator.num_ended:
+                report_modules = background.submit(_import_report)
             if mirror is not None:
                 mirror.when_due()
 
