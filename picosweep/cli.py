@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, NoReturn
 
 import typer
 
+from picosweep.early_start import start_ray_early, started_ray_early
 from picosweep.model_commands import add_model_commands
 from picosweep.remote.commands import ElsewhereOption, add_cluster_commands
 from picosweep.start_commands import add_start_commands
@@ -79,8 +80,6 @@ def run_command(
 
         print_plan(PlainConsole(), plan(spec, results=results))
         return
-    from picosweep.early_start import start_ray_early  # noqa: PLC0415
-
     start_ray_early(spec, results)
     from picosweep.commands.logs import seconds_since_process_start  # noqa: PLC0415
     from picosweep.commands.run import run  # noqa: PLC0415 - takes seconds, and help must not wait
@@ -328,7 +327,7 @@ def _if_elsewhere(address: str | None, *words: str) -> None:
 def main() -> NoReturn:
     """Run the command line and end the process."""
     code, interrupted = command_line()
-    if not interrupted:
+    if not (interrupted or started_ray_early()):  # Ray's own would meet a Ray that is half started
         atexit._run_exitfuncs()
     # Python would wait for threads, of which one that prepares data in a library cannot be stopped,
     # and take all modules apart: a second, once torch is among them.

@@ -8,6 +8,14 @@ from typing import Any, Final
 NEEDED: Final = ("name", "data", "budget", "architectures")
 
 
+_started = False
+
+
+def started_ray_early() -> bool:
+    """Return whether a Ray was begun here, which may still be starting."""
+    return _started
+
+
 def start_ray_early(spec: Path, results: Path) -> None:
     """Begin to start Ray if a glance at the spec says that trials will be trained.
 
@@ -18,12 +26,14 @@ def start_ray_early(spec: Path, results: Path) -> None:
         spec: a YAML file.
         results: the folder in which sweeps land.
     """
+    global _started  # noqa: PLW0603 - a process starts one
     with contextlib.suppress(Exception):  # what is wrong with the spec is said by who reads it
         resources = _resources_of(spec, results)
         if resources is not None:
             from picosweep.sweeps.workers.connection import connect_early  # noqa: PLC0415
 
             connect_early(resources)
+            _started = True
 
 
 def _resources_of(spec: Path, results: Path) -> Any:
