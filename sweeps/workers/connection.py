@@ -67,6 +67,9 @@ def local_options(resources: Resources) -> dict[str, Any]:
     fit = num_cpus / resources.cpu
     if 2 * min(fit, resources.max_concurrent or fit) >= num_cpus:
         os.environ.setdefault("RAY_preload_python_modules", WARM)
+        # Ray ends those that wait for a second while no CPU is free: as when Tune has asked for all
+        # of them and not yet for the actors.
+        os.environ.setdefault("RAY_num_workers_soft_limit", str(num_cpus))
     return {
         "address": "local",  # never somebody else's cluster on this machine
         "num_cpus": num_cpus,

@@ -1,6 +1,7 @@
 """Tune forgets what has ended, and the sweep goes on all the same."""
 
 import gc
+import time
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,19 @@ from picosweep.sweeps.workers.work import Shared, WorkMaker
 from tests.sweeps.simulation import Simulation, spec_with
 
 
+def _processes() -> set[str]:
+    """Return the names of the logs of all processes that Ray has started for work."""
+    folder = Path(ray_private.worker._global_node.get_logs_dir_path())
+    return {path.name for path in folder.glob("worker-*.err")}
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 def test_ended_trials_leave_the_drivers_memory(tmp_path: Path) -> None:
     """However many have ended, only those that run and the next ones are held.
 
-    And nothing more is started than Ray's own two processes and one for each CPU, in which trials
-    are trained: no autoscaler, no dashboard, and no new process for an actor.
+    And nothing is started beside Ray's own two processes but those that wait for work, in which
+    trials are trained: no autoscaler, no dashboard, and no new process for an actor.
     """
     content = spec_with(search={"trials_per_architecture": 12, "sampler": "random"})
     simulation = Simulation(tmp_path, content)
@@ -41,12 +48,15 @@ def test_ended_trials_leave_the_drivers_memory(tmp_path: Path) -> None:
         own_code = cluster.own_code({})
         work = WorkMaker(spec, AskPlan(), {"data": shared}, own_code, initial={})
         runner = TuneRunner(spec, cluster, trainable=SimulatedActor)
+        end = time.monotonic() + 30
+        while len(_processes()) < usable_cpus() and time.monotonic() < end:
+            time.sleep(0.1)
+        time.sleep(3)  # as data is prepared: each has registered, and has waited for longer
+        waiting = _processes()
         runner.run(simulation.coordinator, work.work_of, beat)
         most = 2 * cluster.slots + 2
-        node = ray_private.worker._global_node
-        assert node.all_processes.keys() == {"gcs_server", "raylet"}
-        workers = [*Path(node.get_logs_dir_path()).glob("worker-*.err")]
-        assert len(workers) == usable_cpus()
+        assert ray_private.worker._global_node.all_processes.keys() == {"gcs_server", "raylet"}
+        assert _processes() == waiting
     assert simulation.coordinator.finished
     assert len(simulation.store.trials) == 28
     assert max(held) <= most
