@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, NoReturn
 
 import typer
 
-from picosweep.early_start import start_ray_early, started_ray_early
+from picosweep.early_start import start_ray_early, stop_ray_started_early
 from picosweep.model_commands import add_model_commands
 from picosweep.remote.commands import ElsewhereOption, add_cluster_commands
 from picosweep.start_commands import add_start_commands
@@ -327,7 +327,8 @@ def _if_elsewhere(address: str | None, *words: str) -> None:
 def main() -> NoReturn:
     """Run the command line and end the process."""
     code, interrupted = command_line()
-    if not (interrupted or started_ray_early()):  # Ray's own would meet a Ray that is half started
+    if not interrupted:
+        stop_ray_started_early()
         atexit._run_exitfuncs()
     # Python would wait for threads, of which one that prepares data in a library cannot be stopped,
     # and take all modules apart: a second, once torch is among them.

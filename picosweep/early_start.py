@@ -2,38 +2,37 @@
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import Any, Final
 
 NEEDED: Final = ("name", "data", "budget", "architectures")
 
 
-_started = False
-
-
-def started_ray_early() -> bool:
-    """Return whether a Ray was begun here, which may still be starting."""
-    return _started
-
-
 def start_ray_early(spec: Path, results: Path) -> None:
     """Begin to start Ray if a glance at the spec says that trials will be trained.
 
     Torch takes a second to import, which Ray's processes need as well, on another core. Where the
-    glance was wrong, the sweep ends with its message, and Ray's processes with this one.
+    glance was wrong, the sweep ends with its message, and `stop_ray_started_early` has to follow.
 
     Args:
         spec: a YAML file.
         results: the folder in which sweeps land.
     """
-    global _started  # noqa: PLW0603 - a process starts one
     with contextlib.suppress(Exception):  # what is wrong with the spec is said by who reads it
         resources = _resources_of(spec, results)
         if resources is not None:
             from picosweep.sweeps.workers.connection import connect_early  # noqa: PLC0415
 
             connect_early(resources)
-            _started = True
+
+
+def stop_ray_started_early() -> None:
+    """Stop a Ray that was begun and that no sweep has taken up; wait for it where it has to be."""
+    connection = sys.modules.get("picosweep.sweeps.workers.connection")
+    if connection is not None:
+        with contextlib.suppress(Exception):  # whatever it was: the sweep's own message was told
+            connection.stop_early()
 
 
 def _resources_of(spec: Path, results: Path) -> Any:

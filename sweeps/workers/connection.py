@@ -122,6 +122,20 @@ def connect_early(resources: Resources) -> None:
     _Early.pending = _Early(local_options(resources))
 
 
+def stop_early() -> None:
+    """Stop a Ray that `connect_early` has begun and that no `connect` has waited for.
+
+    Its processes would end with this one, but for two that the raylet starts: they look for it
+    every few seconds.
+    """
+    early, _Early.pending = _Early.pending, None
+    if early is not None:
+        early.wait()
+        import ray  # noqa: PLC0415
+
+        ray.shutdown()
+
+
 def connect(**options: Any) -> None:
     """Start Ray, or join the cluster that `address` or `RAY_ADDRESS` names, printing nothing.
 
