@@ -164,11 +164,10 @@ class _Sweep:
             coordinator = self._coordinate(store, sweep)
             self._write_beside(store, data)
             coordinator.answer_known()
+            interrupted = False
             if not coordinator.finished:
                 observer.say("starting Ray")
                 _start(cluster, background)
-            interrupted = False
-            if not coordinator.finished:
                 interrupted = self._train(
                     coordinator, store, data, cluster, observer, mirror, background
                 )
