@@ -114,6 +114,8 @@ class Results:
     specs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Resolved spec by sweep, where there was one."""
     environments: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    formats: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """What `precision: auto` came to mean in each sweep that measured it, by architecture."""
     sessions: tuple[Mapping[str, object], ...] = ()
     """Each run of the command that made the sweeps: when it ended, how busy its slots were."""
     folders: tuple[Path, ...] = ()
@@ -305,6 +307,7 @@ def load(paths: str | Path | Sequence[str | Path], *, compare: bool = False) -> 
         incidents=tables["incidents"].unique(maintain_order=True),
         specs=specs,
         environments=_beside(folders, names, lambda files: files.environment),
+        formats=_beside(folders, names, lambda files: files.precision),
         sessions=_sessions(folders),
         folders=folders,
         data=_beside(folders, names, lambda files: files.data),

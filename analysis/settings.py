@@ -21,7 +21,7 @@ _NAMES: Final = """
     density diagnosis doomed doublings draw end estimate example final fit fitted front gain gap
     happened height high label last least level light line loss losses low mean measure median
     membership minutes most num_texts number on_front order own p_value panel place plot q10 q25
-    q75 q90 rank ratio raw reach reached reached_after repetition repetition_before reports
+    q75 q90 quicker rank ratio raw reach reached reached_after repetition repetition_before reports
     residual rise saved scaled sd seeds set setting share span spent spread std_error stopped t
     term text top training trials twin used validation value values what worst x x2 x_order y y2
     y_order

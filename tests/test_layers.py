@@ -77,8 +77,9 @@ ROOMS: Mapping[str, str] = {
     "sweeps.pairs": "pico.data.prepared pico.preference_config pico.tasks sweeps.data "
     "sweeps.errors sweeps.search sweeps.spec",
     "sweeps.initial_weights": "pico.trial pico.weights sweeps.errors sweeps.spec sweeps.store",
-    "sweeps.search": "pico.facts pico.models pico.preference_config pico.training_config "
-    "pico.trial pico.weights sweeps.errors sweeps.spec sweeps.store",
+    "sweeps.search": "pico.facts pico.models pico.preference_config pico.training "
+    "pico.training_config pico.trial pico.weights sweeps.errors "
+    "sweeps.spec sweeps.store",
     "sweeps.spec": "pico.data.config pico.evaluation pico.facts pico.field_checks pico.models "
     "pico.preference_config pico.presets pico.probes pico.training_config pico.value_types "
     "sweeps.errors sweeps.store",

@@ -79,6 +79,12 @@ LABELS: Final[Mapping[str, str]] = {
     "chosen_by": "Chosen by",
     "detail": "Detail",
     "weight": "Weight",
+    "tokens_a_pass": "Tokens a pass",
+    "ms_fp32": "Step in fp32, ms",
+    "ms_other": "Step in the other, ms",
+    "other": "Other",
+    "quicker": "Times as fast",
+    "taken": "Taken",
 }
 _LOSSES: Final = (
     "mean", "low", "high", "loss", "gap", "gap_low", "gap_high", "best", "estimate", "expected",

@@ -1,6 +1,7 @@
 """Choice of a number format by measuring: what is fastest depends on device, model and batch."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from statistics import median
 from typing import Final
@@ -15,6 +16,9 @@ from picosweep.pico.weights.checkpoint import Checkpoint
 
 WARM_UP_STEPS: Final = 3
 TIMED_STEPS: Final = 8
+LEAST_TIMED: Final = 2
+LONG_SECONDS: Final = 3.0
+"""After which no more steps are timed than the fewest: long ones vary little."""
 LEAST_GAIN: Final = 1.05
 """A lower precision costs some quality, so it must be faster than noise could make it."""
 
@@ -44,13 +48,23 @@ def resolve_precision(
     if checkpoint is not None:
         stored = TrialConfig.from_dict(Checkpoint.from_bytes(checkpoint).section("trial"))
         return _with_precision(trial, stored.training.precision)
-    seconds = {
+    return _with_precision(trial, fastest(step_seconds(trial, data, device, initial)))
+
+
+def step_seconds(
+    trial: TrialConfig, data: PreparedData, device: str | torch.device, initial: bytes | None
+) -> dict[PrecisionName, float]:
+    """Return the seconds of a training step in each number format worth measuring."""
+    return {
         name: _seconds_per_step(_with_precision(trial, name), data, device, initial)
         for name in candidates(torch.device(device))
     }
-    fastest = min(seconds, key=lambda name: seconds[name])
-    gain = seconds["fp32"] / seconds[fastest]
-    return _with_precision(trial, fastest if gain >= LEAST_GAIN else "fp32")
+
+
+def fastest(seconds: Mapping[PrecisionName, float]) -> PrecisionName:
+    """Return the fastest number format, or `fp32` where none is clearly faster."""
+    name = min(seconds, key=lambda name: seconds[name])
+    return name if seconds["fp32"] / seconds[name] >= LEAST_GAIN else "fp32"
 
 
 def candidates(device: torch.device) -> tuple[PrecisionName, ...]:
@@ -68,9 +82,11 @@ def _seconds_per_step(
     trial: TrialConfig, data: PreparedData, device: str | torch.device, initial: bytes | None
 ) -> float:
     loop = TrainingLoop(trial, data, device=device, initial=initial)
-    times = []
-    for _ in range(WARM_UP_STEPS + TIMED_STEPS):
+    times: list[float] = []
+    while len(times) < WARM_UP_STEPS + TIMED_STEPS:
         started = time.perf_counter()
         loop.advance(measure=True)  # waits for the device
         times.append(time.perf_counter() - started)
+        if sum(times) > LONG_SECONDS and len(times) > LEAST_TIMED:
+            return median(times[-LEAST_TIMED:])
     return median(times[WARM_UP_STEPS:])

@@ -158,7 +158,7 @@ class _Sweep:
             for repair in store.repairs:
                 log.warning("%s", repair)
             self._check_same_sweep(store, data)
-            sweep = sweep.with_precisions(
+            sweep = sweep.with_formats(
                 settle_precision(sweep, store, cluster, data, self.initial, observer.say)
             )
             coordinator = self._coordinate(store, sweep)

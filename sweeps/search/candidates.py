@@ -16,9 +16,10 @@ from picosweep.pico.facts import Facts, compute_facts, forward_passes
 from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import MODELS
 from picosweep.pico.preference_config import PreferenceConfig
-from picosweep.pico.training_config import PrecisionName, TrainingConfig
+from picosweep.pico.training_config import TrainingConfig
 from picosweep.pico.trial import TRAINING_VERSION, TrialConfig, build_config, resolve
 from picosweep.pico.weights.starting import StartingWeights
+from picosweep.sweeps.search.number_formats import NumberFormats, Place
 from picosweep.sweeps.spec.architectures import NamedArchitecture
 from picosweep.sweeps.spec.expressions import Expression
 from picosweep.sweeps.spec.hyperparameters import NO_LAST_STEP, DataSettings
@@ -64,6 +65,11 @@ class Candidate:
         steps = self.plan.last_step or 1
         return self.facts.flops_per_token * self.trial.tokens_per_step * steps
 
+    @property
+    def place(self) -> Place:
+        """Where it lies among others whose number format is measured."""
+        return _place(self.facts, self.trial.training, self.data)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rejection:
@@ -101,7 +107,7 @@ class CandidateFactory:
         data: identity of the prepared data, by the vocabulary size that was asked for.
         constraints: the spec's constraints, parsed.
         starts: the weights that trials start from, by architecture; random ones where it is absent.
-        precisions: what `precision: auto` means, by architecture; `auto` stays where it is absent.
+        formats: what `precision: auto` means, by architecture; `auto` stays where it is absent.
     """
 
     def __init__(
@@ -111,16 +117,16 @@ class CandidateFactory:
         data: Mapping[int, DataIdentity],
         constraints: tuple[Expression, ...] = (),
         starts: Mapping[str, StartingWeights] | None = None,
-        precisions: Mapping[str, PrecisionName] | None = None,
+        formats: Mapping[str, NumberFormats] | None = None,
     ) -> None:
         self._spec = spec
         self._architectures = architectures
         self._data = data
         self._constraints = constraints
         self._starts = starts or {}
-        self._precisions = precisions or {}
+        self._formats = formats or {}
 
-    def with_precisions(self, precisions: Mapping[str, PrecisionName]) -> "CandidateFactory":
+    def with_formats(self, formats: Mapping[str, NumberFormats]) -> "CandidateFactory":
         """Return the same factory with `precision: auto` settled, which a trial's id depends on."""
         return CandidateFactory(
             self._spec,
@@ -128,7 +134,7 @@ class CandidateFactory:
             self._data,
             self._constraints,
             self._starts,
-            precisions,
+            formats,
         )
 
     def build(
@@ -140,6 +146,9 @@ class CandidateFactory:
             start = self._starts.get(architecture)
             model, training, data, preference = self._resolve(named, chosen)
             facts = self._facts(named.model, model, training, data, preference)
+            if training.precision == "auto" and architecture in self._formats:
+                found = self._formats[architecture].at(_place(facts, training, data))
+                training = replace(training, precision=found)
             values = vars(model) | vars(training) | vars(data) | vars(facts)
             values |= {} if preference is None else vars(preference)
             for constraint in self._constraints:
@@ -206,8 +215,11 @@ class CandidateFactory:
         settings = vars(trial.model) | vars(trial.training) | vars(data)
         settings |= {} if trial.preference is None else vars(trial.preference)
         chosen = spaces[named.name].extract(settings | {"vocab_size": asked})
-        if "precision" in chosen and chosen["precision"] == self._precisions.get(named.name):
-            chosen = spaces[named.name].with_auto(chosen, "precision")
+        formats = self._formats.get(named.name)
+        if formats is not None and "precision" in chosen:
+            found = formats.at(_place(facts, trial.training, data))
+            if chosen["precision"] == found:
+                chosen = spaces[named.name].with_auto(chosen, "precision")
         candidate = self._candidate(named, trial, chosen, identity, facts, plan)
         return candidate if candidate.config == config else None
 
@@ -223,8 +235,6 @@ class CandidateFactory:
             preference = build_config(PreferenceConfig, of_task)
         own = {n: value for n, value in chosen.items() if n not in of_data | of_task.keys()}
         model, training = resolve(named.model, own)
-        if training.precision == "auto" and named.name in self._precisions:
-            training = replace(training, precision=self._precisions[named.name])
         block_size = chosen.get("block_size", self._spec.data_config.block_size)
         assert isinstance(block_size, int)
         data = DataSettings(block_size=block_size, vocab_size=self._identity(chosen).vocab_size)
@@ -295,6 +305,11 @@ class CandidateFactory:
             "training_version": TRAINING_VERSION,
         }
         return json.dumps(complete, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _place(facts: Facts, training: TrainingConfig, data: DataSettings) -> Place:
+    tokens = training.batch_size // training.accumulation * data.block_size
+    return Place(num_params=facts.num_params, tokens=tokens)
 
 
 def stored_trial(stored: Mapping[str, Any]) -> TrialConfig:

@@ -11,11 +11,11 @@ from typing import Any
 
 from picosweep.pico.errors import FieldError
 from picosweep.pico.models.user_code import module_being_imported
-from picosweep.pico.training_config import PrecisionName
 from picosweep.pico.weights.starting import StartingWeights
 from picosweep.sweeps.errors import InputError, input_error
 from picosweep.sweeps.search.candidates import CandidateFactory, DataIdentity
 from picosweep.sweeps.search.feasibility import Feasibility, check_feasibility
+from picosweep.sweeps.search.number_formats import NumberFormats
 from picosweep.sweeps.search.samplers import check_search
 from picosweep.sweeps.spec.architectures import NamedArchitecture, find_architectures
 from picosweep.sweeps.spec.document import Document, problem_of
@@ -110,9 +110,9 @@ class ReadySweep(CheckedSweep):
     feasibility: Mapping[str, Feasibility]
     """How much of each space can be trained."""
 
-    def with_precisions(self, precisions: Mapping[str, PrecisionName]) -> "ReadySweep":
+    def with_formats(self, formats: Mapping[str, NumberFormats]) -> "ReadySweep":
         """Return the same sweep with `precision: auto` settled, by architecture."""
-        return replace(self, factory=self.factory.with_precisions(precisions))
+        return replace(self, factory=self.factory.with_formats(formats))
 
 
 def check_sweep(source: str | Path | Mapping[str, Any]) -> CheckedSweep:

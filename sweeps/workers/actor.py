@@ -17,7 +17,7 @@ from typing import Any, Final
 import ray
 import torch
 
-from picosweep.pico.training.auto_precision import resolve_precision
+from picosweep.pico.training.auto_precision import step_seconds
 from picosweep.pico.training.process import prepare_process
 from picosweep.pico.training.train import train
 from picosweep.pico.training_config import PrecisionName
@@ -116,7 +116,7 @@ class TrialActor(StationaryActor):
         """Leave the trial as it is: its checkpoint came with its `Work`."""
 
 
-def measure_precision(
+def measure_formats(
     trial: TrialConfig,
     data: Shared,
     *,
@@ -124,28 +124,29 @@ def measure_precision(
     initial: bytes | None,
     num_cpus: float,
     num_gpus: float,
-) -> PrecisionName:
-    """Measure what `precision: auto` means for a trial, in a process like those that train.
+) -> dict[PrecisionName, float]:
+    """Measure a training step in each number format, in a process like those that train.
 
-    Where Ray's task fails (the model does not fit into memory), it is `fp32`.
+    Returns:
+        Seconds of a step; empty where Ray's task fails (the model does not fit into memory).
     """
-    remote = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=3)(_fastest_precision)
+    remote = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=3)(_step_seconds)
     try:
-        found: PrecisionName = ray.get(remote.remote(trial.to_dict(), data, own_code, initial))
+        found: dict[PrecisionName, float] = ray.get(
+            remote.remote(trial.to_dict(), data, own_code, initial)
+        )
     except ray.exceptions.RayError as error:
-        log.warning("precision auto could not be measured and is fp32: %s", error)
-        return "fp32"
+        log.warning("a number format could not be measured, fp32 is taken: %s", error)
+        return {}
     return found
 
 
-def _fastest_precision(
+def _step_seconds(
     trial: dict[str, Any], data: Shared, own_code: OwnCode, initial: bytes | None
-) -> PrecisionName:
+) -> dict[PrecisionName, float]:
     prepare_process()
     own_code.take_up(trial["architecture"])
-    config = TrialConfig.from_dict(trial)
-    resolved = resolve_precision(config, data.open(), device=_device(), initial=initial)
-    return resolved.training.precision
+    return step_seconds(TrialConfig.from_dict(trial), data.open(), _device(), initial)
 
 
 def _device() -> str:

@@ -182,17 +182,17 @@ class Cluster:
         folders = tuple(os.path.abspath(folder) for folder in sys.path)  # noqa: PTH100 - "" is here
         return OwnCode(search_path=folders, hashes=hashes)
 
-    def measure_precision(
+    def measure_formats(
         self,
         candidate: Candidate,
         data: PreparedData,
         hashes: Mapping[str, str],
         initial: bytes | None,
-    ) -> PrecisionName:
-        """Measure in which number format this configuration trains fastest in one slot."""
-        from picosweep.sweeps.workers.actor import measure_precision  # noqa: PLC0415
+    ) -> dict[PrecisionName, float]:
+        """Return the seconds of this configuration's training step in each number format."""
+        from picosweep.sweeps.workers.actor import measure_formats  # noqa: PLC0415
 
-        return measure_precision(
+        return measure_formats(
             candidate.trial,
             self.share(data),
             own_code=self.own_code(hashes),

@@ -56,6 +56,15 @@ class Rows:
 IN_WORDS = ["a text: 12 documents.", "A trial that reaches the last rung reads it 3 times."]
 
 
+FORMATS = [
+    {"num_params": 31_000, "tokens": 1024, "taken": "fp32",
+     "seconds": {"fp32": 0.008, "bf16": 0.016}},
+    {"num_params": 6_400_000, "tokens": 1024, "taken": "bf16",
+     "seconds": {"fp32": 0.42, "bf16": 0.14}},
+]  # fmt: skip
+"""Two configurations whose number formats were measured."""
+
+
 def num_params(architecture: str, settings: dict[str, Any]) -> int:
     """A plausible parameter count."""
     width = settings.get("embed_size", settings.get("hidden_size", 64))
@@ -134,6 +143,7 @@ def write_sweep(
                 )
     write_tables(folder, rows)
     (folder / "spec.json").write_text(json.dumps(spec(name, architectures)))
+    (folder / "precision.json").write_text(json.dumps({architectures[0]: FORMATS}))
     (folder / "environment.json").write_text(
         json.dumps({"python": "3.11.7", "torch": "2.13.0", "cpu_count": 2, "git_commit": "4f2c9e1"})
     )

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from picosweep.pico.presets import PRESETS
+from picosweep.pico.trial import TrialConfig
 from picosweep.sweeps.data import SweepData, prepare_all
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.search.candidates import Candidate, CandidateFactory
+from picosweep.sweeps.search.number_formats import NumberFormats, Place
 from picosweep.sweeps.search.setup import CheckedSweep, check_sweep
 from picosweep.sweeps.store.store import Store
 from picosweep.sweeps.workers.auto_precision import settle_precision
@@ -154,7 +156,7 @@ def test_losses_under_different_tokenizers_are_not_compared(tmp_path: Path) -> N
 def test_auto_precision_is_settled_before_the_identity() -> None:
     """The id is that of the answer, and a stored trial is recognised as a choice of `auto`."""
     sweep = _sweep({"precision": "auto"})
-    factory = sweep.with_data(DATA).with_precisions({"kgram": "bf16"}).factory
+    factory = sweep.with_data(DATA).with_formats({"kgram": NumberFormats.from_json("bf16")}).factory
     automatic = _build(factory, precision="auto")
     assert automatic.trial.training.precision == "bf16"
     assert automatic.trial_id == _build(factory, precision="bf16").trial_id
@@ -172,16 +174,17 @@ class _Clock:
     def start(self) -> None:
         """Nothing has to be started."""
 
-    def measure_precision(self, candidate: Candidate, *_: object) -> str:
-        """Always the same answer."""
+    def measure_formats(self, candidate: Candidate, *_: object) -> dict[str, float]:
+        """A step takes longer in bf16 but where the model is large."""
         assert candidate.trial.training.precision == "auto"
         self.asked.append(candidate.architecture)
-        return "bf16"
+        return {"fp32": 1.0, "bf16": 0.5 if candidate.facts.num_params > 100_000 else 2.0}
 
 
 def test_auto_precision_is_measured_once_in_a_sweeps_life(tmp_path: Path) -> None:
-    """A resumed sweep keeps the answer; architectures that do not ask are not measured."""
-    checked = _text_sweep(tmp_path, {"precision": ["fp32", "auto"]})
+    """A resumed sweep keeps the answers; architectures that do not ask are not measured."""
+    widths = [8, 16, 1024, 2048]
+    checked = _text_sweep(tmp_path, {"precision": ["fp32", "auto"], "hidden_size": widths})
     data: SweepData = prepare_all(checked, tmp_path)
     sweep = checked.with_data(data.metas)
     clock, told = _Clock(), []
@@ -196,6 +199,29 @@ def test_auto_precision_is_measured_once_in_a_sweeps_life(tmp_path: Path) -> Non
             told.append,
         )
         store.close()
-        assert found == {"kgram": "bf16"}
-    assert clock.asked == ["kgram"]
-    assert told == ["measuring number formats for kgram"]
+        settled = sweep.with_formats(found).factory
+        taken = [_trained(settled, width).training.precision for width in widths]
+        assert taken == ["fp32", "fp32", "bf16", "bf16"]
+    assert clock.asked == ["kgram"] * 4
+    assert told[0] == "measuring number formats for kgram, configuration 1"
+
+
+def _trained(factory: CandidateFactory, width: int) -> TrialConfig:
+    candidate = factory.build("kgram", {"precision": "auto", "hidden_size": width}, 0)
+    assert isinstance(candidate, Candidate)
+    return candidate.trial
+
+
+def test_a_table_of_formats_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """What an earlier version kept is read; what is neither is no reason for other trials."""
+    checked = _text_sweep(tmp_path, {"precision": "auto"})
+    data: SweepData = prepare_all(checked, tmp_path)
+    sweep = checked.with_data(data.metas)
+    store = Store(tmp_path / "sweep", ())
+    arguments: Any = (sweep, store, _Clock(), data, {}, str)
+    store.files.precision.write_text('{"kgram": "bf16"}')
+    assert settle_precision(*arguments)["kgram"].at(Place(num_params=9, tokens=9)) == "bf16"
+    store.files.precision.write_text('{"kgram": [{"tokens": 3}]}')
+    with pytest.raises(InputError, match="cannot be read"):
+        settle_precision(*arguments)
+    store.close()
