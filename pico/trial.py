@@ -10,12 +10,19 @@ from picosweep.pico.field_checks import Count, check_fields
 from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import find_architecture
 from picosweep.pico.preference_config import PreferenceConfig
-from picosweep.pico.training_config import TrainingConfig
+from picosweep.pico.training_config import PrecisionName, TrainingConfig
 from picosweep.pico.value_types import is_real
 
 TRAINING_VERSION: typing.Final = 2
 """Part of every trial's identity: raise it whenever one configuration trains to other numbers, so
 that results stored by older code are not taken for the newer code's. A golden test checks it."""
+BF16_VERSION: typing.Final = 3
+"""The same for trials in bf16, whose attention works in fp32 on a CPU since."""
+
+
+def training_version(precision: PrecisionName) -> int:
+    """Return the version of the code that trains a trial in one number format."""
+    return BF16_VERSION if precision == "bf16" else TRAINING_VERSION
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,6 @@ losses. Only Picosweep keeps checkpoints, tables, texts and a report.
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,6 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -30,6 +28,7 @@ import psutil
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.pages import surroundings
 from benchmarks.sweep_efficiency.page import section, write_section
 from benchmarks.sweep_efficiency.workload import RUNGS, SLOTS, Workload, spec
 from picosweep.sweeps.search.candidates import stored_trial
@@ -195,30 +194,14 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="page whose section is replaced")
     given = parser.parse_args()
     python = peers_python(given.peers) if "syne_tune" in given.tools else sys.executable
-    content: dict[str, Any] = {
-        "machine": {
-            "processor": _processor(),
-            "cores": psutil.cpu_count(),
-            "python": platform.python_version(),
-        },
-        "versions": {name: version(name) for name in ("picosweep", "torch", "ray", "optuna")},
-        "slots": SLOTS,
-        "found": [],
-    }
+    content: dict[str, Any] = {**surroundings(), "slots": SLOTS, "found": []}
     for floor in given.floors:
         tools = [t for t in given.tools if t not in SLOW or floor < given.slow_below]
         content["found"].append(measure(floor, given.rounds, python, tools))
-        sys.stdout.write(section(content, "") + "\n")
+        sys.stdout.write("\n".join(section(content, "")) + "\n")
         sys.stdout.flush()
     if given.write is not None:
         write_section(given.write, content)
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(": ")[2]
-    return platform.processor()
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ from typing import Any, Final
 import altair as alt
 import polars as pl
 
+from benchmarks.pages import marks, replace_section, surroundings_sentence
 from picosweep.analysis.page.style import theme
 
-BEGIN: Final = "<!-- sweep efficiency: written by python -m benchmarks.sweep_efficiency --write -->"
-END: Final = "<!-- end of sweep efficiency -->"
+MARKS: Final = marks("sweep efficiency", "sweep_efficiency")
 NAMES: Final = {
     "bare": "two plain processes (the floor)",
     "picosweep": "Picosweep",
@@ -47,17 +47,12 @@ def table_of(content: dict[str, Any]) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def section(content: dict[str, Any], picture: str) -> str:
-    """Return the section as Markdown."""
+def section(content: dict[str, Any], picture: str) -> list[str]:
+    """Return the lines of the section, in Markdown."""
     table = table_of(content)
-    machine, versions = content["machine"], content["versions"]
-    named = ", ".join(f"{name} {number}" for name, number in versions.items())
     lines = [
-        BEGIN,
-        "",
-        f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; {named}. "
-        f"{min(table['rounds'].to_list())} rounds, tools in turns, medians; the floor over the "
-        "wall with its lowest and highest round.",
+        f"{surroundings_sentence(content)} {_rounds(table)}, tools in turns, medians; the floor "
+        "over the wall with its lowest and highest round.",
         "",
         f"![Floor over wall by tool]({picture})",
         "",
@@ -73,7 +68,15 @@ def section(content: dict[str, Any], picture: str) -> str:
             for tool, name in NAMES.items()
             for row in own.filter(tool=tool).iter_rows(named=True)
         ]
-    return "\n".join([*lines, "", END])
+    return lines
+
+
+def _rounds(table: pl.DataFrame) -> str:
+    told = [
+        f"{min(own['rounds'].to_list())} at {target:g} s"
+        for (target,), own in table.group_by("target", maintain_order=True)
+    ]
+    return f"Rounds: {', '.join(told)}"
 
 
 def chart_of(content: dict[str, Any]) -> alt.FacetChart:
@@ -102,7 +105,4 @@ def write_section(page: Path, content: dict[str, Any]) -> None:
     picture = page.with_suffix(".png")
     chart_of(content).save(str(picture), scale_factor=1.5)
     page.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(before + section(content, picture.name) + after, encoding="utf-8")
+    replace_section(page, MARKS, section(content, picture.name))

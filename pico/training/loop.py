@@ -20,7 +20,7 @@ from picosweep.pico.training.precision import Precision
 from picosweep.pico.training.progress import Progress
 from picosweep.pico.training.report import Report
 from picosweep.pico.training.schedule import learning_rate_at
-from picosweep.pico.trial import TRAINING_VERSION, TrialConfig
+from picosweep.pico.trial import TrialConfig, training_version
 from picosweep.pico.weights.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -155,7 +155,7 @@ class TrainingLoop:
         tensors = model_tensors(self.model) | optimizer_tensors(self.model, self._optimizers)
         tensors |= self._random if self._random is not None else random_tensors(self.device)
         state = {
-            "training_version": TRAINING_VERSION,
+            "training_version": training_version(self.trial.training.precision),
             "trial": self.trial.to_dict(),
             "data_fingerprint": meta.fingerprint,
             "tokenizer_fingerprint": meta.tokenizer_fingerprint,
@@ -178,7 +178,7 @@ class TrainingLoop:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         state = checkpoint.state
-        if state.get("training_version") != TRAINING_VERSION:
+        if state.get("training_version") != training_version(self.trial.training.precision):
             raise CheckpointError("a checkpoint of another training version")
         if not self.trial.equals(checkpoint.section("trial")):
             raise CheckpointError("a checkpoint of another trial")

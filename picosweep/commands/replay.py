@@ -11,7 +11,7 @@ import torch
 
 from picosweep.pico.training.process import prepare_process
 from picosweep.pico.training.train import train
-from picosweep.pico.trial import TRAINING_VERSION
+from picosweep.pico.trial import training_version
 from picosweep.sweeps.data import data_of_trial
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.initial_weights import initial_checkpoint_of
@@ -63,13 +63,14 @@ def replay(trial_id: str, *, results: str | Path = "results") -> Replay:
     local = open_results(results)
     folder, row = find_trial(trial_id, local)
     stored = json.loads(row["config"])
-    if stored["training_version"] != TRAINING_VERSION:
+    version = training_version(stored["training"]["precision"])
+    if stored["training_version"] != version:
         raise input_error(
             "the training code has changed since",
             where=str(folder),
             key=row["trial_id"],
             found=f"version {stored['training_version']}",
-            allowed=f"version {TRAINING_VERSION}",
+            allowed=f"version {version}",
         )
     if has_changed(stored, folder):
         raise input_error(

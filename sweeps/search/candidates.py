@@ -17,7 +17,7 @@ from picosweep.pico.models.interface import ModelConfig
 from picosweep.pico.models.registry import MODELS
 from picosweep.pico.preference_config import PreferenceConfig
 from picosweep.pico.training_config import TrainingConfig
-from picosweep.pico.trial import TRAINING_VERSION, TrialConfig, build_config, resolve
+from picosweep.pico.trial import TrialConfig, build_config, resolve, training_version
 from picosweep.pico.weights.starting import StartingWeights
 from picosweep.sweeps.search.number_formats import NumberFormats, Place
 from picosweep.sweeps.spec.architectures import NamedArchitecture
@@ -302,7 +302,7 @@ class CandidateFactory:
             "data": identity.fingerprint,
             "tokenizer": identity.tokenizer_fingerprint,
             "reports": [budget.unit, budget.min, budget.factor, budget.reports_per_rung],
-            "training_version": TRAINING_VERSION,
+            "training_version": training_version(trial.training.precision),
         }
         return json.dumps(complete, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
