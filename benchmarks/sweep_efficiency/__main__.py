@@ -1,6 +1,6 @@
 """How much of a sweep is training? The same trials through several tools, in turns.
 
-    python -m benchmarks.sweep_efficiency [--floors 20 60] [--write docs/performance.md]
+    python -m benchmarks.sweep_efficiency [--floors 20 60 300] [--write docs/performance.md]
 
 Thirty trials of three architectures run to the end and report three times each, in two slots. The
 floor is what two plain processes take that train them one after the other and do nothing else,
@@ -18,7 +18,7 @@ import sysconfig
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -38,6 +38,11 @@ TOOLS: Final = ("bare", OURS, "tune_documented", "tune_tuned", "optuna", "syne_t
 ROOT: Final = Path(__file__).parent.parent.parent
 SLOW: Final = ("tune_documented", "syne_tune")
 """They start a process a trial, which takes them a minute more, whatever the floor is."""
+SLOW_BELOW: Final = 30.0
+"""Seconds of floor below which these take part, in one round."""
+LONG: Final = 200.0
+"""Seconds of floor from which one round of the tools in `BRIEF` must do."""
+BRIEF: Final = ("bare", OURS, "optuna")
 
 FIRST_STEPS: Final = 90
 SAMPLE_SECONDS: Final = 1.0
@@ -143,11 +148,26 @@ def peers_python(folder: Path) -> str:
     return str(python)
 
 
-def measure(floor: float, rounds: int, python: str, tools: list[str]) -> dict[str, Any]:
+def turns_at(floor: float, rounds: int, tools: Sequence[str]) -> list[tuple[int, str]]:
+    """Return whose turn it is when: round and tool, each round in an order of its own."""
+    if floor >= LONG:
+        return [(0, tool) for tool in tools if tool in BRIEF]
+    turns = []
+    for number in range(rounds):
+        first = number % len(tools)
+        turns += [
+            (number, tool)
+            for tool in (*tools[first:], *tools[:first])
+            if tool not in SLOW or (number == 0 and floor < SLOW_BELOW)
+        ]
+    return turns
+
+
+def measure(floor: float, turns: Sequence[tuple[int, str]], python: str) -> dict[str, Any]:
     """Let the tools take turns at trials that take two plain processes about so many seconds."""
     with TemporaryDirectory() as name, Progress(console=Console(stderr=True)) as progress:
         folder = Path(name)
-        bar = progress.add_task(f"{floor:g} s of floor", total=3 + rounds * len(tools))
+        bar = progress.add_task(f"{floor:g} s of floor", total=2 + len(turns))
         _, work = ours(folder, FIRST_STEPS, -1)
         progress.advance(bar)
         first = theirs("bare", folder, work, python, -1)
@@ -156,17 +176,15 @@ def measure(floor: float, rounds: int, python: str, tools: list[str]) -> dict[st
         steps = FIRST_STEPS * (floor - start) / (first.seconds - start)
         steps = max(9, 9 * round(steps / 9))
         shutil.rmtree(folder / "bare--1")
-        _, work = ours(folder, steps, -1)  # what a first run reads from disk is read now
-        progress.advance(bar)
+        work = replace(work, steps=steps)
         runs: list[Run] = []
-        for number in range(rounds):
-            for tool in tools[number % len(tools) :] + tools[: number % len(tools)]:
-                progress.update(bar, description=f"{floor:g} s of floor: {tool}")
-                if tool == OURS:
-                    runs.append(ours(folder, steps, number)[0])
-                else:
-                    runs.append(theirs(tool, folder, work, python, number))
-                progress.advance(bar)
+        for number, tool in turns:
+            progress.update(bar, description=f"{floor:g} s of floor: {tool}")
+            if tool == OURS:
+                runs.append(ours(folder, steps, number)[0])
+            else:
+                runs.append(theirs(tool, folder, work, python, number))
+            progress.advance(bar)
     losses = {round(run.best_loss, 6) for run in runs}
     if len(losses) > 1:
         raise RuntimeError(f"the tools did not train the same: best losses {sorted(losses)}")
@@ -183,21 +201,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--floors", type=float, nargs="+", default=[20.0, 60.0])
+    parser.add_argument("--floors", type=float, nargs="+", default=[20.0, 60.0, 300.0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tools", nargs="+", default=list(TOOLS), choices=TOOLS)
-    parser.add_argument(
-        "--slow-below", type=float, default=30.0, help="floors at which Tune as documented and "
-        "Syne Tune, which start a process a trial, take part"
-    )  # fmt: skip
     parser.add_argument("--peers", type=Path, default=ROOT / "results" / "peers")
     parser.add_argument("--write", type=Path, help="page whose section is replaced")
     given = parser.parse_args()
     python = peers_python(given.peers) if "syne_tune" in given.tools else sys.executable
     content: dict[str, Any] = {**surroundings(), "slots": SLOTS, "found": []}
     for floor in given.floors:
-        tools = [t for t in given.tools if t not in SLOW or floor < given.slow_below]
-        content["found"].append(measure(floor, given.rounds, python, tools))
+        turns = turns_at(floor, given.rounds, given.tools)
+        content["found"].append(measure(floor, turns, python))
         sys.stdout.write("\n".join(section(content, "")) + "\n")
         sys.stdout.flush()
     if given.write is not None:

@@ -73,10 +73,10 @@ def section(content: dict[str, Any], picture: str) -> list[str]:
 
 def _rounds(table: pl.DataFrame) -> str:
     told = [
-        f"{min(own['rounds'].to_list())} at {target:g} s"
+        f"{own.filter(tool='picosweep')['rounds'].item()} at {target:g} s"
         for (target,), own in table.group_by("target", maintain_order=True)
     ]
-    return f"Rounds: {', '.join(told)}"
+    return f"Rounds: {', '.join(told)} (of tools that start a process for each trial one)"
 
 
 def chart_of(content: dict[str, Any]) -> alt.FacetChart:
@@ -85,7 +85,7 @@ def chart_of(content: dict[str, Any]) -> alt.FacetChart:
         name=pl.col("tool").replace_strict(NAMES, return_dtype=pl.String),
         panel=pl.format("about {} s of floor", pl.col("target").cast(pl.Int64)),
     )
-    base = alt.Chart(table.filter(pl.col("tool") != "bare"), width=300, height=alt.Step(30))
+    base = alt.Chart(table.filter(pl.col("tool") != "bare"), width=230, height=alt.Step(30))
     y = alt.Y("name:N", title=None, sort=list(NAMES.values()))
     ours = alt.condition("datum.tool === 'picosweep'", alt.value("#0067b1"), alt.value("#8a94a0"))
     bars = base.mark_bar().encode(
@@ -95,7 +95,7 @@ def chart_of(content: dict[str, Any]) -> alt.FacetChart:
     texts = base.mark_text(align="left", dx=4).encode(
         x="high:Q", y=y, text=alt.Text("share:Q", format=".2f")
     )
-    both = alt.layer(bars, ends, texts).facet(facet=alt.Facet("panel:N", title=None), columns=2)
+    both = alt.layer(bars, ends, texts).facet(facet=alt.Facet("panel:N", title=None), columns=3)
     chart: alt.FacetChart = both.configure(**theme("light"))
     return chart
 

@@ -31,6 +31,8 @@ class ArchitectureState:
     _num_unended: int = 0
     _num_measured: int = 0
     _measured_seconds: float = 0.0
+    longest_seconds: float = 0.0
+    """Busy time of the longest of its trials that ran."""
 
     @property
     def trials(self) -> list[Trial]:
@@ -57,6 +59,7 @@ class ArchitectureState:
         if trial.row["seconds"]:
             self._num_measured += 1
             self._measured_seconds += trial.row["seconds"]
+            self.longest_seconds = max(self.longest_seconds, trial.row["seconds"])
         if not trial.is_confirmation:
             self._num_unended -= 1
             completed = outcome == "completed"

@@ -2,11 +2,16 @@
 
 import math
 from collections.abc import Mapping
+from typing import Final
 
 from picosweep.sweeps.decisions.architecture_state import ArchitectureState
 from picosweep.sweeps.decisions.trial import draw_cohort
 from picosweep.sweeps.search.candidates import Candidate, CandidateFactory
 from picosweep.sweeps.spec.schema import Spec
+
+LONGEST_AHEAD: Final = 4
+"""Trials as long as an architecture's longest by which it goes before one whose search is done:
+`benchmarks.packing` shows how long slots are idle at the end."""
 
 
 class TrialChooser:
@@ -29,8 +34,10 @@ class TrialChooser:
         """Propose a new trial: its architecture, candidate and cohort; None if there is none now.
 
         It is one of the architecture that has most work left: long jobs first keeps every slot
-        busy to the end. An architecture without a trial comes before all others; one of whose
-        trials none has ended, so that their cost is unknown, comes last.
+        busy to the end. Confirmations count as long as its longest trial, and one with trials left
+        to search counts a few such trials more: its confirmations must wait for the last of them.
+        An architecture without a trial comes before all others; one of whose trials none has ended,
+        so that their cost is unknown, comes last.
         """
         for state in sorted(self._architectures.values(), key=self._work_left, reverse=True):
             if self._search_left(state):
@@ -75,7 +82,10 @@ class TrialChooser:
         mean = state.mean_seconds()
         if mean is None:
             return math.inf if state.is_empty else 0.0
-        return mean * self.remaining(state)
+        searched = self._search_left(state)
+        confirmed = self.remaining(state) - searched
+        ahead = LONGEST_AHEAD if searched else 0
+        return mean * searched + state.longest_seconds * (confirmed + ahead)
 
     def _cohort(self, state: ArchitectureState) -> str:
         ordinal = f"{self._spec.search.seed}/{state.name}/{len(state.searched)}"
