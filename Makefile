@@ -14,7 +14,7 @@ install: $(INSTALLED) ## make the environment in .venv, with pinned versions
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hub,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hub,serve,dev]'
 	@touch $@
 
 sweep: $(INSTALLED) ## run the demo sweep and write its report (a few minutes on two cores)

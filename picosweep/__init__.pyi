@@ -154,7 +154,9 @@ from .commands.suggest import suggest as suggest
 from .commands.tokenizer import tokenizer_checks as tokenizer_checks
 from .from_python import run as run
 from .remote.fetch import fetch as fetch
+from .remote.service_client import Client as Client
 from .remote.submit import submit as submit
+from .service.server import serve as serve
 from .start.cluster_file import cluster_config as cluster_config
 from .start.explain import explain as explain
 from .start.first_spec import init as init

@@ -11,7 +11,9 @@ import typer
 
 from picosweep.early_start import start_ray_early, stop_ray_started_early
 from picosweep.model_commands import add_model_commands
+from picosweep.remote.chosen import chosen_service, use_server
 from picosweep.remote.commands import ElsewhereOption, add_cluster_commands
+from picosweep.serve_command import add_serve_command
 from picosweep.start_commands import add_start_commands
 from picosweep.study_commands import add_study_commands
 from picosweep.sweeps.errors import InputError, input_error
@@ -48,8 +50,17 @@ def _root(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
+    server: Annotated[
+        str,
+        typer.Option(
+            "--server",
+            envvar="PICOSWEEP_SERVER",
+            help="Address of a service (see `serve`) that does run, status, logs, stop and fetch.",
+        ),
+    ] = "",
 ) -> None:
     """Hyperparameter sweeps for very small language models."""
+    use_server(server)
 
 
 add_start_commands(app)
@@ -74,6 +85,12 @@ def run_command(
     from picosweep.start.shipped import find_spec  # noqa: PLC0415
 
     spec = find_spec(spec)
+    if (service := chosen_service()) is not None:
+        from picosweep.remote.served import run_there  # noqa: PLC0415
+
+        sys.exit(
+            run_there(service, spec, dry_run=dry_run, retry_failed=retry_failed, as_json=as_json)
+        )
     if dry_run:
         from picosweep.commands.plan import plan  # noqa: PLC0415
         from picosweep.terminal.plan import print_plan  # noqa: PLC0415
@@ -163,6 +180,11 @@ def status_command(
     address: ElsewhereOption = None,
 ) -> None:
     """Say how far sweeps are, and whether they are running."""
+    if (service := chosen_service()) is not None:
+        from picosweep.remote.served import status_there  # noqa: PLC0415
+
+        status_there(service, sweep, as_json=as_json)
+        return
     _if_elsewhere(address, "status", *filter(None, [sweep]), *(["--json"] if as_json else []))
     from picosweep.commands.status import status  # noqa: PLC0415
     from picosweep.terminal.tables import print_statuses  # noqa: PLC0415
@@ -184,6 +206,9 @@ def stop_command(
     address: ElsewhereOption = None,
 ) -> None:
     """Stop a running sweep, to be resumed by the command that started it, or one of its trials."""
+    if (service := chosen_service()) is not None:
+        PlainConsole().print(service.stop(sweep, trial), soft_wrap=True)
+        return
     _if_elsewhere(address, "stop", sweep, *(["--trial", trial] if trial else []))
     from picosweep.commands.stop import stop  # noqa: PLC0415
 
@@ -221,6 +246,11 @@ def logs_command(
     address: ElsewhereOption = None,
 ) -> None:
     """Print what a sweep's last driver has logged."""
+    if (service := chosen_service()) is not None:
+        for line in service.logs(sweep, follow=follow):
+            sys.stdout.write(line)
+            sys.stdout.flush()
+        return
     if address is not None:
         from picosweep.remote.fetch import show_logs  # noqa: PLC0415
 
@@ -314,6 +344,7 @@ def presets_command() -> None:
 add_cluster_commands(app)
 add_model_commands(app)
 add_study_commands(app)
+add_serve_command(app)
 
 
 def _if_elsewhere(address: str | None, *words: str) -> None:

@@ -18,8 +18,8 @@ ROOMS: Mapping[str, str] = {
     # The program
     "picosweep.cli": "pico.presets picosweep.commands picosweep.early_start "
     "picosweep.exports picosweep.model_commands picosweep.remote "
-    "picosweep.start picosweep.start_commands picosweep.study_commands "
-    "picosweep.terminal sweeps.errors",
+    "picosweep.serve_command picosweep.start picosweep.start_commands "
+    "picosweep.study_commands picosweep.terminal sweeps.errors",
     "picosweep.terminal": "analysis.next_steps analysis.page pico.presets pico.probes "
     "picosweep.commands picosweep.trained sweeps.decisions sweeps.errors sweeps.search "
     "sweeps.spec sweeps.store",
@@ -134,6 +134,13 @@ ROOMS: Mapping[str, str] = {
     "analysis.shapes analysis.stopping analysis.what_mattered",
     "picosweep.from_python": "picosweep.commands picosweep.terminal",
     "picosweep.early_start": "sweeps.spec sweeps.workers",
+    "picosweep.serve_command": "picosweep.service picosweep.terminal",
+    "picosweep.service": "analysis.page pico.data.sources picosweep.commands "
+    "picosweep.service.queue picosweep.start picosweep.trained "
+    "sweeps.errors sweeps.search sweeps.spec sweeps.store",
+    "picosweep.service.queue": "sweeps.errors sweeps.store",
+    "picosweep.attempt_driver": "picosweep.cli picosweep.early_start picosweep.service.queue "
+    "sweeps.store",
 }
 """Every room (a folder, or a loose module) and the rooms that it may import beside the ground."""
 

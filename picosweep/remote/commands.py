@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from picosweep.remote.chosen import chosen_service
 from picosweep.terminal.console import PlainConsole
 
 AddressOption = Annotated[
@@ -68,6 +69,10 @@ def fetch_command(
     checkpoints: Annotated[bool, typer.Option(help="Bring the trials' checkpoints, too.")] = True,
 ) -> None:
     """Bring the results of a submitted sweep home, also while it runs."""
+    if (service := chosen_service()) is not None:
+        found = service.fetch(sweep, results, checkpoints=checkpoints)
+        PlainConsole(soft_wrap=True).print(found)
+        return
     from picosweep.remote.fetch import fetch  # noqa: PLC0415 - pyarrow takes its time
 
     folder = fetch(sweep, address=address, results=results, checkpoints=checkpoints)

@@ -148,6 +148,33 @@ class Journal:
             self._file = None
 
 
+def read_from(
+    folder: Path, place: tuple[int, int]
+) -> Iterator[tuple[tuple[int, int], tuple[Entry, ...]]]:
+    """Yield what was written after a place, with the place after each; damaged lines are left out.
+
+    For readers beside the driver: a line that is still being written is left for the next time.
+
+    Args:
+        folder: folder of the segments.
+        place: number of a segment and an offset in it, `(0, 0)` for the beginning.
+    """
+    for path in sorted(folder.glob("*.jsonl")):
+        number = int(path.stem)
+        if number < place[0]:
+            continue
+        offset = place[1] if number == place[0] else 0
+        with path.open("rb") as file:
+            file.seek(offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                offset += len(line)
+                entries = _decode(line)
+                if entries is not None:
+                    yield (number, offset), entries
+
+
 def journal_position(folder: Path) -> list[Any] | None:
     """Return name and size of a journal's last segment, None where there is none."""
     try:

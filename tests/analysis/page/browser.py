@@ -130,9 +130,10 @@ class Browser:
             features=[{"name": "prefers-color-scheme", "value": scheme}],
         )
 
-    def open(self, page: Path) -> None:
-        """Opens a file and waits until its scripts have run."""
-        self.call("Page.navigate", url=page.resolve().as_uri())
+    def open(self, page: Path | str) -> None:
+        """Opens a file or an address and waits until its scripts have run."""
+        url = page if isinstance(page, str) else page.resolve().as_uri()
+        self.call("Page.navigate", url=url)
         self.wait("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:

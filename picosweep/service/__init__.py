@@ -1,0 +1,1 @@
+"""The service: sweeps submitted, queued, watched and stopped over HTTP."""
