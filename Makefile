@@ -54,6 +54,7 @@ bench: $(INSTALLED) ## measure speed and memory against peers
 	$(BIN)/python -m benchmarks.sandbox
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.preference
+	$(BIN)/python -m benchmarks.service_load
 	$(BIN)/python -m benchmarks.training_throughput $(if $(NANOGPT),--nanogpt $(NANOGPT)) --write docs/performance.md
 	$(BIN)/python -m benchmarks.sweep_efficiency --write docs/performance.md
 

@@ -80,6 +80,11 @@ class Served:
         """Return its resident memory."""
         return psutil.Process(self._process.pid).memory_info().rss / 1e6
 
+    def seconds(self) -> float:
+        """Return the processor time that it has taken."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def stop(self) -> None:
         """End it."""
         self._process.terminate()
@@ -210,6 +215,7 @@ def measure(
     table = Table(title="the service", title_justify="left", show_header=False)
     page = f"/sweeps/{SWEEP}"
     seconds = []
+    time.sleep(5.0)  # the service reads journals when it begins
     for _ in range(4):
         started = time.perf_counter()
         served.get(page)
@@ -226,15 +232,20 @@ def measure(
         f"{found[49] * 1e3:.1f} ms, {found[98] * 1e3:.1f} ms",
     )
     writer = Writer(results / SWEEP / "journal", rows)
-    ratios, events = [], []
+    ratios, events, shares = [], [], []
     for _ in range(TURNS):
         without = asyncio.run(with_watchers(served.port, 0, writer, TURN_SECONDS))
+        before = served.seconds(), time.perf_counter()
         with_all = asyncio.run(with_watchers(served.port, watchers, writer, TURN_SECONDS))
+        shares.append((served.seconds() - before[0]) / (time.perf_counter() - before[1]))
         ratios.append(with_all["rate"] / without["rate"])
         events.append(with_all["events"])
     table.add_row(
-        f"two cores that compute, with {watchers:,} watchers over without",
+        f"two cores that compute beside {watchers:,} watchers and their own work, over without",
         f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})",
+    )
+    table.add_row(
+        "processor time of the service meanwhile", f"{statistics.median(shares):.0%} of one core"
     )
     table.add_row("events that each watcher had, at least", str(min(events)))
     table.add_row("memory of the service", f"{served.megabytes():.0f} MB")

@@ -154,6 +154,7 @@ LIBRARIES: Mapping[str, frozenset[str]] = {
     "picosweep.commands": frozenset({"ray", "rich", "typer"}),
     "picosweep.trained": frozenset({"ray", "rich", "typer", "altair"}),
     "picosweep.exports": frozenset({"ray", "rich", "typer"}),
+    "picosweep.service": frozenset({"ray", "torch", "polars", "altair", "rich", "typer"}),
 }
 """Libraries that a part never imports, not even late."""
 
@@ -277,6 +278,8 @@ def test_benchmarks_and_tests_do_not_import_each_other() -> None:
         *((f"picosweep.commands.{name}", HEAVY) for name in ("status", "stop", "logs")),
         ("picosweep.commands.tokenizer", HEAVY),
         ("picosweep.terminal.tables", HEAVY),
+        ("picosweep.service.pages", HEAVY),
+        ("picosweep.service.server", HEAVY),
         ("picosweep.commands.plan", ("ray", "polars", "altair", "pandas")),
         ("picosweep.commands.replay", ("ray", "polars", "altair", "pandas")),
         ("picosweep.trained.generate", ("ray", "optuna", "polars", "altair", "pandas")),

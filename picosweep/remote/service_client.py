@@ -148,8 +148,8 @@ class Client:
         """
         last: list[str] = []
         while True:
-            with self._open(f"/api/sweeps/{quote(sweep, safe='')}/log") as answer:
-                lines = answer.read().decode(errors="replace").splitlines(keepends=True)
+            text: str = self._get(f"/api/sweeps/{quote(sweep, safe='')}/log")["text"]
+            lines = text.splitlines(keepends=True)
             yield from lines[_overlap(last, lines) :]
             last = lines
             if not follow or self.status(sweep)[0]["driver"] is None:

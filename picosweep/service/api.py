@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, FastAPI, Header, Path as PathParameter, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.exceptions import HTTPException
 
 from picosweep.service.archive import archive
 from picosweep.service.events import Broadcast, TooManyWatchersError
@@ -94,6 +96,8 @@ def make_app(service: Service) -> FastAPI:
         lifespan=running,
         openapi_url="/api/openapi.json",
     )
+    app.add_exception_handler(RequestValidationError, _bad_shape)
+    app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(InputError, _bad_input)
     app.add_exception_handler(NoSuchError, _not_found)
     app.add_exception_handler(OSError, _no_disk)
@@ -224,10 +228,10 @@ def _sweeps(service: Service) -> APIRouter:
         """Return what happened to the sweep's processes last."""
         return sweeps.incidents(sweep)
 
-    @routes.get("/{sweep}/log", response_class=PlainTextResponse)
-    def log(sweep: Sweep) -> str:
+    @routes.get("/{sweep}/log")
+    def log(sweep: Sweep) -> Written:
         """Return the end of the last driver's log."""
-        return sweeps.log(sweep)
+        return Written(text=sweeps.log(sweep))
 
     @routes.post("/{sweep}/stop-trial", status_code=202)
     def stop_trial(sweep: Sweep, asked: TrialToStop) -> dict[str, str]:
@@ -350,6 +354,20 @@ Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
 
 def _problems(status: int, *problems: dict[str, Any]) -> JSONResponse:
     return JSONResponse({"problems": list(problems)}, status_code=status)
+
+
+async def _bad_shape(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    told = [
+        {"key": ".".join(map(str, one["loc"][1:])), "message": str(one["msg"])}
+        for one in error.errors()
+    ]
+    return _problems(422, *told)
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return _problems(error.status_code, {"message": str(error.detail)})
 
 
 async def _bad_input(_: Request, error: Exception) -> JSONResponse:

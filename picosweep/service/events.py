@@ -15,6 +15,8 @@ from picosweep.service.sweep_view import Change, Views
 
 LOOK_SECONDS: Final = 0.25
 """At most four events a second."""
+EVENTS_A_SECOND: Final = 1000
+"""Over all watchers: the more there are, the rarer each is told."""
 SILENCE_SECONDS: Final = 15.0
 MOST_WATCHERS: Final = 2000
 MOST_WAITING: Final = 32
@@ -136,7 +138,7 @@ class Broadcast:
                 if event is not None:
                     for watcher in self._watchers.get(sweep, ()):
                         watcher.tell(event)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(max(LOOK_SECONDS, self.num_watchers / EVENTS_A_SECOND))
 
     def _since(self, sweep: str, seen: str) -> tuple[str, bytes | None]:
         """Return where a sweep's journal stands, and what came after an event."""

@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from picosweep.service.looking import Looker
 from picosweep.service.news import News
 from picosweep.service.queue.manager import FOLDER, Manager
 from picosweep.service.sweep_view import Views
+from picosweep.service.sweeps import Sweeps
 from picosweep.service.untrusted import Allowed
 from picosweep.service.webhook import Notifier, Target
 from picosweep.sweeps.errors import input_error
@@ -62,6 +64,7 @@ class Made:
     """The queue; it is not at work yet."""
     keys: Keys
     views: Views
+    sweeps: Sweeps
 
 
 def make_service(settings: Settings) -> Made:
@@ -73,7 +76,6 @@ def make_service(settings: Settings) -> Made:
     from picosweep.service.api import Service, make_app  # noqa: PLC0415
     from picosweep.service.events import Broadcast  # noqa: PLC0415
     from picosweep.service.pages import add_pages  # noqa: PLC0415
-    from picosweep.service.sweeps import Sweeps  # noqa: PLC0415
 
     environment = dict(os.environ)
     if settings.address:
@@ -83,10 +85,11 @@ def make_service(settings: Settings) -> Made:
     try:
         keys = Keys(token=service_token(manager.folder))
         views = Views(results)
+        sweeps = Sweeps(results, views)
         service = Service(
             manager=manager,
             looker=Looker(results=results, allowed=settings.allowed, environment=environment),
-            sweeps=Sweeps(results, views),
+            sweeps=sweeps,
             broadcast=Broadcast(views),
         )
         app = make_app(service)
@@ -95,7 +98,7 @@ def make_service(settings: Settings) -> Made:
         guard = Guard(
             app, keys=keys, hosts=hosts, is_local=settings.is_local, behind_tls=settings.behind_tls
         )
-        return Made(app=guard, manager=manager, keys=keys, views=views)
+        return Made(app=guard, manager=manager, keys=keys, views=views, sweeps=sweeps)
     except BaseException:
         manager.close()
         raise
@@ -180,6 +183,8 @@ def serve(
         say(f"messages to {target.url} are signed by the secret {_hint(manager, secret)}")
         news = News(manager, made.views, Notifier(replace(target, secret=secret)))
     manager.start()
+    # Whoever comes first need not wait until journals are read.
+    threading.Thread(target=made.sweeps.summaries, args=(manager.all(),), daemon=True).start()
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     say(f"http://{shown}:{settings.port}/  serves {settings.results}; Ctrl-C ends it, sweeps go on")
     if not settings.is_local:

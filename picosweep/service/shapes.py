@@ -66,7 +66,7 @@ class Prompt(_Taken):
 
 
 class Written(BaseModel):
-    """What a trained model wrote."""
+    """A text: what a trained model wrote, or a driver."""
 
     text: str
 

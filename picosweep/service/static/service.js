@@ -218,7 +218,7 @@ if (logDetails) {
     const response = await fetch(`/api/sweeps/${body.dataset.sweep}/log`);
     const log = document.getElementById("log");
     const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
-    log.textContent = (await response.text()) || "nothing yet";
+    log.textContent = (await response.json()).text || "nothing yet";
     if (atEnd) log.scrollTop = log.scrollHeight;
   };
   logDetails.addEventListener("toggle", load);

@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from picosweep.service.events import Broadcast, as_event
+from picosweep.service.news import News
 from picosweep.service.sweep_view import Views
+from picosweep.service.webhook import Notifier, Target
 from picosweep.sweeps.store.reader import read_rows
 from tests.picosweep.service.asgi import Answer, ask
 from tests.picosweep.service.conftest import SWEEP, Served
@@ -196,3 +200,34 @@ def test_a_slow_watcher_is_told_to_load_anew(served: Served) -> None:
     waiting = asyncio.run(flood())
     assert len(waiting) <= 32
     assert any(b"event: reload" in one for one in waiting)
+
+
+def test_numbers_for_prometheus(served: Served) -> None:
+    """Each with its meaning and type, in the text format."""
+    served.manager.submit("spec", "one")
+    answer = ask(served.app, "GET", "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = answer.body.decode().splitlines()
+    assert 'picosweep_submissions{state="waiting"} 1' in lines
+    assert "picosweep_queue_ok 1" in lines
+    values = [line for line in lines if not line.startswith("#")]
+    assert all(float(line.rpartition(" ")[2]) >= 0 for line in values)
+
+
+def test_ends_and_new_bests_are_told(served: Served) -> None:
+    """A sweep that fails, and one that runs and has another best trial than before."""
+    told: list[Mapping[str, Any]] = []
+    notifier = Notifier(
+        Target(url="https://example.org", secret="s"),
+        deliver=lambda _, message: told.append(message),
+    )
+    news = News(served.manager, Views(served.results), notifier)
+    one = served.manager.submit("spec", SWEEP)
+    served.manager._ledger.write(replace(one, state="running"))
+    news.look()
+    news.look()
+    served.manager._changed(replace(one, state="failed", ended_at=1.0, reason="why"))
+    news.close()
+    assert [message["event"] for message in told] == ["best", "failed"]
+    assert told[0]["val_loss"] == _get(served, f"/api/sweeps/{SWEEP}")["winners"][0]["val_loss"]
+    assert told[1]["reason"] == "why"
