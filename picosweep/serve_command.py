@@ -1,14 +1,34 @@
 """The command that serves: `picosweep serve`."""
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from picosweep.terminal.options import ResultsOption
 from picosweep.terminal.streams import say
+
+FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class _AsJson(logging.Formatter):
+    """One object a line, times in UTC."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as JSON."""
+        told = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            told["error"] = self.formatException(record.exc_info)
+        return json.dumps(told)
 
 
 def serve_command(
@@ -49,6 +69,9 @@ def serve_command(
     notify_private: Annotated[
         bool, typer.Option("--notify-private", help="It may lie in this machine's own networks.")
     ] = False,
+    json_logs: Annotated[
+        bool, typer.Option("--json-logs", help="Log a JSON object a line.")
+    ] = False,
 ) -> None:
     """Serve sweeps to a browser: submit, queue, watch, stop.
 
@@ -56,7 +79,9 @@ def serve_command(
     """
     from picosweep.service.server import serve  # noqa: PLC0415
 
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_AsJson() if json_logs else logging.Formatter(FORMAT))
+    logging.getLogger().addHandler(handler)
     serve(
         results, host=host, port=port, address=address, at_once=at_once,
         allow_host=allow_host or (), allow_files=allow_files or (), allow_code=allow_code,

@@ -21,10 +21,12 @@ from picosweep.service.queue.submissions import Submission
 from picosweep.service.shapes import (
     Checked,
     CurveShape,
+    ExplainedShape,
     Health,
     Identifier,
     NewSubmission,
     Nothing,
+    PointShape,
     Problems,
     Prompt,
     Reorder,
@@ -37,13 +39,23 @@ from picosweep.service.shapes import (
     TrialToStop,
     Written,
 )
-from picosweep.service.sweeps import MOST_ROWS, NoSuchError, Sweeps
+from picosweep.service.sweeps import MOST_ROWS, NoSuchError, Sweeps, plain
+from picosweep.service.tables import as_csv, rows_of
+from picosweep.start.explain import explain
 from picosweep.sweeps.errors import InputError
 from picosweep.sweeps.store.folder import SweepFolder
+from picosweep.sweeps.store.tables import TABLES
 
 _REFUSED: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": Problems} for status in (400, 401, 403, 404, 413, 415, 421, 422, 429, 503)
 }
+_CSV: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/csv": {}}, "description": "The table."}
+}
+TableName = Annotated[
+    str,
+    PathParameter(description="Name of a result table.", pattern=f"^({'|'.join(TABLES)})$"),
+]
 _ARCHIVE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"application/x-tar": {}}, "description": "The archive."}
 }
@@ -122,6 +134,18 @@ def _submissions(service: Service) -> APIRouter:
     def plan(asked: SpecText) -> dict[str, Any]:
         """Say what a sweep would do and cost; train nothing."""
         return looker.plan(asked.spec)
+
+    @routes.get("/explain/{topic}")
+    def explained(topic: Annotated[str, PathParameter(max_length=200)]) -> list[ExplainedShape]:
+        """Say what a setting of a spec is, by its name."""
+        return [
+            ExplainedShape(
+                path=one.group.path(setting), where=one.group.title, type=setting.type,
+                default=setting.default, range=setting.range, meaning=setting.meaning,
+            )
+            for one in explain(topic)
+            for setting in one.settings
+        ]  # fmt: skip
 
     @routes.post("/submissions", status_code=201)
     def submit(asked: NewSubmission) -> SubmissionShape:
@@ -249,6 +273,23 @@ def _sweeps(service: Service) -> APIRouter:
         """Let a trained trial write."""
         sweeps.trial(sweep, trial)
         return Written(text=service.looker.generate(trial, asked.model_dump()))
+
+    @routes.get("/{sweep}/trials/{trial}/tables/{table}")
+    def trial_rows(sweep: Sweep, trial: TrialId, table: TableName) -> list[dict[str, Any]]:
+        """Return a trial's rows of a table: evaluations, probes, decisions, reports."""
+        return [plain(row) for row in rows_of(sweeps.view(sweep).folder, table, trial)]
+
+    @routes.get("/{sweep}/tables/{table}.csv", response_class=StreamingResponse, responses=_CSV)
+    def whole_table(sweep: Sweep, table: TableName) -> StreamingResponse:
+        """Return a table as it was sealed last."""
+        parts = as_csv(sweeps.view(sweep).folder, table)
+        name = {"content-disposition": f'attachment; filename="{sweep}-{table}.csv"'}
+        return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=name)
+
+    @routes.get("/{sweep}/front")
+    def front(sweep: Sweep) -> list[PointShape]:
+        """Return the loss of each trial beside its size, and which no other beats in both."""
+        return sweeps.front(sweep)
 
     @routes.get("/{sweep}/archive", response_class=StreamingResponse, responses=_ARCHIVE)
     def whole_folder(sweep: Sweep, checkpoints: bool = False) -> StreamingResponse:

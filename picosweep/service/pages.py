@@ -18,8 +18,9 @@ from picosweep.service.guard import COOKIE, LOGIN, Keys
 from picosweep.service.queue.submissions import OPEN
 from picosweep.service.shapes import Identifier, LogIn, SubmissionShape, SweepName, SweepSummary
 from picosweep.service.sweeps import NoSuchError
+from picosweep.service.tables import parts_of
 from picosweep.start.shipped import shipped_specs
-from picosweep.sweeps.store.tables import short_id
+from picosweep.sweeps.store.tables import TABLES, short_id
 
 if TYPE_CHECKING:
     from picosweep.service.api import Service
@@ -154,7 +155,9 @@ def add_pages(app: FastAPI, service: "Service", keys: Keys, *, behind_tls: bool)
         after: text = "",
     ) -> HTMLResponse:  # fmt: skip
         content = pages.trials(sweep, status, architecture, sort, after)
-        return pages.html("sweep.html", **content, **pages.sweep(sweep))
+        folder = service.sweeps.view(sweep).folder
+        tables = [name for name in TABLES if parts_of(folder, name)]
+        return pages.html("sweep.html", **content, **pages.sweep(sweep), tables=tables)
 
     @app.get("/part/sweeps/{sweep}", include_in_schema=False)
     def sweep_part(sweep: SweepName) -> HTMLResponse:

@@ -162,6 +162,27 @@ class CurveShape(BaseModel):
     losses: list[float | None]
 
 
+class PointShape(BaseModel):
+    """A trial that has reached its architecture's highest rung, by loss and size."""
+
+    trial_id: str
+    architecture: str
+    num_params: int
+    loss: float
+    on_front: bool = Field(description="Whether no other one is smaller and better.")
+
+
+class ExplainedShape(BaseModel):
+    """One setting of a spec."""
+
+    path: str
+    where: str
+    type: str
+    default: str
+    range: str
+    meaning: str
+
+
 class Health(BaseModel):
     """Whether the service does its work."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from picosweep.service.queue.submissions import Submission
-from picosweep.service.shapes import CurveShape, SweepSummary, Trials
+from picosweep.service.shapes import CurveShape, PointShape, SweepSummary, Trials
 from picosweep.service.sweep_view import SweepView, Views
 from picosweep.sweeps.errors import input_error
 from picosweep.sweeps.store.folder import SweepFolder
@@ -23,6 +23,7 @@ from picosweep.sweeps.store.tables import Row
 MOST_ROWS: Final = 500
 MOST_CURVES: Final = 100
 MOST_POINTS: Final = 400
+MOST_POINTS_OF_FRONT: Final = 2000
 LOG_BYTES: Final = 64 * 1024
 WAITING: Final = "waiting"
 """What a trial does that has begun, or was chosen, while no driver runs its sweep."""
@@ -151,6 +152,34 @@ class Sweeps:
                 seen[row["architecture"]] += 1
                 chosen.append(row["trial_id"])
         return chosen[:MOST_CURVES]
+
+    def front(self, sweep: str) -> list[PointShape]:
+        """Return trials at the highest rung by size and loss, and which of them are on the front.
+
+        The loss is the sweep's first objective, turned so that less is better.
+        """
+        view = self.view(sweep)
+        ranking = view.ranking()
+        rows = [row for row in view.trials.values() if row.get("rung") is not None]
+        highest = max((row["rung"] for row in rows), default=0)
+        at_end = [
+            (row, key)
+            for row in rows
+            if row["rung"] == highest and math.isfinite(key := ranking.key(row))
+        ]
+        best, found = math.inf, []
+        for row, key in sorted(at_end, key=lambda pair: (pair[0]["num_params"], pair[1])):
+            found.append(
+                PointShape(
+                    trial_id=row["trial_id"],
+                    architecture=row["architecture"],
+                    num_params=row["num_params"],
+                    loss=key,
+                    on_front=key < best,
+                )
+            )
+            best = min(best, key)
+        return found[:MOST_POINTS_OF_FRONT]
 
     def _curve(self, view: SweepView, trial_id: str) -> CurveShape:
         curve, row = view.curves[trial_id], view.trials[trial_id]

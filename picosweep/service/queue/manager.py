@@ -1,5 +1,6 @@
 """What may be done with submissions, and the thread that starts drivers and notes how they end."""
 
+import errno
 import logging
 import os
 import secrets
@@ -123,6 +124,7 @@ class Manager:
                 id=secrets.token_hex(6), sweep=sweep, spec=spec, priority=priority, key=key,
                 position=self._last_position() + 1.0, submitted_at=now, retry_failed=retry_failed,
             )  # fmt: skip
+            log.info("sweep %s: submitted as %s", sweep, one.id)
             return self._changed(one)
 
     def pause(self, name: str) -> Submission:
@@ -251,6 +253,8 @@ class Manager:
         Raises:
             OSError: something could not be written down; nothing is lost by that.
         """
+        if not self.folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "the results folder is gone", str(self.folder))
         with self._ledger.changing():
             self._leaving = {process for process in self._leaving if not has_left(process)}
             for one in self.all():
@@ -266,6 +270,7 @@ class Manager:
                 started_at=time.time(), ended_at=None,
             )
         )  # fmt: skip
+        log.info("sweep %s: attempt %d begins", one.sweep, one.attempt)
         self._spawn(one)
 
     def _spawn(self, one: Submission) -> None:

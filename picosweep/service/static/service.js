@@ -85,6 +85,7 @@ function refresh() {
     if (document.hidden) return;
     for (const part of document.querySelectorAll("[data-part]")) if (!busyChoosing(part)) await patch(part);
     await drawCurves();
+    await drawFront();
   }, 1000);
 }
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
@@ -124,6 +125,19 @@ async function drawCurves() {
     ...one, points: one.steps.map((step, n) => [step, one.losses[n]]).filter((point) => point[1] !== null),
   })).filter((one) => one.points.length);
   place.replaceChildren(...(curves.length ? [legend(curves), chart(curves, place.clientWidth)] : [note("No trial has reported yet.")]));
+}
+
+let seenFront = "";
+async function drawFront() {
+  const place = document.getElementById("front");
+  if (!place) return;
+  const response = await fetch(`/api/sweeps/${body.dataset.sweep}/front`);
+  if (!response.ok) return;
+  const text = await response.text();
+  if (text === seenFront) return;
+  seenFront = text;
+  const points = JSON.parse(text);
+  place.replaceChildren(...(points.length ? [legend(points), scatter(points, place.clientWidth)] : [note("No trial has reported yet.")]));
 }
 
 function note(text) {
@@ -202,12 +216,44 @@ function chart(curves, width) {
   return svg;
 }
 
+function scatter(points, width) {
+  const [height, left, right, top, bottom] = [width < 600 ? 240 : 300, 52, 14, 10, 40];
+  const sizes = points.map((one) => Math.log10(one.num_params));
+  const losses = points.map((one) => one.loss);
+  let [x0, x1, y0, y1] = [Math.min(...sizes), Math.max(...sizes), Math.min(...losses), Math.max(...losses)];
+  if (x0 === x1) [x0, x1] = [x0 - 0.5, x1 + 0.5];
+  if (y0 === y1) [y0, y1] = [y0 - 0.5, y1 + 0.5];
+  const x = (value) => left + ((value - x0) / (x1 - x0)) * (width - left - right);
+  const y = (value) => height - bottom - ((value - y0) / (y1 - y0)) * (height - top - bottom);
+  const names = namesOf(points);
+  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Loss over parameters of ${points.length} trials` });
+  for (const at of ticks(y0, y1, 5)) {
+    svg.append(draw("line", { x1: left, x2: width - right, y1: y(at), y2: y(at), class: "grid" }));
+    svg.append(draw("text", { x: left - 8, y: y(at) + 4, "text-anchor": "end" }, String(at)));
+  }
+  for (const at of ticks(x0, x1, width < 600 ? 3 : 6)) {
+    svg.append(draw("text", { x: x(at), y: height - bottom + 18, "text-anchor": "middle" }, Number((10 ** at).toPrecision(2)).toLocaleString("en")));
+  }
+  svg.append(draw("line", { x1: left, x2: width - right, y1: height - bottom, y2: height - bottom, class: "axis" }));
+  svg.append(draw("text", { x: (left + width) / 2, y: height - 4, "text-anchor": "middle" }, "Parameters"));
+  const front = points.filter((one) => one.on_front);
+  svg.append(draw("path", { class: "joined", d: front.map((one, n) => `${n ? "L" : "M"}${x(Math.log10(one.num_params)).toFixed(1)} ${y(one.loss).toFixed(1)}`).join("") }));
+  for (const one of points) {
+    const dot = draw("circle", { cx: x(Math.log10(one.num_params)), cy: y(one.loss), r: one.on_front ? 4 : 3,
+      class: `c${place(names, one.architecture)}${one.on_front ? " on" : ""}` });
+    dot.append(draw("title", {}, `${one.architecture} ${one.trial_id.slice(0, 8)}: ${one.loss.toPrecision(5)}, ${one.num_params.toLocaleString("en")} parameters`));
+    svg.append(dot);
+  }
+  return svg;
+}
+
 // Pages
 
 if (body.dataset.page === "home") listen("/api/events");
 
 if (body.dataset.page === "sweep" || body.dataset.page === "trial") {
   drawCurves();
+  drawFront();
   listen(`/api/sweeps/${body.dataset.sweep}/events?after=${body.dataset.position || ""}`);
 }
 
@@ -272,6 +318,28 @@ function editor() {
   spec.addEventListener("input", number);
   spec.addEventListener("scroll", () => { lines.scrollTop = spec.scrollTop; });
   number();
+
+  // What the setting at the caret is.
+  const explained = document.getElementById("explained");
+  let asked = "";
+  const explain = async () => {
+    const line = spec.value.slice(0, spec.selectionStart).split("\n").length;
+    const before = spec.value.slice(0, spec.selectionStart).split("\n").at(-1);
+    const names = [...before.matchAll(/([A-Za-z_]+)\s*:/g)];
+    const name = names.length ? names.at(-1)[1] : (spec.value.split("\n")[line - 1].match(/^\s*([A-Za-z_]+)\s*:/) || [])[1];
+    if (!name || name === asked) return;
+    asked = name;
+    const response = await fetch(`/api/explain/${encodeURIComponent(name)}`);
+    if (!response.ok || asked !== name) { explained.replaceChildren(); return; }
+    const one = (await response.json()).find((it) => it.path.split(".").at(-1) === name);
+    explained.replaceChildren();
+    if (!one) return;
+    const head = document.createElement("b");
+    head.textContent = one.path;
+    const more = [one.type, one.range, one.default && `default ${one.default}`].filter(Boolean).join("; ");
+    explained.append(head, `${one.meaning} (${more})`);
+  };
+  for (const kind of ["keyup", "click"]) spec.addEventListener(kind, explain);
 
   const goTo = (line) => {
     const before = spec.value.split("\n").slice(0, line - 1).join("\n").length + (line > 1);

@@ -43,18 +43,25 @@ def ask(
         "headers": [(k.lower().encode(), v.encode()) for k, v in given.items()],
     }  # fmt: skip
     sent: list[Message] = []
-    asked = iter([{"type": "http.request", "body": body, "more_body": False}])
 
-    async def receive() -> Message:
-        try:
-            return next(asked)
-        except StopIteration:
+    async def converse() -> None:
+        asked = iter([{"type": "http.request", "body": body, "more_body": False}])
+        answered = asyncio.Event()
+
+        async def receive() -> Message:
+            for message in asked:
+                return message
+            await answered.wait()  # who asks stays until all is said
             return {"type": "http.disconnect"}
 
-    async def send(message: Message) -> None:
-        sent.append(message)
+        async def send(message: Message) -> None:
+            sent.append(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                answered.set()
 
-    asyncio.run(app(scope, receive, send))
+        await app(scope, receive, send)
+
+    asyncio.run(converse())
     start = next(one for one in sent if one["type"] == "http.response.start")
     content = b"".join(one.get("body", b"") for one in sent if one["type"] == "http.response.body")
     told = {k.decode().lower(): v.decode() for k, v in start["headers"]}

@@ -1,6 +1,8 @@
 """What the service says of sweeps, and what it takes."""
 
 import asyncio
+import csv
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -231,3 +233,51 @@ def test_ends_and_new_bests_are_told(served: Served) -> None:
     assert [message["event"] for message in told] == ["best", "failed"]
     assert told[0]["val_loss"] == _get(served, f"/api/sweeps/{SWEEP}")["winners"][0]["val_loss"]
     assert told[1]["reason"] == "why"
+
+
+def test_tables_come_as_csv_and_by_trial(served: Served) -> None:
+    """Every row once; a trial's own rows as JSON."""
+    stored = read_rows(served.results / SWEEP, "reports")
+    answer = ask(served.app, "GET", f"/api/sweeps/{SWEEP}/tables/reports.csv")
+    rows = list(csv.DictReader(io.StringIO(answer.body.decode())))
+    assert len(rows) == len(stored)
+    assert [float(row["val_loss"]) for row in rows] == [row["val_loss"] for row in stored]
+    trial = stored[0]["trial_id"]
+    own = _get(served, f"/api/sweeps/{SWEEP}/trials/{trial}/tables/reports")
+    assert [row["step"] for row in own] == [r["step"] for r in stored if r["trial_id"] == trial]
+    assert ask(served.app, "GET", f"/api/sweeps/{SWEEP}/tables/none.csv").status == 422
+
+
+def test_the_front_is_that_of_the_rows(served: Served) -> None:
+    """A trial is on it where no other is as small and better."""
+    points = _get(served, f"/api/sweeps/{SWEEP}/front")
+    assert len(points) > 2
+    for one in points:
+        beaten = any(
+            other["num_params"] <= one["num_params"] and other["loss"] < one["loss"]
+            for other in points
+        )
+        assert one["on_front"] or beaten
+        assert not (one["on_front"] and beaten)
+
+
+def test_settings_are_explained(served: Served) -> None:
+    """As `picosweep explain` does; of what there is not, the nearest name."""
+    (one, *_) = _get(served, "/api/explain/learning_rate")
+    assert one["meaning"]
+    answer = ask(served.app, "GET", "/api/explain/learnig_rate")
+    assert answer.status == 400
+    assert "learning_rate" in answer.json["problems"][0]["hint"]
+
+
+def test_a_results_folder_that_vanishes_is_told_on_every_page(served: Served) -> None:
+    """And the queue goes on when it is back."""
+    away = served.results.with_name("away")
+    served.results.rename(away)
+    with pytest.raises(OSError, match="is gone"):
+        served.manager.look()
+    served.manager.trouble = "the queue stands still: the results folder is gone"
+    assert b"stands still" in ask(served.app, "GET", "/").body
+    assert ask(served.app, "GET", "/ready").status == 503
+    away.rename(served.results)
+    served.manager.look()

@@ -18,7 +18,7 @@ from picosweep.service.server import Settings, make_service
 
 NAME = "testserver"
 """By which the client of the fuzzer calls the application."""
-STREAMS = "/events$|/archive$"
+STREAMS = "/events$|/archive$|csv$"
 """Answers without an end, or without a shape: tested by hand."""
 
 FEW = settings(

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,18 @@ def _routes(served: Served) -> list[tuple[str, str]]:
     """Every path and method that the application answers, from its own table."""
     app: Any = served.app
     found = [
-        (route.path.format(sweep=SWEEP, name="abc", trial="abc"), method)
+        (_filled(route.path), method)
         for route in _flat(app._app.routes)
         for method in route.methods
     ]
     assert len(found) > 25
     return found
+
+
+def _filled(path: str, **more: str) -> str:
+    """A route's path with something in each of its places."""
+    known = {"sweep": SWEEP, "table": "trials", **more}
+    return re.sub(r"{(\w+)}", lambda found: known.get(found[1], "abc"), path)
 
 
 def _flat(routes: list[Any]) -> list[Any]:
@@ -86,7 +93,7 @@ def test_others_read_nothing_without_the_token(shared: Served) -> None:
     open_to_all = {"/login", "/health", "/ready", "/static/{name}"}
     app: Any = shared.app
     for route in _flat(app._app.routes):
-        path = route.path.format(sweep=SWEEP, name="service.css", trial="abc")
+        path = _filled(route.path, name="service.css")
         status = ask(shared.app, "GET", path, headers=host).status if "GET" in route.methods else 0
         assert (status == 401) == (route.path not in open_to_all and "GET" in route.methods), path
     bearer = shared.bearer | host
