@@ -113,7 +113,7 @@ class Guard:
         keys: the service's token and what follows from it.
         hosts: names by which the service may be called, beside those of this machine itself.
         is_local: whether the service listens on this machine's own address: who calls it by that
-            needs no token to read. A proxy in front calls it by another name.
+            needs no token to read, but to change anything. A proxy in front has another name.
         behind_tls: whether browsers speak https to a proxy in front.
         clock: seconds, for limits.
     """
@@ -176,13 +176,13 @@ class Guard:
         bearer = request.bearer()
         if bearer:
             return None if self._keys.is_token(bearer) else (401, "this token does not open it")
-        known = self._is_local and request.host in LOOPBACK
-        known = known or self._keys.is_cookie(request.cookie())
+        logged_in = self._keys.is_cookie(request.cookie())
         if changing:
-            if known and self._keys.is_page(request.header(PAGE_TOKEN)):
+            if logged_in and self._keys.is_page(request.header(PAGE_TOKEN)):
                 return None
-            return 401, "a change needs the service's token (Authorization: Bearer …)"
-        if known or request.path.startswith(OPEN):
+            return 401, "a change needs the service's token; a browser logs in at /login"
+        is_local = self._is_local and request.host in LOOPBACK
+        if is_local or logged_in or request.path.startswith(OPEN):
             return None
         return 401, "this service needs its token; a browser logs in at /login"
 

@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -187,8 +188,13 @@ def serve(
     threading.Thread(target=made.sweeps.summaries, args=(manager.all(),), daemon=True).start()
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     say(f"http://{shown}:{settings.port}/  serves {settings.results}; Ctrl-C ends it, sweeps go on")
-    if not settings.is_local:
-        say(f"its token is in {manager.folder / 'token'}; a browser is asked for it once")
+    if sys.stderr.isatty():
+        # After `#`: no browser sends it to a server, and it stands in no log.
+        say(
+            f"to change things, log in once: http://{shown}:{settings.port}/login#{made.keys.token}"
+        )
+    else:
+        say(f"a browser is asked once for the token in {manager.folder / 'token'}")
     try:
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again when all is closed
             server.run(sockets=[listener])

@@ -44,6 +44,10 @@ async function post(address, content) {
       headers: { "content-type": "application/json", "x-picosweep-page": token },
       body: JSON.stringify(content),
     });
+    if (response.status === 401 && body.dataset.page !== "login") {
+      location.assign("/login");
+      return [false, { problems: [] }];
+    }
     const answer = await response.json();
     if (response.ok) return [true, answer];
     const problems = answer.problems || [{ message: `the service answers ${response.status}` }];
@@ -272,12 +276,20 @@ if (logDetails) {
 }
 
 if (body.dataset.page === "login") {
-  document.getElementById("login").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const [done, answer] = await post("/login", { token: document.getElementById("token").value });
+  const logIn = async (given) => {
+    const [done, answer] = await post("/login", { token: given });
     if (done) location.assign("/");
     else say(answer.problems.map(told).join("\n"));
+  };
+  document.getElementById("login").addEventListener("submit", (event) => {
+    event.preventDefault();
+    logIn(document.getElementById("token").value);
   });
+  if (location.hash.length > 1) {
+    const given = location.hash.slice(1);
+    history.replaceState(null, "", "/login"); // not to stay in the history
+    logIn(given);
+  }
 }
 
 const generate = document.getElementById("generate");

@@ -68,6 +68,7 @@ def test_no_route_changes_anything_for_a_foreign_page(served: Served, shared: Se
                 {"content-type": "application/json", "origin": OWN},
                 {"content-type": "application/json"},
                 {"content-type": "application/json", PAGE_TOKEN: "0" * 64, "origin": OWN},
+                {"content-type": "application/json", PAGE_TOKEN: service.keys.page()},
                 {"content-type": "application/json", "authorization": "Bearer wrong"},
                 {"content-type": "application/json", "cookie": f"{COOKIE}={service.keys.cookie()}"},
             ]
@@ -151,7 +152,10 @@ def test_a_browser_logs_in_once(shared: Served) -> None:
 
 def test_our_own_page_and_a_program_may_change_things(served: Served) -> None:
     """What is refused then is refused for what it says."""
-    page = {"content-type": "application/json", PAGE_TOKEN: served.keys.page(), "origin": OWN}
+    page = {
+        "content-type": "application/json", PAGE_TOKEN: served.keys.page(), "origin": OWN,
+        "cookie": f"{COOKIE}={served.keys.cookie()}",
+    }  # fmt: skip
     for headers in (page, served.bearer):
         answer = ask(served.app, "POST", "/api/submissions/abc/pause", headers=headers, body=b"{}")
         assert answer.status == 404, answer.body

@@ -39,8 +39,8 @@ SHORT = SPEC.replace("NAME", "short").replace("MIN", "20")
 
 
 @pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    """Address of a service in an empty results folder."""
+def service(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Address and token of a service in an empty results folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -58,7 +58,7 @@ def address(tmp_path: Path) -> Iterator[str]:
         assert time.monotonic() < end, (tmp_path / "service.txt").read_text()
         time.sleep(0.1)
     try:
-        yield url
+        yield url, (tmp_path / "results" / ".service" / "token").read_text().strip()
     finally:
         _stop_all(url, tmp_path)
         service.send_signal(signal.SIGINT)
@@ -97,9 +97,13 @@ def _click(browser: Browser, text: str) -> None:
     browser.run(f"{found}.click()")
 
 
-def test_sweeps_are_submitted_watched_stopped_and_reordered(address: str) -> None:
+def test_sweeps_are_submitted_watched_stopped_and_reordered(service: tuple[str, str]) -> None:
     """From the form to the report, and nothing is said on the console."""
+    address, token = service
     with Browser() as browser:
+        browser.open(f"{address}/login#{token}")
+        browser.wait("location.pathname === '/' && document.readyState === 'complete'")
+        assert token not in browser.run("location.href")
         browser.open(f"{address}/new")
         wrong = LONG.replace("kgram", "kgrm")
         browser.run(f"document.getElementById('spec').value = {json.dumps(wrong)}")
