@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from picosweep.service.archive import archive
 from picosweep.service.events import Broadcast, TooManyWatchersError
-from picosweep.service.looking import Looker
+from picosweep.service.looking import BusyError, Looker
 from picosweep.service.metrics import CONTENT_TYPE, metrics
 from picosweep.service.queue.manager import Manager
 from picosweep.service.queue.submissions import Submission
@@ -42,7 +42,7 @@ from picosweep.service.shapes import (
 from picosweep.service.sweeps import MOST_ROWS, NoSuchError, Sweeps, plain
 from picosweep.service.tables import as_csv, rows_of
 from picosweep.start.explain import explain
-from picosweep.sweeps.errors import InputError
+from picosweep.sweeps.errors import InputError, input_error
 from picosweep.sweeps.store.folder import SweepFolder
 from picosweep.sweeps.store.tables import TABLES
 
@@ -114,6 +114,7 @@ def make_app(service: Service) -> FastAPI:
     app.add_exception_handler(NoSuchError, _not_found)
     app.add_exception_handler(OSError, _no_disk)
     app.add_exception_handler(TooManyWatchersError, _busy)
+    app.add_exception_handler(BusyError, _busy)
     app.include_router(_submissions(service))
     app.include_router(_sweeps(service))
     app.include_router(_events(service))
@@ -183,7 +184,9 @@ def _submissions(service: Service) -> APIRouter:
         """Go on with a sweep, with a larger budget or space where a spec is given."""
         one = _known(manager, name)
         if asked.spec and (sweep := looker.check(asked.spec)) != one.sweep:
-            raise InputError(*_other_name(one.sweep, sweep).problems)
+            raise input_error(
+                "the spec has another name", key="name", found=sweep, allowed=one.sweep
+            )
         again = manager.resume(one.id, retry_failed=asked.retry_failed, spec=asked.spec)
         return service.shape(again)
 
@@ -378,19 +381,10 @@ def _known(manager: Manager, name: str) -> Submission:
         raise NoSuchError(f"no such submission: {name}") from error
 
 
-def _other_name(known: str, given: str) -> InputError:
-    from picosweep.sweeps.errors import input_error  # noqa: PLC0415
-
-    return input_error("the spec has another name", key="name", found=given, allowed=known)
-
-
 def _as_report(path: Path) -> FileResponse:
     return FileResponse(
         path, media_type="text/html", headers={"content-security-policy": REPORT_POLICY}
     )
-
-
-Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
 
 
 def _problems(status: int, *problems: dict[str, Any]) -> JSONResponse:
@@ -425,5 +419,5 @@ async def _no_disk(_: Request, error: Exception) -> JSONResponse:
     return _problems(503, {"message": f"the results cannot be used: {error.strerror or error}"})
 
 
-async def _busy(_: Request, __: Exception) -> JSONResponse:
-    return _problems(503, {"message": "too many watchers; try again later"})
+async def _busy(_: Request, error: Exception) -> JSONResponse:
+    return _problems(503, {"message": str(error)})

@@ -100,7 +100,7 @@ class Broadcast:
             TooManyWatchersError: no more can be served.
         """
         if self.num_watchers >= MOST_WATCHERS:
-            raise TooManyWatchersError
+            raise TooManyWatchersError("too many watchers; try again later")
         watcher = _Watcher()
         self._watchers.setdefault(sweep, set()).add(watcher)
         if self._task is None or self._task.done():

@@ -19,8 +19,14 @@ from picosweep.service.untrusted import Allowed, check_submitted, check_text
 from picosweep.sweeps.errors import InputError, Problem, input_error
 
 MOST_SECONDS: Final = 300.0
+MOST_WAITING: Final = 8
+"""Requests that may wait for their turn; each holds one of the service's threads."""
 SPEC: Final = "spec.yaml"
 REQUEST: Final = "request.json"
+
+
+class BusyError(RuntimeError):
+    """As many wait for their turn as may."""
 
 
 @dataclass(kw_only=True)
@@ -40,6 +46,7 @@ class Looker:
     def __post_init__(self) -> None:
         """Let one at a time be looked at: each takes a core and half a gigabyte."""
         self._turn = threading.Lock()
+        self._room = threading.BoundedSemaphore(MOST_WAITING)
 
     def check(self, spec: str) -> str:
         """Return the name of the sweep that a text describes.
@@ -86,15 +93,13 @@ class Looker:
             return self._run(what, path.parent)
 
     def _run(self, what: str, folder: Path) -> dict[str, Any]:
-        command = [sys.executable, "-m", "picosweep.service.looking", what, str(self.results)]
-        with self._turn:
-            try:
-                done = subprocess.run(  # noqa: S603 - our own command line
-                    command, cwd=folder, env=dict(self.environment), capture_output=True,
-                    stdin=subprocess.DEVNULL, timeout=MOST_SECONDS, check=False,
-                )  # fmt: skip
-            except subprocess.TimeoutExpired as error:
-                raise input_error(f"it took more than {MOST_SECONDS:g} s") from error
+        if not self._room.acquire(blocking=False):
+            raise BusyError("too much is being looked at; try again in a minute")
+        try:
+            with self._turn:
+                done = self._process(what, folder)
+        finally:
+            self._room.release()
         lines = done.stdout.decode(errors="replace").splitlines()
         try:
             answer: dict[str, Any] = json.loads(lines[-1])
@@ -104,6 +109,16 @@ class Looker:
         if "problems" in answer:
             raise InputError(*(_shown(problem, folder) for problem in answer["problems"]))
         return answer
+
+    def _process(self, what: str, folder: Path) -> "subprocess.CompletedProcess[bytes]":
+        command = [sys.executable, "-m", "picosweep.service.looking", what, str(self.results)]
+        try:
+            return subprocess.run(  # noqa: S603 - our own command line
+                command, cwd=folder, env=dict(self.environment), capture_output=True,
+                stdin=subprocess.DEVNULL, timeout=MOST_SECONDS, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise input_error(f"it took more than {MOST_SECONDS:g} s") from error
 
 
 def _shown(problem: Mapping[str, str], folder: Path) -> Problem:

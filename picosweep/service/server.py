@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import logging
 import os
+import resource
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -23,6 +24,10 @@ from picosweep.sweeps.errors import input_error
 
 DEFAULT_PORT: Final = 8642
 GRACE_SECONDS: Final = 3
+OF_CLIENTS: Final = frozenset({"PICOSWEEP_SERVER", "PICOSWEEP_TOKEN"})
+"""Variables that would let a driver hand its sweep to the service again."""
+MOST_FILES: Final = 8192
+"""Open files, of which each watcher is one: as far as the machine allows it."""
 
 log = logging.getLogger("picosweep.service")
 
@@ -78,7 +83,7 @@ def make_service(settings: Settings) -> Made:
     from picosweep.service.events import Broadcast  # noqa: PLC0415
     from picosweep.service.pages import add_pages  # noqa: PLC0415
 
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items() if name not in OF_CLIENTS}
     if settings.address:
         environment["RAY_ADDRESS"] = settings.address
     results = settings.results.absolute()
@@ -178,6 +183,9 @@ def serve(
             "cannot listen there", found=f"{settings.host}:{settings.port}", hint="another --port"
         ) from error
     log.setLevel(logging.INFO)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     news = None
     if target is not None:
         secret = made.keys.webhook()

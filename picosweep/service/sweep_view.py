@@ -56,7 +56,6 @@ class SweepView:
         self.curves: dict[str, Curve] = {}
         self.decisions: deque[Row] = deque(maxlen=LAST_DECISIONS)
         self.incidents: deque[Row] = deque(maxlen=LAST_INCIDENTS)
-        self.num_reports = 0
         self._recent: deque[Change] = deque(maxlen=LAST_CHANGES)
         self._place = (0, 0)
         self._guard = threading.RLock()
@@ -95,7 +94,6 @@ class SweepView:
             curve.steps.append(row["step"])
             loss = row["val_loss"]
             curve.losses.append(float("nan") if loss is None else loss)
-            self.num_reports += 1
         elif table == "decisions":
             self.decisions.append(row)
         elif table == "incidents":

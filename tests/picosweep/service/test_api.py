@@ -4,6 +4,9 @@ import asyncio
 import csv
 import io
 import json
+import subprocess
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +15,11 @@ from typing import Any
 import pytest
 
 from picosweep.service.events import Broadcast, as_event
+from picosweep.service.looking import MOST_WAITING, BusyError, Looker
 from picosweep.service.news import News
+from picosweep.service.server import Settings, make_service
 from picosweep.service.sweep_view import Views
+from picosweep.service.untrusted import Allowed
 from picosweep.service.webhook import Notifier, Target
 from picosweep.sweeps.store.reader import read_rows
 from tests.picosweep.service.asgi import Answer, ask
@@ -281,3 +287,44 @@ def test_a_results_folder_that_vanishes_is_told_on_every_page(served: Served) ->
     assert ask(served.app, "GET", "/ready").status == 503
     away.rename(served.results)
     served.manager.look()
+
+
+def test_drivers_do_not_hand_their_sweep_back(
+    simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the operator's own shell names a service, its drivers train here all the same."""
+    monkeypatch.setenv("PICOSWEEP_SERVER", "http://127.0.0.1:1")
+    monkeypatch.setenv("PICOSWEEP_TOKEN", "secret")
+    made = make_service(Settings(results=tmp_path / "results"))
+    assert not any(name.startswith("PICOSWEEP_S") for name in made.manager._environment)
+    assert "secret" not in made.manager._environment.values()
+    made.manager.close()
+
+
+def test_too_much_to_look_at_is_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody takes all threads of the service by plans that wait for each other."""
+    looked = threading.Event()
+    begun = threading.Semaphore(0)
+
+    def slow(*_: object) -> Any:
+        begun.release()
+        looked.wait(30)
+        return subprocess.CompletedProcess([], 0, b'{"text": "a"}', b"")
+
+    monkeypatch.setattr(Looker, "_process", slow)
+    looker = Looker(results=served.results, allowed=Allowed(), environment={})
+    waiting = [
+        threading.Thread(target=looker.generate, args=("a", {})) for _ in range(MOST_WAITING)
+    ]
+    for thread in waiting:
+        thread.start()
+    begun.acquire(timeout=10)
+    end = time.monotonic() + 10
+    while looker._room._value and time.monotonic() < end:  # type: ignore[attr-defined]
+        time.sleep(0.01)
+    with pytest.raises(BusyError):
+        looker.generate("a", {})
+    looked.set()
+    for thread in waiting:
+        thread.join()
+    assert looker.generate("a", {}) == "a"
