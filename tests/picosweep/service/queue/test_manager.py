@@ -163,10 +163,10 @@ SERVICE = """
 import sys, time, json
 from pathlib import Path
 from tests.picosweep.service.queue.test_manager import _open, _spec
-results, told = Path(sys.argv[1]), Path(sys.argv[2])
+results, told, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 manager = _open(results, at_once=2)
 manager.start()
-wanted = [f"sweep{n}" for n in range(12)]
+wanted = [f"sweep{n}" for n in range(count)]
 for name in wanted:
     one = manager.submit(_spec(name, seconds=0.05), name, key=name)
     with told.open("a") as file:
@@ -180,9 +180,10 @@ while any(one.state != "completed" for one in manager.all()):
 @pytest.mark.timeout(300)
 def test_killed_at_any_moment_it_loses_nothing_and_starts_nothing_twice(tmp_path: Path) -> None:
     """SIGKILL while sweeps are submitted and started: each runs once, and all told of are there."""
-    moments = random.Random(3)
+    moments, count = random.Random(3), 3 * KILLS
     told, kills = tmp_path / "told.txt", 0
-    command = [sys.executable, "-c", SERVICE, str(tmp_path / "results"), str(told)]
+    results = tmp_path / "results"
+    command = [sys.executable, "-c", SERVICE, str(results), str(told), str(count)]
     while True:
         service = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
         # Imports take half a second; what is to be hit comes after them.
@@ -194,11 +195,12 @@ def test_killed_at_any_moment_it_loses_nothing_and_starts_nothing_twice(tmp_path
         service.send_signal(signal.SIGKILL)
         service.communicate()
         kills += 1
-    manager = _open(tmp_path / "results")
+    assert kills == KILLS, "there was not enough to do"
+    manager = _open(results)
     everything = manager.all()
-    assert {one.sweep for one in everything} == {f"sweep{n}" for n in range(12)}
+    assert {one.sweep for one in everything} == {f"sweep{n}" for n in range(count)}
     assert set(told.read_text().split()) <= {one.id for one in everything}
     assert {one.state for one in everything} == {"completed"}
     ran = collections.Counter(_ran(manager))
     manager.close()
-    assert ran == {f"sweep{n} 1": 1 for n in range(12)}
+    assert ran == {f"sweep{n} 1": 1 for n in range(count)}
