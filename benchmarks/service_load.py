@@ -11,6 +11,7 @@ thousand watchers are told of every change, in turns with none; and the service'
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -142,7 +143,7 @@ async def with_watchers(port: int, watchers: int, writer: Writer, seconds: float
             sys.executable, "-c",
             f"from benchmarks.service_load import compute; print(compute({seconds}))",
             stdout=asyncio.subprocess.PIPE,
-            env={**__import__("os").environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         for _ in range(2)
     ]  # fmt: skip

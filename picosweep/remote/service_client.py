@@ -15,7 +15,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from picosweep.sweeps.errors import InputError, Problem, input_error
 
 TOKEN: Final = "PICOSWEEP_TOKEN"  # noqa: S105 - the name of a variable
-WAIT_SECONDS: Final = 30.0
+TIMEOUT_SECONDS: Final = 600.0
+"""A plan may take five minutes, and waits for its turn."""
 LOOK_SECONDS: Final = 1.0
 ENDED: Final = frozenset({"paused", "completed", "incomplete", "refused", "cancelled", "failed"})
 
@@ -193,7 +194,7 @@ class Client:
             self.url + path, data=body, headers=self._headers
         )
         try:
-            return urllib.request.urlopen(request, timeout=WAIT_SECONDS * 20)  # noqa: S310
+            return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310
         except urllib.error.HTTPError as error:
             raise InputError(*_problems(error, self.url, shown)) from error
         except (OSError, http.client.HTTPException) as error:

@@ -111,7 +111,7 @@ def make_app(service: Service) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _bad_shape)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(InputError, _bad_input)
-    app.add_exception_handler(NoSuchError, _not_found)
+    app.add_exception_handler(NoSuchError, not_found)
     app.add_exception_handler(OSError, _no_disk)
     app.add_exception_handler(TooManyWatchersError, _busy)
     app.add_exception_handler(BusyError, _busy)
@@ -410,7 +410,8 @@ async def _bad_input(_: Request, error: Exception) -> JSONResponse:
     return _problems(400, *({k: v for k, v in vars(one).items() if v} for one in error.problems))
 
 
-async def _not_found(_: Request, error: Exception) -> JSONResponse:
+async def not_found(_: Request, error: Exception) -> JSONResponse:
+    """Answer for what is not there."""
     return _problems(404, {"message": str(error)})
 
 

@@ -7,13 +7,14 @@ import datetime
 import json
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import jinja2
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from picosweep.analysis.page import wording
+from picosweep.service.api import Service, not_found
 from picosweep.service.guard import COOKIE, LOGIN, Keys
 from picosweep.service.queue.submissions import OPEN
 from picosweep.service.shapes import Identifier, LogIn, SubmissionShape, SweepName, SweepSummary
@@ -21,9 +22,6 @@ from picosweep.service.sweeps import NoSuchError
 from picosweep.service.tables import parts_of
 from picosweep.start.shipped import shipped_specs
 from picosweep.sweeps.store.tables import TABLES, short_id
-
-if TYPE_CHECKING:
-    from picosweep.service.api import Service
 
 PAGE_ROWS: Final = 50
 STATIC: Final[Mapping[str, tuple[str, str]]] = {
@@ -45,7 +43,7 @@ class Pages:
         keys: for the token that pages send along.
     """
 
-    def __init__(self, service: "Service", keys: Keys) -> None:
+    def __init__(self, service: Service, keys: Keys) -> None:
         self._service, self._keys = service, keys
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("picosweep.service"),
@@ -125,15 +123,17 @@ class Pages:
         }
 
 
-def add_pages(app: FastAPI, service: "Service", keys: Keys, *, behind_tls: bool) -> None:
+def add_pages(app: FastAPI, service: Service, keys: Keys, *, behind_tls: bool) -> None:
     """Add the pages, what they load, and the door for browsers."""
     pages = Pages(service, keys)
     text = Annotated[str, Query(max_length=400)]
 
-    def error_page(_: Request, error: Exception) -> Response:
-        return _missing(pages, _, error)
+    async def missing(request: Request, error: Exception) -> Response:
+        if request.url.path.startswith("/api/"):
+            return await not_found(request, error)
+        return pages.html("missing.html", status=404, message=str(error))
 
-    app.add_exception_handler(NoSuchError, error_page)
+    app.add_exception_handler(NoSuchError, missing)
 
     @app.get("/", include_in_schema=False)
     def home() -> HTMLResponse:
@@ -209,12 +209,6 @@ def add_pages(app: FastAPI, service: "Service", keys: Keys, *, behind_tls: bool)
             media_type=kind,
             headers={"cache-control": "no-cache"},
         )
-
-
-def _missing(pages: Pages, request: Request, error: Exception) -> Response:
-    if request.url.path.startswith("/api/"):
-        return JSONResponse({"problems": [{"message": str(error)}]}, status_code=404)
-    return pages.html("missing.html", status=404, message=str(error))
 
 
 def _place(one: SubmissionShape) -> int:

@@ -164,7 +164,7 @@ class Views:
         most: how many views are kept.
     """
 
-    def __init__(self, results: Path, most: int = 8) -> None:
+    def __init__(self, results: Path, most: int = 32) -> None:
         self._results, self._most = results, most
         self._views: dict[str, SweepView] = {}
         self._guard = threading.Lock()

@@ -6,6 +6,7 @@ resolved once and refused where it leads into this machine's own networks: what 
 change.
 """
 
+import contextlib
 import hmac
 import http.client
 import ipaddress
@@ -135,7 +136,8 @@ class Notifier:
 
     def close(self, within: float = 5.0) -> None:
         """Send what waits, for so long, and end."""
-        self._waiting.put(None)
+        with contextlib.suppress(queue.Full):
+            self._waiting.put(None, timeout=within)
         self._thread.join(within)
 
     def _work(self) -> None:

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,6 @@ FEW = settings(
 @pytest.fixture(scope="module")
 def fuzzed(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
     """A service whose specs are all good ones, so that what follows is reached."""
-    import shutil
-
     results = shutil.copytree(simulated, tmp_path_factory.mktemp("fuzz") / "results")
     made = make_service(Settings(results=results, hosts=(NAME,)))
     app: Any = made.app

@@ -76,6 +76,15 @@ def test_formats_come_back_from_their_file() -> None:
     formats = _measure(lambda place: place.num_params / 2**18)
     again = NumberFormats.from_json(formats.to_json())
     assert [again.at(place) for place in GRID] == [formats.at(place) for place in GRID]
+    large, small = Place(num_params=4096, tokens=64), Place(num_params=1024, tokens=64)
+    between = Place(num_params=2048, tokens=64)
+    two = NumberFormats(
+        measured=(
+            Measured(place=large, seconds={"fp32": 2.0, "bf16": 1.0}),
+            Measured(place=small, seconds={"fp32": 1.0, "bf16": 2.0}),
+        )
+    )
+    assert NumberFormats.from_json(two.to_json()).at(between) == two.at(between) == "bf16"
 
 
 @pytest.mark.parametrize("content", [[], {}, 3, [{"tokens": 3}], [{"seconds": 2}], [None]])
