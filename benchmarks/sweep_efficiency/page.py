@@ -81,21 +81,28 @@ def _rounds(table: pl.DataFrame) -> str:
 
 def chart_of(content: dict[str, Any]) -> alt.FacetChart:
     """Draw floor over wall of each tool, a panel a floor."""
-    table = table_of(content).with_columns(
+    table = table_of(content)
+    floors = dict(table.filter(tool="bare").select("target", "seconds").iter_rows())
+    panels = {target: f"{seconds:.0f} s of floor" for target, seconds in floors.items()}
+    table = table.with_columns(
         name=pl.col("tool").replace_strict(NAMES, return_dtype=pl.String),
-        panel=pl.format("about {} s of floor", pl.col("target").cast(pl.Int64)),
+        panel=pl.col("target").replace_strict(panels, return_dtype=pl.String),
     )
     base = alt.Chart(table.filter(pl.col("tool") != "bare"), width=230, height=alt.Step(30))
     y = alt.Y("name:N", title=None, sort=list(NAMES.values()))
     ours = alt.condition("datum.tool === 'picosweep'", alt.value("#0067b1"), alt.value("#8a94a0"))
     bars = base.mark_bar().encode(
-        x=alt.X("share:Q", title="Floor over wall", scale=alt.Scale(domain=[0, 1])), y=y, color=ours
+        x=alt.X("share:Q", title="Floor over wall", scale=alt.Scale(domain=[0, 1.1])),
+        y=y,
+        color=ours,
     )
     ends = base.mark_rule().encode(x="low:Q", x2="high:Q", y=y)
     texts = base.mark_text(align="left", dx=4).encode(
         x="high:Q", y=y, text=alt.Text("share:Q", format=".2f")
     )
-    both = alt.layer(bars, ends, texts).facet(facet=alt.Facet("panel:N", title=None), columns=3)
+    both = alt.layer(bars, ends, texts).facet(
+        facet=alt.Facet("panel:N", title=None, sort=list(panels.values())), columns=3
+    )
     chart: alt.FacetChart = both.configure(**theme("light"))
     return chart
 
